@@ -1,0 +1,2 @@
+//! The Vorzimmer server.
+fn main() {}

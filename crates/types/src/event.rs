@@ -1,0 +1,1 @@
+//! Every fact that happens to a call.

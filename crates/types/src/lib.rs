@@ -1,0 +1,17 @@
+//! Words that every room of Vorzimmer shares: ids, time, personal data and the facts that happen to a call.
+//!
+//! This crate does no I/O, reads no clock and draws no randomness: both come in as parameters ([`Now`],
+//! [`Entropy`]), so that whatever is built on it can be replayed in virtual time.
+
+pub mod e164;
+pub mod entropy;
+pub mod event;
+pub mod id;
+pub mod pii;
+pub mod time;
+
+pub use e164::E164;
+pub use entropy::Entropy;
+pub use id::{CallId, CustomerId, LegId, PartyId, ReceiptId, ReceptionistId, RecordingId, TrunkId};
+pub use pii::Pii;
+pub use time::{Day, Now, UnixMillis};

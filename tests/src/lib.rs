@@ -1,0 +1,1 @@
+//! Acceptance by real clients: harness shared by the tests in this folder.
