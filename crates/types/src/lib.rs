@@ -3,15 +3,20 @@
 //! This crate does no I/O, reads no clock and draws no randomness: both come in as parameters ([`Now`],
 //! [`Entropy`]), so that whatever is built on it can be replayed in virtual time.
 
+pub mod consent;
+pub mod directory;
 pub mod e164;
 pub mod entropy;
 pub mod event;
 pub mod id;
 pub mod pii;
+pub mod record;
 pub mod time;
 
 pub use e164::E164;
 pub use entropy::Entropy;
+pub use event::{Event, EventRecord};
 pub use id::{CallId, CustomerId, LegId, PartyId, ReceiptId, ReceptionistId, RecordingId, TrunkId};
 pub use pii::Pii;
+pub use record::CallRecord;
 pub use time::{Day, Now, UnixMillis};

@@ -1,0 +1,283 @@
+//! The call record: what an operator, a receptionist and a customer may read about one call, folded from its events.
+
+use serde::{Deserialize, Serialize};
+
+use crate::consent::{Policy, Receipt};
+use crate::event::{Caller, EndedBy, Event, EventRecord, Hop, RecordingResult, RingOutcome};
+use crate::{CallId, CustomerId, E164, LegId, Pii, ReceptionistId, RecordingId, UnixMillis};
+
+/// The version of [`CallRecord`]'s JSON. Readers refuse what they do not know.
+pub const CALL_RECORD_VERSION: u32 = 1;
+
+/// Everything that is known about one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// [`CALL_RECORD_VERSION`].
+    pub version: u32,
+    /// The call.
+    pub call: CallId,
+    /// Whose call.
+    pub customer: Option<CustomerId>,
+    /// The trunk it came over.
+    pub trunk: String,
+    /// The number of ours that was rung.
+    #[serde(with = "crate::pii::sealed_option")]
+    pub did: Option<Pii<E164>>,
+    /// Who rang.
+    pub caller: Caller,
+    /// How the call came to us, most recent forwarding first.
+    pub chain: Vec<Hop>,
+    /// The recording policy that held.
+    pub policy: Policy,
+    /// When it was offered.
+    pub offered_at: Option<UnixMillis>,
+    /// When we answered.
+    pub answered_at: Option<UnixMillis>,
+    /// When caller and receptionist first heard each other.
+    pub connected_at: Option<UnixMillis>,
+    /// When it was over.
+    pub ended_at: Option<UnixMillis>,
+    /// What became of the call.
+    pub disposition: Disposition,
+    /// Who ended it.
+    pub ended_by: Option<EndedBy>,
+    /// Why it ended or was refused.
+    pub why: String,
+    /// The receptionists' legs, in the order they were rung.
+    pub legs: Vec<LegRecord>,
+    /// Each party's answers, in order.
+    pub consent: Vec<Receipt>,
+    /// The recordings, in order.
+    pub recordings: Vec<RecordingRecord>,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disposition {
+    /// Still going on, as far as the events tell.
+    #[default]
+    Open,
+    /// We did not take it.
+    Refused,
+    /// The caller left before a receptionist took it.
+    Abandoned,
+    /// No receptionist took it.
+    Unanswered,
+    /// Somebody talked to the caller.
+    Handled,
+}
+
+/// One receptionist's leg.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegRecord {
+    /// The leg.
+    pub leg: LegId,
+    /// Whose device.
+    pub receptionist: ReceptionistId,
+    /// When it began to ring.
+    pub rung_at: UnixMillis,
+    /// When it was connected.
+    pub connected_at: Option<UnixMillis>,
+    /// How the ringing ended, if not by a connection.
+    pub outcome: Option<RingOutcome>,
+}
+
+/// One recording of the call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingRecord {
+    /// Which; none if it never began.
+    pub recording: Option<RecordingId>,
+    /// When it began.
+    pub started_at: Option<UnixMillis>,
+    /// How it ended; none while it runs.
+    pub result: Option<RecordingResult>,
+    /// Its length.
+    pub duration_ms: u64,
+    /// Gaps on each track, caller first.
+    pub gaps: [u32; 2],
+    /// Why it is not simply ok.
+    pub why: String,
+    /// Whether it was destroyed since, and why.
+    pub destroyed: Option<String>,
+}
+
+impl CallRecord {
+    /// An empty record, before the first event.
+    #[must_use]
+    pub fn new(call: CallId) -> Self {
+        Self {
+            version: CALL_RECORD_VERSION,
+            call,
+            customer: None,
+            trunk: String::new(),
+            did: None,
+            caller: Caller::Unknown,
+            chain: Vec::new(),
+            policy: Policy::Off,
+            offered_at: None,
+            answered_at: None,
+            connected_at: None,
+            ended_at: None,
+            disposition: Disposition::Open,
+            ended_by: None,
+            why: String::new(),
+            legs: Vec::new(),
+            consent: Vec::new(),
+            recordings: Vec::new(),
+        }
+    }
+
+    /// The record after all of a call's events, in any number; none if there are none.
+    pub fn fold<'a>(events: impl IntoIterator<Item = &'a EventRecord>) -> Option<Self> {
+        let mut record: Option<Self> = None;
+        for event in events {
+            record.get_or_insert_with(|| Self::new(event.call)).apply(event);
+        }
+        record
+    }
+
+    /// Takes in the next event.
+    pub fn apply(&mut self, record: &EventRecord) {
+        let at = record.at;
+        self.customer = self.customer.or(record.customer);
+        match &record.event {
+            Event::Offered { trunk, did, caller, chain, policy } => {
+                self.offered_at = Some(at);
+                self.trunk.clone_from(trunk);
+                self.did = Some(did.clone());
+                self.caller = caller.clone();
+                self.chain.clone_from(chain);
+                self.policy = *policy;
+            }
+            Event::Refused { status, why } => {
+                self.ended_at = Some(at);
+                self.disposition = Disposition::Refused;
+                self.why = format!("{status} {why}");
+            }
+            Event::Answered => self.answered_at = Some(at),
+            Event::Consented { receipt } => self.consent.push(receipt.receipt.clone()),
+            Event::Rung { leg, receptionist } => self.legs.push(LegRecord {
+                leg: *leg,
+                receptionist: *receptionist,
+                rung_at: at,
+                connected_at: None,
+                outcome: None,
+            }),
+            Event::RingEnded { leg, outcome } => {
+                if let Some(leg) = self.legs.iter_mut().find(|known| known.leg == *leg) {
+                    leg.outcome = Some(outcome.clone());
+                }
+            }
+            Event::Connected { leg, .. } => {
+                self.connected_at.get_or_insert(at);
+                if let Some(leg) = self.legs.iter_mut().find(|known| known.leg == *leg) {
+                    leg.connected_at = Some(at);
+                }
+            }
+            Event::RecordingStarted { .. }
+            | Event::RecordingFinished { .. }
+            | Event::RecordingDestroyed { .. } => self.apply_recording(record),
+            Event::Ended { by, why } => {
+                self.ended_at = Some(at);
+                self.ended_by = Some(*by);
+                self.why.clone_from(why);
+                self.disposition = match (self.connected_at, by) {
+                    (Some(_), _) => Disposition::Handled,
+                    (None, EndedBy::Caller) => Disposition::Abandoned,
+                    (None, _) => Disposition::Unanswered,
+                };
+            }
+            Event::Prompted { .. } | Event::Held { .. } | Event::Resumed { .. } | Event::Quality { .. } => {}
+        }
+    }
+
+    fn apply_recording(&mut self, record: &EventRecord) {
+        match &record.event {
+            Event::RecordingStarted { recording, .. } => self.recordings.push(RecordingRecord {
+                recording: Some(*recording),
+                started_at: Some(record.at),
+                result: None,
+                duration_ms: 0,
+                gaps: [0; 2],
+                why: String::new(),
+                destroyed: None,
+            }),
+            Event::RecordingFinished { recording, result, duration_ms, gaps, why, .. } => {
+                let entry = self.recording_entry(*recording);
+                entry.result = Some(*result);
+                entry.duration_ms = *duration_ms;
+                entry.gaps = *gaps;
+                entry.why.clone_from(why);
+            }
+            Event::RecordingDestroyed { recording, why } => {
+                self.recording_entry(Some(*recording)).destroyed = Some(why.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn recording_entry(&mut self, recording: Option<RecordingId>) -> &mut RecordingRecord {
+        let at = self.recordings.iter().position(|known| known.recording == recording && recording.is_some());
+        let at = at.unwrap_or_else(|| {
+            self.recordings.push(RecordingRecord {
+                recording,
+                started_at: None,
+                result: None,
+                duration_ms: 0,
+                gaps: [0; 2],
+                why: String::new(),
+                destroyed: None,
+            });
+            self.recordings.len() - 1
+        });
+        &mut self.recordings[at]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CallRecord, Disposition};
+    use crate::event::{EndedBy, Event, EventRecord, RecordingResult};
+    use crate::{CallId, UnixMillis};
+
+    fn record(seq: u32, event: Event) -> EventRecord {
+        EventRecord {
+            call: CallId::from_bytes([7; 16]),
+            seq,
+            at: UnixMillis(i64::from(seq) * 1000),
+            customer: None,
+            event,
+        }
+    }
+
+    #[test]
+    fn a_blocked_recording_and_an_abandoned_call_are_told_apart_from_a_handled_one() {
+        let events = [
+            record(0, Event::Answered),
+            record(
+                1,
+                Event::RecordingFinished {
+                    recording: None,
+                    result: RecordingResult::Blocked,
+                    duration_ms: 0,
+                    gaps: [0; 2],
+                    pages: 0,
+                    why: "the caller said no".into(),
+                },
+            ),
+            record(2, Event::Ended { by: EndedBy::Caller, why: "hung up".into() }),
+        ];
+        let folded = CallRecord::fold(&events).expect("events");
+        assert_eq!(folded.disposition, Disposition::Abandoned);
+        assert_eq!(folded.recordings[0].result, Some(RecordingResult::Blocked));
+        assert_eq!(folded.answered_at, Some(UnixMillis(0)));
+    }
+
+    #[test]
+    fn a_record_survives_its_json() {
+        let folded = CallRecord::fold(&[record(0, Event::Answered)]).expect("events");
+        let json = serde_json::to_string(&folded).expect("json");
+        assert_eq!(serde_json::from_str::<CallRecord>(&json).expect("record"), folded);
+    }
+}
