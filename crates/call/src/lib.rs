@@ -1,1 +1,1 @@
-//! Placeholder crate root; see the house plan.
+//! Calls, end to end, as one machine without I/O.

@@ -1,1 +1,3 @@
-//! Placeholder crate root; see the house plan.
+//! SIP: messages, transactions, dialogs, digest and bindings, without I/O.
+
+pub mod ua;

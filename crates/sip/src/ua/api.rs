@@ -1,0 +1,340 @@
+//! What goes into and comes out of the user agent [`super::Ua`]: plain values, no I/O.
+//!
+//! The user agent owns transactions (RFC 3261 §17, RFC 6026), dialogs (§12), digest, and registrar bindings. Above it
+//! there are only *sessions*: an INVITE and everything that happens until its BYE. It does not know what a call is,
+//! whose number was rung, or what is in a session description.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use vorzimmer_types::{Pii, ReceptionistId, TrunkId};
+
+/// A transport that SIP messages travel over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Datagrams (RFC 3261 §18).
+    Udp,
+    /// A byte stream framed by Content-Length (RFC 3261 §18.3).
+    Tcp,
+}
+
+/// One stream connection, named by the driver that owns its socket. Never reused while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// The way to one peer: which transport, from which address of ours, to which of theirs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// How.
+    pub transport: Transport,
+    /// Our address.
+    pub local: SocketAddr,
+    /// Theirs, as packets really come from it.
+    pub remote: SocketAddr,
+    /// The connection, for streams.
+    pub connection: Option<ConnectionId>,
+}
+
+impl std::fmt::Debug for Flow {
+    /// Without the peer's address, which may be a person's.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Flow({:?} {} → ‹redacted›)", self.transport, self.local)
+    }
+}
+
+/// One INVITE session, from the first INVITE to the end of its dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// Who stands behind a request, once that is proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A configured trunk, known by its address or its digest.
+    Trunk {
+        /// Which.
+        id: TrunkId,
+        /// Its configured name.
+        name: String,
+    },
+    /// A receptionist, known by her digest.
+    Receptionist(ReceptionistId),
+}
+
+/// What comes in.
+#[derive(Debug)]
+pub enum Input {
+    /// A datagram arrived.
+    Datagram {
+        /// Where and from whom.
+        flow: Flow,
+        /// As received; untrusted.
+        bytes: Bytes,
+    },
+    /// A peer opened a connection to us, or one that we asked for ([`Output::Connect`]) is open.
+    Opened {
+        /// The connection; `flow.connection` is set.
+        flow: Flow,
+    },
+    /// Bytes arrived on a connection, cut anywhere.
+    Stream {
+        /// Which.
+        connection: ConnectionId,
+        /// As received; untrusted.
+        bytes: Bytes,
+    },
+    /// A connection is gone, or could not be opened.
+    Closed {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// The layer above wants something.
+    Command(Command),
+    /// The wake-up time that was asked for has come.
+    Timer,
+}
+
+/// What goes out, to be carried out in order.
+#[derive(Debug)]
+pub enum Output {
+    /// Send these bytes.
+    Transmit {
+        /// Over this way.
+        flow: Flow,
+        /// One whole message.
+        bytes: Bytes,
+    },
+    /// Open a stream connection, then say [`Input::Opened`] or [`Input::Closed`].
+    Connect {
+        /// The name it will have.
+        connection: ConnectionId,
+        /// Where to.
+        remote: SocketAddr,
+    },
+    /// Close a connection.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Something for the layer above.
+    Event(Event),
+}
+
+/// What the layer above may ask for.
+#[derive(Debug)]
+pub enum Command {
+    /// Send a provisional answer (101–199) to an INVITE, with a description for early media or without.
+    Progress {
+        /// The session.
+        session: SessionId,
+        /// 180, 181, 182 or 183.
+        status: u16,
+        /// `application/sdp`.
+        sdp: Option<Bytes>,
+    },
+    /// Accept an INVITE or re-INVITE with 200.
+    Accept {
+        /// The session.
+        session: SessionId,
+        /// The answer; or the offer, if the INVITE had none (RFC 3264 §4: the answer then comes in the ACK).
+        sdp: Bytes,
+    },
+    /// Refuse an INVITE or re-INVITE.
+    Refuse {
+        /// The session.
+        session: SessionId,
+        /// 300–699.
+        status: u16,
+        /// Further words for the peer, in a Reason header (RFC 3326), or none.
+        reason: Option<Reason>,
+        /// Retry-After, for 503 and 486.
+        retry_after: Option<Duration>,
+    },
+    /// Ring a device.
+    Invite {
+        /// The session's name, chosen by the layer above with [`super::Ua::next_session`].
+        session: SessionId,
+        /// The device.
+        to: Box<Binding>,
+        /// What stands in From: who is calling, or anonymous.
+        from: FromParty,
+        /// The offer.
+        sdp: Bytes,
+        /// Further headers for the device, such as `Alert-Info`; printable ASCII, checked.
+        headers: Vec<(String, Pii<String>)>,
+    },
+    /// Give up an INVITE that was not answered yet. A 2xx that crosses the CANCEL is answered with ACK and BYE.
+    Cancel {
+        /// The session.
+        session: SessionId,
+        /// Why, for the Reason header: `SIP ;cause=200 ;text="Call completed elsewhere"` (RFC 3326 §2).
+        reason: Option<Reason>,
+    },
+    /// Offer a new description within the session.
+    Reinvite {
+        /// The session.
+        session: SessionId,
+        /// The offer.
+        sdp: Bytes,
+    },
+    /// End the session.
+    Hangup {
+        /// The session.
+        session: SessionId,
+        /// Why, for the Reason header.
+        reason: Option<Reason>,
+    },
+}
+
+/// What stands in From of an INVITE of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromParty {
+    /// This display name and user part.
+    Known {
+        /// Shown on the phone.
+        display: Option<Pii<String>>,
+        /// User part of the SIP URI: a number or a name.
+        user: Pii<String>,
+    },
+    /// `Anonymous <sip:anonymous@anonymous.invalid>` (RFC 3323 §4.1.1.3).
+    Anonymous,
+}
+
+/// A Reason header (RFC 3326).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// `SIP` or `Q.850`.
+    pub protocol: &'static str,
+    /// The cause within that protocol.
+    pub cause: u16,
+    /// A text without personal data.
+    pub text: String,
+}
+
+/// What the layer above is told.
+#[derive(Debug)]
+pub enum Event {
+    /// Somebody who may call rings. 100 has been sent; answer with Progress, Accept or Refuse.
+    Invited {
+        /// The new session.
+        session: SessionId,
+        /// Who.
+        peer: Peer,
+        /// The whole request, for its identity headers. Checked: §8.2 of RFC 3261 has been applied.
+        request: Box<rsip::Request>,
+        /// Its description, if it has one.
+        sdp: Option<Bytes>,
+        /// The way it came: media is offered from the same address family and local address.
+        flow: Flow,
+    },
+    /// The peer gave its INVITE up; 487 was sent. The session is over.
+    Cancelled {
+        /// The session.
+        session: SessionId,
+    },
+    /// A device that we ring makes progress (180, 181, 182, 183).
+    Progressed {
+        /// The session.
+        session: SessionId,
+        /// Which.
+        status: u16,
+        /// Early media, if described.
+        sdp: Option<Bytes>,
+    },
+    /// A device that we rang answered; ACK was sent. Forked further 2xx are ACKed and ended by the user agent.
+    Answered {
+        /// The session.
+        session: SessionId,
+        /// The answer.
+        sdp: Option<Bytes>,
+    },
+    /// A device that we rang refused, or could not be reached (408 timer B, 503 transport). The session is over.
+    Refused {
+        /// The session.
+        session: SessionId,
+        /// 300–699.
+        status: u16,
+        /// Retry-After.
+        retry_after: Option<Duration>,
+    },
+    /// Our 2xx was acknowledged; with the answer if the offer was in the 2xx.
+    Acknowledged {
+        /// The session.
+        session: SessionId,
+        /// The answer, if the ACK carried one.
+        sdp: Option<Bytes>,
+    },
+    /// The peer offers a new description (re-INVITE, or UPDATE later): Accept or Refuse. None: it asks for an offer.
+    Reoffered {
+        /// The session.
+        session: SessionId,
+        /// The offer.
+        sdp: Option<Bytes>,
+    },
+    /// Our re-INVITE ended.
+    ReinviteEnded {
+        /// The session.
+        session: SessionId,
+        /// 200–699. On 491 the user agent has already retried within RFC 3261 §14.1's bounds.
+        status: u16,
+        /// The answer, on 2xx.
+        sdp: Option<Bytes>,
+    },
+    /// A digit came by INFO (`application/dtmf-relay` or `application/dtmf`); 200 was sent.
+    Digit {
+        /// The session.
+        session: SessionId,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        digit: char,
+        /// How long it was pressed, if said.
+        duration: Option<Duration>,
+    },
+    /// The session is over: BYE came or was answered, or no ACK came in 64·T1, or the dialog broke.
+    Ended {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        why: Ending,
+    },
+    /// A receptionist's bindings changed: keep them, so that they survive a restart.
+    BindingsChanged {
+        /// Whose.
+        receptionist: ReceptionistId,
+        /// All that she has now.
+        bindings: Vec<Binding>,
+    },
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The peer said BYE.
+    PeerHungUp,
+    /// We said BYE and it is done.
+    WeHungUp,
+    /// The peer never acknowledged our 2xx (RFC 3261 §13.3.1.4); BYE was sent.
+    NoAck,
+    /// A request within the dialog was answered 481 or 408, or not at all (RFC 3261 §12.2.1.2).
+    DialogLost,
+}
+
+/// One device of a receptionist (RFC 3261 §10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Whose device.
+    pub receptionist: ReceptionistId,
+    /// The Contact URI as she gave it.
+    pub contact: Pii<String>,
+    /// The way it registered over: requests go back there.
+    pub flow: Flow,
+    /// Call-ID of the registration, for the order of re-registrations (RFC 3261 §10.3 step 7).
+    pub call_id: Pii<String>,
+    /// CSeq of the registration.
+    pub cseq: u32,
+    /// `+sip.instance` (RFC 5626 §4.1), if given.
+    pub instance: Option<Pii<String>>,
+    /// Preference, 0–1000 for q = 0.000–1.000.
+    pub q_milli: u16,
+    /// When it lapses, on the wall clock, so that it survives a restart.
+    pub expires_at: vorzimmer_types::UnixMillis,
+}
