@@ -1,0 +1,58 @@
+# Two commands: `make run` starts the server, `make test` proves it. Everything they need they install from Debian and
+# the package registries through apt-get, cargo and pip, say so, and skip what is there.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+RUN_DIR     ?= .run
+ANSWER      ?= 1
+VORZIMMER   := target/release/vorzimmer
+
+# To build: a C compiler and cmake (bundled libopus, SQLite). To test: the clients that people really use.
+BUILD_DEBS  := gcc g++ cmake make pkg-config
+DEMO_DEBS   := baresip-core sox espeak-ng libsox-fmt-base
+TEST_DEBS   := $(DEMO_DEBS) sip-tester sqlite3 postgresql e2fsprogs iproute2 util-linux python3
+
+.PHONY: help
+help: ## This list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# $(call debs,PACKAGES): installs those of the packages that are missing.
+define debs
+	@missing=(); for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing+=($$p); done; \
+	if (( $${#missing[@]} )); then \
+	  echo "installing from Debian: $${missing[*]}"; \
+	  sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; \
+	  $$sudo apt-get update -q; \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$${missing[@]}"; \
+	fi
+endef
+
+.PHONY: build-deps demo-deps test-deps
+build-deps:
+	$(call debs,$(BUILD_DEBS))
+demo-deps: build-deps
+	$(call debs,$(DEMO_DEBS))
+test-deps: build-deps
+	$(call debs,$(TEST_DEBS))
+	@cargo deny --version >/dev/null 2>&1 || { echo "installing from crates.io: cargo-deny"; cargo install --locked cargo-deny; }
+
+.PHONY: run
+run: build-deps ## Build and start the server on loopback with an example directory
+	cargo build --release --bin vorzimmer
+	@VORZIMMER=$(VORZIMMER) RUN_DIR=$(RUN_DIR) config/example/run
+
+.PHONY: demo
+demo: demo-deps ## Place a forwarded call through the running server (ANSWER=1 or ANSWER=2) and show what it left behind
+	cargo build --release --bin vorzimmer --bin demo
+	@VORZIMMER=$(VORZIMMER) target/release/demo --run-dir $(RUN_DIR) --answer $(ANSWER)
+
+.PHONY: test
+test: test-deps ## Everything: format, lints, licences, unit, property and model tests, real clients, SQLite and PostgreSQL
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo deny --offline check licenses bans sources || cargo deny check licenses bans sources
+	python3 config/prompts/make.py --check
+	cargo build --locked --workspace --bins
+	cargo test --workspace --locked
