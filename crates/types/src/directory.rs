@@ -65,7 +65,7 @@ pub struct Customer {
 }
 
 /// What a withdrawal does to what was recorded before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnWithdrawal {
     /// It is destroyed at once.

@@ -1,0 +1,124 @@
+//! The permit: without one, nothing records.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use vorzimmer_types::consent::Epoch;
+use vorzimmer_types::{CallId, PartyId};
+
+/// Leave to record one company of people, for as long as that company and its consent last.
+///
+/// Why it can be trusted:
+/// * **Not forged.** Its fields are private and its one constructor is visible in this crate only;
+///   [`Gate`](crate::Gate) calls it in one place, when every party has said yes.
+/// * **Not copied.** It is neither `Clone` nor `Copy`; a recorder takes it by value, so one permit starts one recording.
+/// * **Not stored.** It is not `Serialize`, and what it shares with its gate lives in memory only.
+/// * **Not outlived.** The gate ends it *before* it lets anybody see another output of the same step: at each change
+///   of who is on the call, each withdrawal, the end of the call, and when the gate itself is dropped. An ended
+///   permit never lives again; the next epoch gets a new one.
+///
+/// ```compile_fail
+/// fn twice(permit: vorzimmer_consent::Permit) -> [vorzimmer_consent::Permit; 2] {
+///     [permit.clone(), permit]
+/// }
+/// ```
+#[must_use = "a permit that is dropped records nothing"]
+#[derive(Debug)]
+pub struct Permit {
+    call: CallId,
+    epoch: Epoch,
+    parties: Box<[PartyId]>,
+    receipts: [u8; 32],
+    life: Arc<Life>,
+}
+
+impl Permit {
+    /// Only for the gate.
+    pub(crate) fn new(
+        call: CallId,
+        epoch: Epoch,
+        parties: Vec<PartyId>,
+        receipts: [u8; 32],
+        life: Arc<Life>,
+    ) -> Self {
+        Self { call, epoch, parties: parties.into_boxed_slice(), receipts, life }
+    }
+
+    /// Whether the consent it stands for still holds. Ask before each frame that is kept.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.life.state() != DEAD
+    }
+
+    /// Whether frames are wanted right now: live, and nobody is on hold.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.life.state() == RUNNING
+    }
+
+    /// Whether this party's voice may be kept: live, and this party said yes.
+    #[must_use]
+    pub fn covers(&self, party: PartyId) -> bool {
+        self.is_live() && self.parties.contains(&party)
+    }
+
+    /// The call it is for.
+    #[must_use]
+    pub fn call(&self) -> CallId {
+        self.call
+    }
+
+    /// The epoch it lives in.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whose voices it is for: the caller first, then in the order in which they joined.
+    #[must_use]
+    pub fn parties(&self) -> &[PartyId] {
+        &self.parties
+    }
+
+    /// SHA-256 over the receipts it rests on, one per party in the order of [`Permit::parties`]: see
+    /// [`receipt::root`](crate::receipt::root). A yes from an earlier epoch that still holds counts with its own receipt.
+    #[must_use]
+    pub fn receipts_hash(&self) -> [u8; 32] {
+        self.receipts
+    }
+}
+
+const DEAD: u8 = 0;
+const RUNNING: u8 = 1;
+const PAUSED: u8 = 2;
+
+/// What gate and permit share: one byte that only the gate writes.
+#[derive(Debug)]
+pub(crate) struct Life(AtomicU8);
+
+impl Life {
+    pub(crate) fn begin() -> Arc<Self> {
+        Arc::new(Self(AtomicU8::new(RUNNING)))
+    }
+
+    pub(crate) fn pause(&self) {
+        self.turn(RUNNING, PAUSED);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.turn(PAUSED, RUNNING);
+    }
+
+    pub(crate) fn end(&self) {
+        self.0.store(DEAD, Ordering::SeqCst);
+    }
+
+    /// Never out of `DEAD`: what has ended stays ended.
+    fn turn(&self, from: u8, to: u8) {
+        let _already_there = self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    fn state(&self) -> u8 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
