@@ -3,6 +3,7 @@
 //! This crate does no I/O, reads no clock and draws no randomness: both come in as parameters ([`Now`],
 //! [`Entropy`]), so that whatever is built on it can be replayed in virtual time.
 
+pub mod audio;
 pub mod consent;
 pub mod directory;
 pub mod e164;

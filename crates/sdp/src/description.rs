@@ -1,0 +1,193 @@
+//! A session description reduced to what a telephone call needs.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use vorzimmer_types::audio::{Codec, Direction};
+
+/// A session description: an offer or an answer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Who made it, and which version it is.
+    pub origin: Origin,
+    /// The `m=` lines in their order, which an answer must keep (RFC 3264 §6).
+    pub media: Vec<Media>,
+}
+
+/// The `o=` line without its user name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The session's id, as its maker wrote it.
+    pub id: String,
+    /// Grows by one with each change (RFC 3264 §8).
+    pub version: u64,
+    /// The maker's address, unspecified if it gave a name.
+    pub addr: IpAddr,
+}
+
+/// One `m=` line and what belongs to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Media {
+    /// Audio: what we may take.
+    Audio(AudioMedia),
+    /// Anything else, and audio that is refused: kept only to be answered with port 0.
+    Other(OtherMedia),
+}
+
+/// An audio line.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AudioMedia {
+    /// How packets are to be carried.
+    pub transport: Transport,
+    /// Where its maker receives; none if that is a name, multicast or missing.
+    pub addr: Option<IpAddr>,
+    /// The RTP port; 0 means the line is refused or over.
+    pub port: u16,
+    /// Where RTCP is received, if it is not the next port (RFC 3605).
+    pub rtcp: Option<SocketAddr>,
+    /// What its maker can receive, most wanted first.
+    pub payloads: Vec<Payload>,
+    /// Milliseconds of audio its maker wants in a packet.
+    pub ptime_ms: Option<u16>,
+    /// Most milliseconds of audio it takes in a packet.
+    pub maxptime_ms: Option<u16>,
+    /// Which way audio flows, as its maker sees it.
+    pub direction: Direction,
+    /// Values of `a=crypto` (RFC 4568), kept but not yet used.
+    pub crypto: Vec<String>,
+}
+
+/// A line that is not taken.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OtherMedia {
+    /// `video`, `image`, `application`, …
+    pub kind: String,
+    /// Its port.
+    pub port: u16,
+    /// Its transport, as written.
+    pub transport: String,
+    /// Its formats, as written.
+    pub formats: String,
+}
+
+/// The transport of an audio line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// `RTP/AVP` (RFC 3551).
+    Avp,
+    /// `RTP/AVPF` (RFC 4585): taken like `RTP/AVP`, its feedback is not used.
+    Avpf,
+    /// Any profile with SRTP.
+    Secure(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl Transport {
+    pub(crate) fn parse(text: &str) -> Self {
+        let upper = text.to_ascii_uppercase();
+        match upper.as_str() {
+            "RTP/AVP" => Self::Avp,
+            "RTP/AVPF" => Self::Avpf,
+            _ if upper.contains("RTP/SAVP") => Self::Secure(upper),
+            _ => Self::Other(text.to_owned()),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Avp => "RTP/AVP",
+            Self::Avpf => "RTP/AVPF",
+            Self::Secure(name) | Self::Other(name) => name,
+        }
+    }
+}
+
+/// One payload type of an audio line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Payload {
+    /// The RTP payload type, 0–127.
+    pub pt: u8,
+    /// What it stands for.
+    pub encoding: Encoding,
+    /// Its RTP clock rate in Hz; 0 if unknown.
+    pub clock_hz: u32,
+    /// Its `a=fmtp` value.
+    pub fmtp: Option<String>,
+}
+
+/// An encoding name of `a=rtpmap`, or a static payload type's (RFC 3551 §6).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Encoding {
+    /// G.711 A-law, one channel.
+    Pcma,
+    /// G.711 µ-law, one channel.
+    Pcmu,
+    /// RFC 4733.
+    TelephoneEvent,
+    /// Any other, with its channels if given: `opus`, `L16/2`; empty if nothing was said.
+    Other(String),
+}
+
+impl Payload {
+    /// The codec it carries, if we have that one.
+    #[must_use]
+    pub fn codec(&self) -> Option<Codec> {
+        match self.encoding {
+            Encoding::Pcma if self.clock_hz == Codec::CLOCK_HZ => Some(Codec::Pcma),
+            Encoding::Pcmu if self.clock_hz == Codec::CLOCK_HZ => Some(Codec::Pcmu),
+            _ => None,
+        }
+    }
+
+    /// Whether it is telephone-event at the clock rate of G.711 (RFC 4733 §2.1: the rate of the codec in use).
+    #[must_use]
+    pub fn is_events(&self) -> bool {
+        self.encoding == Encoding::TelephoneEvent && self.clock_hz == Codec::CLOCK_HZ
+    }
+}
+
+impl Description {
+    /// The first audio line that is not refused, with its place among the `m=` lines.
+    #[must_use]
+    pub fn audio(&self) -> Option<(usize, &AudioMedia)> {
+        self.media.iter().enumerate().find_map(|(place, media)| match media {
+            Media::Audio(audio) if audio.port != 0 => Some((place, audio)),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Debug for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Description")
+            .field("version", &self.origin.version)
+            .field("media", &self.media)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origin").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AudioMedia {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AudioMedia")
+            .field("transport", &self.transport.name())
+            .field("refused", &(self.port == 0))
+            .field("payload types", &self.payloads.iter().map(|p| p.pt).collect::<Vec<_>>())
+            .field("ptime_ms", &self.ptime_ms)
+            .field("direction", &self.direction)
+            .field("crypto lines", &self.crypto.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for OtherMedia {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtherMedia").field("refused", &(self.port == 0)).finish_non_exhaustive()
+    }
+}

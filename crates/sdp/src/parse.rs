@@ -1,0 +1,179 @@
+//! From bytes to a [`Description`].
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use sdp_types::{AddrType, Connection, ParserError};
+use vorzimmer_types::audio::{Codec, Direction};
+
+use crate::repair::repair;
+use crate::{AudioMedia, Description, Encoding, Media, Origin, OtherMedia, Payload, Refusal, Transport};
+
+/// Largest payload type (RFC 3550 §5.1: seven bits).
+const MAX_PT: u8 = 127;
+/// Most `a=crypto` lines kept of one audio line.
+const MAX_CRYPTO: usize = 16;
+
+impl Description {
+    /// Reads a description.
+    ///
+    /// # Errors
+    /// [`Refusal`] with status 400 if it is too long or not a session description.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        let session = sdp_types::Session::parse(&repair(bytes)?)
+            .map_err(|error| Refusal::Malformed { what: what_is_wrong(&error) })?;
+        let origin = Origin {
+            addr: session.origin.try_parse_unicast_ip_address().unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+            version: session.origin.sess_version,
+            id: session.origin.sess_id.clone(),
+        };
+        let media = session.medias.iter().map(|media| media_of(&session, media)).collect();
+        Ok(Self { origin, media })
+    }
+}
+
+/// The parser's complaint without the bytes it complains about.
+fn what_is_wrong(error: &ParserError) -> &'static str {
+    match error {
+        ParserError::InvalidLineFormat(_, what)
+        | ParserError::InvalidFieldEncoding(_, what)
+        | ParserError::InvalidFieldFormat(_, what)
+        | ParserError::MissingField(_, what)
+        | ParserError::FieldTrailingData(_, what) => what,
+        ParserError::InvalidVersion(..) | ParserError::MultipleVersions(_) | ParserError::NoVersion => {
+            "version"
+        }
+        _ => "a line that may stand only once",
+    }
+}
+
+fn media_of(session: &sdp_types::Session, media: &sdp_types::Media) -> Media {
+    if media.media.eq_ignore_ascii_case("audio") {
+        return Media::Audio(audio_of(session, media));
+    }
+    Media::Other(OtherMedia {
+        kind: media.media.clone(),
+        port: media.port,
+        transport: media.proto.clone(),
+        formats: media.fmt.clone(),
+    })
+}
+
+fn audio_of(session: &sdp_types::Session, media: &sdp_types::Media) -> AudioMedia {
+    // RFC 8866 §5.7: the media's own connection overrides the session's.
+    let connection = media.connections.first().or(session.connection.as_ref());
+    let addr = connection.and_then(address_of);
+    let number = |name| value(media, name).and_then(milliseconds);
+    AudioMedia {
+        transport: Transport::parse(&media.proto),
+        addr,
+        port: media.port,
+        rtcp: value(media, "rtcp").and_then(|text| rtcp_of(text, addr)),
+        payloads: payloads_of(media),
+        ptime_ms: number("ptime"),
+        maxptime_ms: number("maxptime"),
+        direction: direction_of(session, media),
+        crypto: media
+            .get_attribute_values("crypto")
+            .flatten()
+            .take(MAX_CRYPTO)
+            .map(|text| text.trim().to_owned())
+            .collect(),
+    }
+}
+
+fn value<'a>(media: &'a sdp_types::Media, name: &'a str) -> Option<&'a str> {
+    media.get_first_attribute_value(name).flatten().map(str::trim)
+}
+
+fn address_of(connection: &Connection) -> Option<IpAddr> {
+    let text = connection.connection_address.as_str();
+    // A name below `.invalid` is how some put an IPv6 stream on hold (RFC 6157 §5.1, RFC 3264 §8.4).
+    if text.to_ascii_lowercase().trim_end_matches('.').ends_with(".invalid") {
+        return Some(match connection.addrtype {
+            AddrType::Ip6 => Ipv6Addr::UNSPECIFIED.into(),
+            _ => Ipv4Addr::UNSPECIFIED.into(),
+        });
+    }
+    let ip = connection.try_address().ok()?.ip.to_canonical();
+    (!ip.is_multicast()).then_some(ip)
+}
+
+/// RFC 3605: `port [nettype addrtype address]`.
+fn rtcp_of(text: &str, addr: Option<IpAddr>) -> Option<SocketAddr> {
+    let mut fields = text.split_whitespace();
+    let port = fields.next()?.parse().ok()?;
+    let own = fields.nth(2).and_then(|text| text.parse::<IpAddr>().ok()).map(|ip| ip.to_canonical());
+    Some(SocketAddr::new(own.or(addr)?, port))
+}
+
+/// Whole milliseconds; some write `20.0`.
+fn milliseconds(text: &str) -> Option<u16> {
+    let digits = text.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok().filter(|ms| *ms > 0)
+}
+
+fn direction_of(session: &sdp_types::Session, media: &sdp_types::Media) -> Direction {
+    let all = [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
+    let named = |attributes: &[sdp_types::Attribute]| {
+        attributes.iter().find_map(|a| {
+            all.into_iter().find(|direction| a.attribute.trim().eq_ignore_ascii_case(direction.name()))
+        })
+    };
+    // RFC 8866 §6.7: the media's own, else the session's, else sendrecv.
+    named(&media.attributes).or_else(|| named(&session.attributes)).unwrap_or_default()
+}
+
+fn payloads_of(media: &sdp_types::Media) -> Vec<Payload> {
+    let mut payloads: Vec<Payload> = Vec::new();
+    let types = media.fmt.split_whitespace().filter_map(|text| text.parse::<u8>().ok());
+    for pt in types.filter(|pt| *pt <= MAX_PT) {
+        if payloads.iter().any(|p| p.pt == pt) {
+            continue;
+        }
+        let (encoding, clock_hz) = match mapped(media, "rtpmap", pt) {
+            Some(map) => encoding_of(map),
+            None => static_encoding(pt),
+        };
+        let fmtp = mapped(media, "fmtp", pt).map(str::to_owned);
+        payloads.push(Payload { pt, encoding, clock_hz, fmtp });
+    }
+    payloads
+}
+
+/// The rest of `a=NAME:PT rest`.
+fn mapped<'a>(media: &'a sdp_types::Media, name: &'a str, pt: u8) -> Option<&'a str> {
+    media.get_attribute_values(name).flatten().find_map(|text| {
+        let (number, rest) = text.trim().split_once(char::is_whitespace)?;
+        (number.parse() == Ok(pt)).then_some(rest.trim()).filter(|rest| !rest.is_empty())
+    })
+}
+
+/// `name/clock[/channels]` (RFC 8866 §6.6).
+fn encoding_of(map: &str) -> (Encoding, u32) {
+    let mut parts = map.splitn(3, '/').map(str::trim);
+    let name = parts.next().unwrap_or_default();
+    let clock_hz = parts.next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let channels = parts.next().filter(|text| !matches!(*text, "" | "1"));
+    let encoding = match (name.to_ascii_uppercase().as_str(), channels) {
+        ("PCMA", None) => Encoding::Pcma,
+        ("PCMU", None) => Encoding::Pcmu,
+        ("TELEPHONE-EVENT", None) => Encoding::TelephoneEvent,
+        (_, None) => Encoding::Other(name.to_owned()),
+        (_, Some(channels)) => Encoding::Other(format!("{name}/{channels}")),
+    };
+    (encoding, clock_hz)
+}
+
+/// What a payload type means without `a=rtpmap` (RFC 3551 §6).
+fn static_encoding(pt: u8) -> (Encoding, u32) {
+    let other = |name: &str| Encoding::Other(name.to_owned());
+    match pt {
+        0 => (Encoding::Pcmu, Codec::CLOCK_HZ),
+        8 => (Encoding::Pcma, Codec::CLOCK_HZ),
+        3 => (other("GSM"), 8000),
+        9 => (other("G722"), 8000),
+        13 => (other("CN"), 8000),
+        18 => (other("G729"), 8000),
+        _ => (other(""), 0),
+    }
+}

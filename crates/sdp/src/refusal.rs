@@ -1,0 +1,65 @@
+//! Why a description is not accepted, in words that hold nothing of it.
+
+/// Why a description was refused. Neither address nor raw text of it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Longer than [`crate::MAX_BYTES`].
+    #[error("the description has {bytes} bytes, more than {}", crate::MAX_BYTES)]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// More `m=` lines than [`crate::MAX_MEDIA`].
+    #[error("the description has more than {} media lines", crate::MAX_MEDIA)]
+    TooManyMedia,
+    /// Not a session description (RFC 8866 §9).
+    #[error("not a session description: {what}")]
+    Malformed {
+        /// The line or field at fault.
+        what: &'static str,
+    },
+    /// No audio line, or only with port 0.
+    #[error("no audio is offered")]
+    NoAudio,
+    /// No codec in common.
+    #[error("no codec in common")]
+    NoCommonCodec,
+    /// Only SRTP (RFC 3711) is offered.
+    #[error("only encrypted audio is offered")]
+    SecureTransport,
+    /// Something other than RTP/AVP.
+    #[error("the transport is not RTP/AVP")]
+    Transport,
+    /// No IP address for the audio, or a multicast one.
+    #[error("no usable address for audio")]
+    NoAddress,
+    /// IPv4 against IPv6.
+    #[error("the address is of the other IP version")]
+    AddressFamily,
+    /// The answer does not fit the offer, or there was no offer (RFC 3264 §6).
+    #[error("the answer does not fit the offer")]
+    AnswerMismatch,
+}
+
+impl Refusal {
+    /// The SIP status to refuse with: 400 for what cannot be read, else 488 (RFC 3261 §13.3.1.3).
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::TooLong { .. } | Self::TooManyMedia | Self::Malformed { .. } => 400,
+            _ => 488,
+        }
+    }
+
+    /// The code for the Warning header (RFC 3261 §20.43).
+    #[must_use]
+    pub const fn warning(self) -> u16 {
+        match self {
+            Self::NoAudio => 304,
+            Self::NoCommonCodec => 305,
+            Self::SecureTransport | Self::Transport => 302,
+            Self::NoAddress | Self::AddressFamily => 301,
+            _ => 399,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The descriptions of one dialog: what we last said, what is agreed on, and the version that counts changes.
+
+use vorzimmer_types::audio::{Codec, Negotiated};
+use vorzimmer_types::{Entropy, entropy};
+
+use crate::negotiate::{accept_audio, answer_audio};
+use crate::{AudioMedia, Description, Local, Media, Origin, OtherMedia, Refusal};
+
+/// Our side of one dialog's session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    id: u64,
+    published: Option<Description>,
+    offered: Option<(Description, Local)>,
+    agreed: Option<Negotiated>,
+}
+
+impl Session {
+    /// A session that has said nothing yet.
+    pub fn new(random: &mut (impl Entropy + ?Sized)) -> Self {
+        // Some peers read the id as a signed 64-bit number, so the top bit stays clear.
+        let id = u64::from_be_bytes(entropy::array(random)) >> 1;
+        Self { id, published: None, offered: None, agreed: None }
+    }
+
+    /// What the last completed exchange agreed on.
+    #[must_use]
+    pub fn agreed(&self) -> Option<&Negotiated> {
+        self.agreed.as_ref()
+    }
+
+    /// Answers an offer (RFC 3264 §6): one audio line is taken, every other line gets port 0.
+    ///
+    /// # Errors
+    /// [`Refusal`] with status 488 if no audio line can be taken; what was agreed on before stays in force.
+    pub fn answer(
+        &mut self,
+        offer: &Description,
+        local: &Local,
+    ) -> Result<(Description, Negotiated), Refusal> {
+        let current = self.agreed.map(|agreed| agreed.format.send.codec);
+        let (place, audio, agreed) = take_audio(offer, local, current)?;
+        let media = offer.media.iter().enumerate();
+        let media = media
+            .map(
+                |(at, media)| {
+                    if at == place { Media::Audio(audio.clone()) } else { Media::Other(refused(media)) }
+                },
+            )
+            .collect();
+        let description = self.publish(local, media);
+        self.offered = None;
+        self.agreed = Some(agreed);
+        Ok((description, agreed))
+    }
+
+    /// Makes an offer (RFC 3264 §5, and §8 when something was agreed on before).
+    pub fn offer(&mut self, local: &Local) -> Description {
+        // RFC 3264 §8.3.2: a payload type keeps its meaning for the whole session.
+        let event_pt =
+            self.agreed.and_then(|agreed| agreed.format.events).map_or(Local::EVENT_PT, |e| e.receive);
+        let prefer = local.prefer.or(self.agreed.map(|agreed| agreed.format.send.codec));
+        let audio = Media::Audio(Local { prefer, ..local.clone() }.offered_audio(event_pt));
+        // RFC 3264 §8: lines are never taken away, only refused.
+        let mut media: Vec<Media> = match &self.published {
+            Some(before) => before.media.clone(),
+            None => Vec::new(),
+        };
+        match media.iter_mut().find(|media| matches!(media, Media::Audio(_))) {
+            Some(place) => *place = audio,
+            None => media.push(audio),
+        }
+        let description = self.publish(local, media);
+        self.offered = Some((description.clone(), local.clone()));
+        description
+    }
+
+    /// Takes the answer to our last offer. May be called for each dialog that one offer forked into.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the peer refused our audio or answered something that we did not offer.
+    pub fn accept(&mut self, answer: &Description) -> Result<Negotiated, Refusal> {
+        let (offer, local) = self.offered.as_ref().ok_or(Refusal::AnswerMismatch)?;
+        let (place, offered) = offer.audio().ok_or(Refusal::AnswerMismatch)?;
+        // RFC 3264 §6: the answer's lines stand where the offer's stood.
+        let answered = match answer.media.get(place) {
+            Some(Media::Audio(audio)) => audio,
+            _ => return Err(Refusal::AnswerMismatch),
+        };
+        let agreed = accept_audio(answered, offered, local)?;
+        self.agreed = Some(agreed);
+        Ok(agreed)
+    }
+
+    /// Says `media`, under a new version only if that differs from what was said before (RFC 3264 §8).
+    fn publish(&mut self, local: &Local, media: Vec<Media>) -> Description {
+        let id = self.id.to_string();
+        let said = self.published.as_ref();
+        let same = said.filter(|said| said.media == media && said.origin.addr == local.rtp.ip());
+        let version = match (same, said) {
+            (Some(same), _) => same.origin.version,
+            (None, Some(said)) => said.origin.version.wrapping_add(1),
+            (None, None) => 1,
+        };
+        let description = Description { origin: Origin { id, version, addr: local.rtp.ip() }, media };
+        self.published = Some(description.clone());
+        description
+    }
+}
+
+/// The first audio line that can be taken; if none can, why the first could not.
+fn take_audio(
+    offer: &Description,
+    local: &Local,
+    current: Option<Codec>,
+) -> Result<(usize, AudioMedia, Negotiated), Refusal> {
+    let mut first_refusal = None;
+    for (place, media) in offer.media.iter().enumerate() {
+        let Media::Audio(audio) = media else { continue };
+        match answer_audio(audio, local, current) {
+            Ok((answered, agreed)) => return Ok((place, answered, agreed)),
+            Err(refusal) => first_refusal = first_refusal.or(Some(refusal)),
+        }
+    }
+    Err(first_refusal.unwrap_or(Refusal::NoAudio))
+}
+
+/// The same line with port 0 (RFC 3264 §6).
+fn refused(media: &Media) -> OtherMedia {
+    match media {
+        Media::Other(other) => OtherMedia { port: 0, ..other.clone() },
+        Media::Audio(audio) => {
+            let types: Vec<String> = audio.payloads.iter().map(|p| p.pt.to_string()).collect();
+            OtherMedia {
+                kind: "audio".to_owned(),
+                port: 0,
+                transport: audio.transport.name().to_owned(),
+                formats: if types.is_empty() { "0".to_owned() } else { types.join(" ") },
+            }
+        }
+    }
+}
