@@ -1,3 +1,12 @@
 //! SIP: messages, transactions, dialogs, digest and bindings, without I/O.
+//!
+//! Bytes from the network are [`wire::Untrusted`] until [`wire::parse`] has read them. The message types are those of
+//! `rsip`; its parser and printer are not used. Nothing here opens a socket, reads a clock or draws randomness.
 
+pub mod fault;
+pub mod header;
 pub mod ua;
+pub mod uri;
+pub mod wire;
+
+pub(crate) mod chars;

@@ -1,0 +1,111 @@
+//! `;name=value` lists, as they follow URIs, addresses and Vias.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::chars::{find_outside, token, trim, unquote};
+
+/// One parameter that owns its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Param {
+    /// Its name, as written; compared without regard to case.
+    pub name: String,
+    /// Its value, as written (with escapes or quotes).
+    pub value: Option<String>,
+}
+
+impl fmt::Display for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.value.as_ref().map_or(Ok(()), |value| write!(f, "={value}"))
+    }
+}
+
+/// A list of parameters, still in the message: empty, or starting with its `;`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Params<'a>(pub(crate) &'a str);
+
+impl<'a> Params<'a> {
+    /// Name and value of each parameter in turn; values as written (with escapes or quotes).
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            rest = trim(rest).strip_prefix(';')?;
+            let end = find_outside(rest, b';', false).ok().flatten().unwrap_or(rest.len());
+            let (one, after) = rest.split_at(end);
+            rest = after;
+            Some(match one.split_once('=') {
+                Some((name, value)) => (trim(name), Some(trim(value))),
+                None => (trim(one), None),
+            })
+        })
+    }
+
+    /// The first parameter of this name: `Some(None)` if it has no value.
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Option<&'a str>> {
+        self.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The value of the first parameter of this name, without quotes.
+    #[must_use]
+    pub fn value(self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name).flatten().map(unquote)
+    }
+
+    /// Whether a parameter of this name is there.
+    #[must_use]
+    pub fn has(self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The same list, owned.
+    #[must_use]
+    pub fn to_vec(self) -> Vec<Param> {
+        self.iter()
+            .map(|(name, value)| Param { name: name.to_owned(), value: value.map(str::to_owned) })
+            .collect()
+    }
+
+    /// Whether the list follows `generic-param` (RFC 3261 §25.1): no empty elements, names are tokens, values not empty.
+    pub(crate) fn well_formed(self) -> bool {
+        let text = trim(self.0);
+        if text.is_empty() {
+            return true;
+        }
+        text.starts_with(';')
+            && self.iter().all(|(name, value)| token(name) && value.is_none_or(value_well_formed))
+    }
+}
+
+/// A token, a host or a quoted string; in the field also whatever holds no separator of the list.
+fn value_well_formed(value: &str) -> bool {
+    !value.is_empty()
+        && (!value.contains('"')
+            || crate::chars::quoted_end(value) == Ok(value.len()) && value.starts_with('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Params;
+
+    #[test]
+    fn white_space_and_quotes_do_not_confuse() {
+        let list = Params(r#" ; tag    = 19 ; Q="a;b=\"c" ; lr ;x=y=z"#);
+        let found: Vec<_> = list.iter().collect();
+        assert_eq!(
+            found,
+            [("tag", Some("19")), ("Q", Some(r#""a;b=\"c""#)), ("lr", None), ("x", Some("y=z"))]
+        );
+        assert_eq!(list.value("q").as_deref(), Some("a;b=\"c"));
+        assert_eq!(list.get("lr"), Some(None));
+        assert!(list.well_formed());
+    }
+
+    #[test]
+    fn empty_elements_and_open_quotes_are_malformed() {
+        for text in [";;", ";", "x", ";a=", ";=a", ";a=\"", ";a b=c", ";a=b\"c\"", ";tag=1;"] {
+            assert!(!Params(text).well_formed(), "{text:?}");
+        }
+    }
+}

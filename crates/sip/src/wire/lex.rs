@@ -1,0 +1,142 @@
+//! Lines: where the headers end, folding undone, names told from values (RFC 3261 §7.3.1).
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr2, memmem};
+
+use super::{MAX_HEAD, MAX_LINE};
+use crate::chars::{is_control, is_token, trim};
+use crate::fault::Fault;
+
+/// A message cut in two, its head as text.
+pub(super) struct Cut<'a> {
+    /// Start line and headers, without the empty line.
+    pub head: Cow<'a, str>,
+    /// Everything after the empty line.
+    pub body: &'a [u8],
+    /// Why the cut is not where it should be.
+    pub fault: Option<Fault>,
+}
+
+/// Cuts a message after its head. Empty lines before the start line are passed over (RFC 3261 §7.5).
+pub(super) fn cut(bytes: &[u8]) -> Cut<'_> {
+    let bytes = skip_empty_lines(bytes);
+    let reach = bytes.len().min(MAX_HEAD + 4);
+    let (near, _) = bytes.split_at(reach);
+    let (head, body, fault) = match memmem::find(near, b"\r\n\r\n") {
+        Some(at) => (&near[..at], bytes.get(at + 4..).unwrap_or_default(), None),
+        None if reach < bytes.len() => (near, &[][..], Some(too_long())),
+        None => (near.strip_suffix(b"\r\n").unwrap_or(near), &[][..], Some(Fault::NoBlankLine)),
+    };
+    Cut { head: text(head), body, fault }
+}
+
+/// The fault of a head that does not end in time.
+pub(super) const fn too_long() -> Fault {
+    Fault::TooLong { part: "the head of the message", limit: MAX_HEAD }
+}
+
+/// The bytes after any CRLFs (RFC 3261 §7.5).
+pub(super) fn skip_empty_lines(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(b"\r\n") {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// The head as text. Lines that are not UTF-8 are read as Latin-1, which old PBXs send in display names.
+pub(super) fn text(head: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(head) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => {
+            let mut repaired = String::with_capacity(head.len() * 2);
+            for line in head.split_inclusive(|&b| b == b'\n') {
+                match std::str::from_utf8(line) {
+                    Ok(line) => repaired.push_str(line),
+                    Err(_) => repaired.extend(line.iter().map(|&b| char::from(b))),
+                }
+            }
+            Cow::Owned(repaired)
+        }
+    }
+}
+
+/// One header, unfolded, its name as written.
+pub(super) struct Line<'a> {
+    pub name: &'a str,
+    pub value: Cow<'a, str>,
+}
+
+/// The lines after the start line.
+pub(super) struct Lines<'a>(&'a str);
+
+/// The start line, and the lines that follow it.
+pub(super) fn lines(head: &str) -> (Result<&str, Fault>, Lines<'_>) {
+    let (start, rest) = physical(head);
+    let start = if rest.starts_with([' ', '\t']) { Err(Fault::StartLine) } else { start };
+    (start, Lines(rest))
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Result<Line<'a>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let (first, rest) = physical(self.0);
+        self.0 = rest;
+        let mut line = first.and_then(named);
+        // RFC 3261 §7.3.1: a line that starts with white space continues the one before.
+        while self.0.starts_with([' ', '\t']) {
+            let (more, rest) = physical(self.0);
+            self.0 = rest;
+            line = line.and_then(|line| continued(line, more?));
+        }
+        Some(line)
+    }
+}
+
+/// One physical line and the text after its CRLF. After a CR or LF on its own, reading goes on with the next line.
+fn physical(text: &str) -> (Result<&str, Fault>, &str) {
+    let bytes = text.as_bytes();
+    let Some(end) = memchr2(b'\r', b'\n', bytes) else { return (Ok(text), "") };
+    if bytes.get(end..end + 2) == Some(b"\r\n") {
+        return (Ok(text.get(..end).unwrap_or_default()), text.get(end + 2..).unwrap_or_default());
+    }
+    let next = memmem::find(bytes, b"\r\n").map_or(bytes.len(), |at| at + 2);
+    (Err(Fault::LineEnding), text.get(next..).unwrap_or_default())
+}
+
+/// Splits a header at its colon.
+fn named(line: &str) -> Result<Line<'_>, Fault> {
+    let colon = memchr(b':', line.as_bytes()).ok_or(Fault::HeaderName)?;
+    let (name, value) = line.split_at(colon);
+    let name = name.trim_end_matches([' ', '\t']);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(Fault::HeaderName);
+    }
+    let value = trim(value.get(1..).unwrap_or_default());
+    if value.len() > MAX_LINE { Err(LINE_TOO_LONG) } else { Ok(Line { name, value: Cow::Borrowed(value) }) }
+}
+
+const LINE_TOO_LONG: Fault = Fault::TooLong { part: "a header", limit: MAX_LINE };
+
+/// The header with one more line of its value: the fold is a single space (RFC 3261 §7.3.1).
+fn continued<'a>(line: Line<'a>, more: &'a str) -> Result<Line<'a>, Fault> {
+    let more = trim(more);
+    if line.value.is_empty() {
+        return Ok(Line { value: Cow::Borrowed(more), ..line });
+    }
+    let mut value = line.value.into_owned();
+    if !more.is_empty() {
+        value.push(' ');
+        value.push_str(more);
+    }
+    if value.len() > MAX_LINE { Err(LINE_TOO_LONG) } else { Ok(Line { value: Cow::Owned(value), ..line }) }
+}
+
+/// Whether a value holds nothing that would have to be escaped or refused.
+pub(super) fn printable(value: &str) -> bool {
+    !value.bytes().any(is_control)
+}

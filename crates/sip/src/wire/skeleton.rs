@@ -1,0 +1,66 @@
+//! The little of a request that an answer needs, kept when the rest is not fit to be handled.
+
+use rsip::{Header, Headers, Method, Response, StatusCode, Version};
+
+use super::names::value;
+use crate::header;
+use crate::uri::Address;
+
+/// Via, From, To, Call-ID and CSeq of a request, copied for an answer (RFC 3261 §8.2.6.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skeleton {
+    headers: Headers,
+}
+
+impl Skeleton {
+    /// Keeps what an answer needs of `headers`, if all of it is there and the top Via says where the answer goes.
+    ///
+    /// An ACK is never answered (RFC 3261 §17), so it leaves no skeleton.
+    pub(super) fn keep(method: &str, headers: &[Header]) -> Option<Self> {
+        if method == super::method_name(Method::Ack) {
+            return None;
+        }
+        let first = |wanted: &dyn Fn(&Header) -> bool| {
+            headers.iter().find(|h| wanted(h) && !value(h).is_empty()).cloned()
+        };
+        let mut kept: Vec<_> = headers.iter().filter(|h| matches!(h, Header::Via(_))).cloned().collect();
+        header::Via::parse(value(kept.first()?)).ok()?;
+        kept.push(first(&|h| matches!(h, Header::From(_)))?);
+        kept.push(first(&|h| matches!(h, Header::To(_)))?);
+        kept.push(first(&|h| matches!(h, Header::CallId(_)))?);
+        kept.push(first(&|h| matches!(h, Header::CSeq(_)))?);
+        Some(Self { headers: kept.into() })
+    }
+
+    /// The same for a request that is whole.
+    #[must_use]
+    pub fn of(request: &rsip::Request) -> Option<Self> {
+        let headers: Vec<_> = request.headers.iter().cloned().collect();
+        Self::keep(super::method_name(request.method), &headers)
+    }
+
+    /// The headers kept: Vias in order, From, To, Call-ID, CSeq.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The answer with this status. `to_tag` is added to To unless one is there (RFC 3261 §8.2.6.2).
+    #[must_use]
+    pub fn response(&self, status: StatusCode, to_tag: &str) -> Response {
+        let headers = self.headers.iter().map(|kept| match kept {
+            Header::To(_) => Header::To(tagged(value(kept), to_tag).into()),
+            _ => kept.clone(),
+        });
+        let headers: Vec<_> = headers.collect();
+        Response { status_code: status, version: Version::V2, headers: headers.into(), body: Vec::new() }
+    }
+}
+
+/// A To with the tag; one that cannot be read is given back as it came.
+fn tagged(to: &str, tag: &str) -> String {
+    match Address::parse(to) {
+        Ok(address) if address.tag().is_none() => format!("{to};tag={tag}"),
+        _ => to.to_owned(),
+    }
+}
