@@ -1,6 +1,8 @@
 //! Holds the house plan against the workspace: which room may use which, what stands at the top level, how long a
 //! file may be, and that nothing personal to one machine slips in.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test ends with the reason")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
