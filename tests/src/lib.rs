@@ -14,7 +14,6 @@
 
 pub mod baresip;
 pub mod ports;
-pub mod server;
 pub mod sipp;
 pub mod tone;
 pub mod wait;

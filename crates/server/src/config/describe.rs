@@ -1,0 +1,108 @@
+//! What `vorzimmer check` prints: what the server would do with this configuration, without doing it.
+
+use std::fmt::Write;
+
+use super::settings::{KeySource, Period, Settings, Trunk};
+use super::values::Listen;
+
+/// A text for the operator. Holds no secret.
+pub fn describe(settings: &Settings) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(settings, &mut out);
+    out
+}
+
+fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
+    let Settings { sip, numbers, trunks, media, data, key, retention, http, logs, limits, drain } = settings;
+    writeln!(out, "SIP over UDP      {}", list(&sip.udp))?;
+    writeln!(out, "SIP over TCP      {}", list(&sip.tcp))?;
+    if !sip.advertise.is_empty() {
+        let addresses: Vec<String> = sip.advertise.iter().map(ToString::to_string).collect();
+        writeln!(out, "peers are told    {}", addresses.join(", "))?;
+    }
+    writeln!(out, "realm             {}", sip.realm)?;
+    writeln!(
+        out,
+        "numbers           country +{}, national {}, international {}, area {}",
+        numbers.country,
+        numbers.national_prefix,
+        numbers.international_prefix,
+        if numbers.area.is_empty() { "none" } else { &numbers.area }
+    )?;
+    for (name, trunk) in trunks {
+        writeln!(out, "trunk             {name}: {}", known_by(trunk))?;
+    }
+    if trunks.is_empty() {
+        writeln!(out, "trunk             none: nobody can forward a call to us")?;
+    }
+    let workers =
+        if media.workers == 0 { "one for each core".to_owned() } else { format!("{}", media.workers) };
+    writeln!(
+        out,
+        "media             UDP ports {} ({} legs), workers: {workers}, silent legs end after {} s",
+        media.ports,
+        media.ports.pairs(),
+        media.silence_timeout_s
+    )?;
+    writeln!(out, "prompts           {}", media.prompts.display())?;
+    writeln!(out, "database          {}", without_password(&data.database_url()))?;
+    writeln!(out, "data              {}", data.folder.display())?;
+    writeln!(out, "recordings        {}", data.recordings.display())?;
+    writeln!(out, "key store         {}", data.keys.display())?;
+    writeln!(
+        out,
+        "key               {}",
+        match key.source {
+            KeySource::File => format!("from the file {}", key.file.display()),
+            KeySource::Credential => "from the systemd credential vorzimmer-kek".to_owned(),
+            KeySource::Env => "from the environment variable VORZIMMER_KEK".to_owned(),
+        }
+    )?;
+    for (class, period) in [
+        ("recordings", &retention.recordings),
+        ("calls", &retention.calls),
+        ("receipts", &retention.receipts),
+        ("audit", &retention.audit),
+        ("logs", &retention.logs),
+    ] {
+        writeln!(out, "forgets           {class} {}", kept(period))?;
+    }
+    writeln!(out, "health, metrics   {}", list(&http.listen))?;
+    let folder = logs.folder.as_ref().map_or_else(
+        || "standard error".to_owned(),
+        |folder| format!("standard error and daily files in {}", folder.display()),
+    );
+    writeln!(out, "logs              {} to {folder}", logs.level)?;
+    writeln!(
+        out,
+        "limits            {} calls at a time, {} TCP connections",
+        limits.max_calls, limits.tcp_connections
+    )?;
+    writeln!(out, "on SIGTERM        no new calls, running ones may take {} s more", drain.deadline_s)
+}
+
+fn list(listeners: &[Listen]) -> String {
+    if listeners.is_empty() {
+        return "none".to_owned();
+    }
+    listeners.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn known_by(trunk: &Trunk) -> String {
+    let ranges = trunk.addresses.iter().map(ToString::to_string);
+    let digest = trunk.user.as_ref().map(|user| format!("digest user {user}"));
+    ranges.chain(digest).collect::<Vec<_>>().join(", ")
+}
+
+fn kept(period: &Period) -> String {
+    format!("after {} days ({})", period.days, period.basis)
+}
+
+/// A URL with its password replaced by dots.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((login, host)) = rest.rsplit_once('@') else { return url.to_owned() };
+    let user = login.split_once(':').map_or(login, |(user, _)| user);
+    format!("{scheme}://{user}:…@{host}")
+}

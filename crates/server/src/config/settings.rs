@@ -1,0 +1,386 @@
+//! The options, typed. `config/vorzimmer.toml` explains each of them to the operator; a test holds the two together.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::values::{Level, Listen, PortRange};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Signalling.
+    pub sip: Sip,
+    /// How numbers are written where we are.
+    pub numbers: Numbers,
+    /// Who may forward calls to us, by name.
+    pub trunks: BTreeMap<String, Trunk>,
+    /// Voices.
+    pub media: Media,
+    /// What is kept, and where.
+    pub data: Data,
+    /// Where the key that protects all others comes from.
+    pub key: Key,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// Health and metrics.
+    pub http: Http,
+    /// What is written down about the running of the server.
+    pub logs: Logs,
+    /// What is too much.
+    pub limits: Limits,
+    /// How the server ends.
+    pub drain: Drain,
+}
+
+/// Signalling.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sip {
+    /// UDP listeners.
+    pub udp: Vec<Listen>,
+    /// TCP listeners.
+    pub tcp: Vec<Listen>,
+    /// The realm of receptionists' log-ins.
+    pub realm: String,
+    /// The addresses that peers reach us at, if they differ from the ones we listen on: one IPv4, one IPv6 at most.
+    pub advertise: Vec<IpAddr>,
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        let loopback = Listen(([127, 0, 0, 1], 5060).into());
+        Self {
+            udp: vec![loopback],
+            tcp: vec![loopback],
+            realm: "vorzimmer".to_owned(),
+            advertise: Vec::new(),
+        }
+    }
+}
+
+impl Sip {
+    /// What a peer of `local`'s family is told instead of `local`, if anything.
+    pub fn advertised(&self, local: IpAddr) -> Option<IpAddr> {
+        self.advertise.iter().copied().find(|address| address.is_ipv4() == local.is_ipv4())
+    }
+}
+
+/// How numbers are written where we are: turns what trunks send into E.164.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Numbers {
+    /// Country code without `+`.
+    pub country: String,
+    /// What is dialled before a national number.
+    pub national_prefix: String,
+    /// What is dialled before an international number.
+    pub international_prefix: String,
+    /// Area code for numbers without one, without the national prefix; empty: such numbers are unknown.
+    pub area: String,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self {
+            country: "49".to_owned(),
+            national_prefix: "0".to_owned(),
+            international_prefix: "00".to_owned(),
+            area: String::new(),
+        }
+    }
+}
+
+/// One carrier or exchange that forwards calls to us.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trunk {
+    /// Address ranges that are this trunk; empty: it is known by its digest only.
+    pub addresses: Vec<IpNet>,
+    /// The user name of its digest; without one it is known by its address only.
+    pub user: Option<String>,
+    /// A file whose first line is the password of `user`.
+    pub password_file: Option<PathBuf>,
+    /// Instead of the password: MD5 of `user:realm:password`, 32 hexadecimal digits.
+    pub ha1_md5: Option<String>,
+    /// Instead of the password: SHA-256 of `user:realm:password`, 64 hexadecimal digits.
+    pub ha1_sha256: Option<String>,
+}
+
+/// Voices.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    /// Ports for RTP and RTCP.
+    pub ports: PortRange,
+    /// Worker threads; 0 is one for each core.
+    pub workers: usize,
+    /// Local addresses for media if they differ from those of the signalling: one IPv4, one IPv6 at most.
+    pub bind: Vec<IpAddr>,
+    /// After this long without a packet a leg is ended, in seconds.
+    pub silence_timeout_s: u64,
+    /// This long a port rests before it is used again, in seconds.
+    pub port_rest_s: u64,
+    /// The folder with the prompts.
+    pub prompts: PathBuf,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            ports: PortRange { first: 20_000, last: 29_999 },
+            workers: 0,
+            bind: Vec::new(),
+            silence_timeout_s: 30,
+            port_rest_s: 30,
+            prompts: PathBuf::from("prompts"),
+        }
+    }
+}
+
+impl Media {
+    /// After this long without a packet a leg is ended.
+    pub fn silence_timeout(&self) -> Duration {
+        Duration::from_secs(self.silence_timeout_s)
+    }
+
+    /// This long a port rests before it is used again.
+    pub fn port_rest(&self) -> Duration {
+        Duration::from_secs(self.port_rest_s)
+    }
+
+    /// The local address for media of a leg whose signalling uses `local`.
+    pub fn bind_for(&self, local: IpAddr) -> IpAddr {
+        self.bind.iter().copied().find(|bind| bind.is_ipv4() == local.is_ipv4()).unwrap_or(local)
+    }
+}
+
+/// What is kept, and where.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// The server's own folder: the SQLite database and the spool.
+    pub folder: PathBuf,
+    /// The sealed recordings.
+    pub recordings: PathBuf,
+    /// The key store: a file of its own, to be backed up apart from everything else.
+    pub keys: PathBuf,
+    /// `sqlite:FILE` or `postgres://…`; empty: SQLite in `folder`.
+    pub database: String,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::from("../.run/data"),
+            recordings: PathBuf::from("../recordings"),
+            keys: PathBuf::from("../.run/keys/keys.db"),
+            database: String::new(),
+        }
+    }
+}
+
+impl Data {
+    /// Where the database is.
+    pub fn database_url(&self) -> String {
+        if self.database.is_empty() {
+            format!("sqlite:{}", self.folder.join("vorzimmer.db").display())
+        } else {
+            self.database.clone()
+        }
+    }
+}
+
+/// Where the key-encryption key comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Key {
+    /// Which kind of place.
+    pub source: KeySource,
+    /// The file, for [`KeySource::File`].
+    pub file: PathBuf,
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self { source: KeySource::File, file: PathBuf::from("../.run/key/vorzimmer.key") }
+    }
+}
+
+/// A kind of place for the key-encryption key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeySource {
+    /// A file, made at the first start.
+    #[default]
+    File,
+    /// The systemd credential `vorzimmer-kek`.
+    Credential,
+    /// The environment variable `VORZIMMER_KEK`.
+    Env,
+}
+
+/// How long things are kept.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Voices.
+    pub recordings: Period,
+    /// Who rang whom, when: call records and events.
+    pub calls: Period,
+    /// The server's own logs.
+    pub logs: Period,
+    /// The proof that a party said yes.
+    pub receipts: Period,
+    /// Who looked at what, and for which purpose.
+    pub audit: Period,
+    /// Hour of the day in UTC at which the daily run begins, 0 to 23.
+    pub hour_utc: u8,
+}
+
+/// One class of things, how long it is kept, and on what ground.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Period {
+    /// Days.
+    pub days: u32,
+    /// The lawful basis, in words that a supervisory authority would understand.
+    pub basis: String,
+}
+
+impl Period {
+    pub(super) fn new(days: u32, basis: &str) -> Self {
+        Self { days, basis: basis.to_owned() }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            recordings: Period::new(30, "consent of every party, Art. 6(1)(a) GDPR; § 201 StGB"),
+            calls: Period::new(60, "contract with the customer, Art. 6(1)(b) and Art. 28 GDPR"),
+            logs: Period::new(14, "security of processing, Art. 6(1)(f) and Art. 32 GDPR"),
+            // Three years and one leap day: the end of the shortest limitation period.
+            receipts: Period::new(1096, "proof of consent, Art. 7(1) GDPR; §§ 195, 199 BGB"),
+            audit: Period::new(1096, "accountability, Art. 5(2) and Art. 32 GDPR; §§ 195, 199 BGB"),
+            hour_utc: 2,
+        }
+    }
+}
+
+/// Health and metrics.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Where `/health`, `/ready` and `/metrics` are; empty: nowhere.
+    pub listen: Vec<Listen>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: vec![Listen(([127, 0, 0, 1], 8080).into())] }
+    }
+}
+
+/// What is written down about the running of the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Logs {
+    /// How much.
+    pub level: Level,
+    /// How.
+    pub format: LogFormat,
+    /// A folder for daily files; none: standard error only.
+    pub folder: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// What is too much.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Calls at a time; further ones get 503.
+    pub max_calls: usize,
+    /// TCP connections at a time, all peers together.
+    pub tcp_connections: usize,
+    /// TCP connections at a time from one address.
+    pub tcp_connections_per_address: usize,
+    /// A TCP connection over which nothing came for this long is closed, in seconds.
+    pub tcp_idle_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_calls: 200, tcp_connections: 1000, tcp_connections_per_address: 50, tcp_idle_s: 900 }
+    }
+}
+
+/// How the server ends.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Drain {
+    /// How long running calls may go on after SIGTERM, in seconds.
+    pub deadline_s: u64,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { deadline_s: 300 }
+    }
+}
+
+impl Drain {
+    /// How long running calls may go on after SIGTERM.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_secs(self.deadline_s)
+    }
+}
+
+impl Settings {
+    /// Paths in the file are relative to the file's folder `base`.
+    pub(super) fn resolve_paths(&mut self, base: &Path) {
+        let paths = [
+            Some(&mut self.media.prompts),
+            Some(&mut self.data.folder),
+            Some(&mut self.data.recordings),
+            Some(&mut self.data.keys),
+            Some(&mut self.key.file),
+            self.logs.folder.as_mut(),
+        ];
+        let passwords = self.trunks.values_mut().filter_map(|trunk| trunk.password_file.as_mut());
+        for path in paths.into_iter().flatten().chain(passwords) {
+            *path = clean(&base.join(&path));
+        }
+    }
+}
+
+/// `config/../recordings` is `recordings`: shorter to read, and comparable.
+fn clean(path: &Path) -> PathBuf {
+    use std::path::Component;
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    if out.as_os_str().is_empty() { PathBuf::from(".") } else { out }
+}

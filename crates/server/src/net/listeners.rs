@@ -1,0 +1,157 @@
+//! Binding the ports: before anything else starts, so that a port in use is told at once.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::{Listen, Sip};
+
+/// Datagrams that the kernel keeps for us while the control task is busy: about 2000 INVITEs.
+const UDP_RECEIVE_BYTES: usize = 4 << 20;
+/// Connections that the kernel keeps for us until they are accepted.
+const TCP_BACKLOG: i32 = 1024;
+/// Peers whose route is remembered; then all are forgotten and looked up again.
+const MAX_ROUTES: usize = 4096;
+
+/// A port that could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {transport} {address}: {source}")]
+pub struct BindError {
+    /// `UDP` or `TCP`.
+    pub transport: &'static str,
+    /// Where.
+    pub address: SocketAddr,
+    /// Why not.
+    pub source: io::Error,
+}
+
+/// Bound sockets that nobody reads yet.
+pub struct Listeners {
+    pub(super) udp: Vec<std::net::UdpSocket>,
+    pub(super) tcp: Vec<std::net::TcpListener>,
+    pub(super) addresses: LocalAddresses,
+}
+
+impl Listeners {
+    /// Binds everything that the configuration names.
+    ///
+    /// # Errors
+    /// The first port that cannot be had.
+    pub fn bind(sip: &Sip) -> Result<Self, BindError> {
+        let udp = sip.udp.iter().map(|listen| bind_udp(*listen)).collect::<Result<_, _>>()?;
+        let tcp = sip.tcp.iter().map(|listen| bind_tcp(*listen)).collect::<Result<_, _>>()?;
+        Ok(Self { udp, tcp, addresses: LocalAddresses::new(sip.advertise.clone()) })
+    }
+
+    /// Where we listen, for people: `UDP 127.0.0.1:5060`. Port 0 in the configuration shows as the port given.
+    pub fn places(&self) -> Vec<String> {
+        let udp = self.udp.iter().map(|socket| ("UDP", socket.local_addr()));
+        let tcp = self.tcp.iter().map(|socket| ("TCP", socket.local_addr()));
+        udp.chain(tcp)
+            .filter_map(|(transport, address)| address.ok().map(|address| format!("{transport} {address}")))
+            .collect()
+    }
+
+    /// How our addresses look from outside.
+    pub fn addresses(&self) -> LocalAddresses {
+        self.addresses.clone()
+    }
+}
+
+fn bind_udp(listen: Listen) -> Result<std::net::UdpSocket, BindError> {
+    bind(listen, "UDP", |socket| {
+        socket.set_recv_buffer_size(UDP_RECEIVE_BYTES)?;
+        socket.bind(&listen.0.into())
+    })
+    .map(Into::into)
+}
+
+fn bind_tcp(listen: Listen) -> Result<std::net::TcpListener, BindError> {
+    bind(listen, "TCP", |socket| {
+        // A restart must not wait for connections of the last run to be forgotten by the kernel.
+        socket.set_reuse_address(true)?;
+        socket.bind(&listen.0.into())?;
+        socket.listen(TCP_BACKLOG)
+    })
+    .map(Into::into)
+}
+
+fn bind(
+    listen: Listen,
+    transport: &'static str,
+    prepare: impl FnOnce(&Socket) -> io::Result<()>,
+) -> Result<Socket, BindError> {
+    let kind = if transport == "UDP" { (Type::DGRAM, Protocol::UDP) } else { (Type::STREAM, Protocol::TCP) };
+    let made = Socket::new(Domain::for_address(listen.0), kind.0, Some(kind.1)).and_then(|socket| {
+        if listen.0.is_ipv6() {
+            // IPv4 has listeners of its own: no peer has two addresses.
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        prepare(&socket)?;
+        Ok(socket)
+    });
+    made.map_err(|source| BindError { transport, address: listen.0, source })
+}
+
+/// How our addresses look from outside, and back. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LocalAddresses {
+    advertise: Arc<[IpAddr]>,
+    /// For wildcard listeners: which of our addresses the routing table takes towards a peer.
+    routes: Arc<Mutex<HashMap<IpAddr, IpAddr>>>,
+    /// From an advertised address to the one that was listened on.
+    inside: Arc<Mutex<HashMap<IpAddr, IpAddr>>>,
+}
+
+impl LocalAddresses {
+    fn new(advertise: Vec<IpAddr>) -> Self {
+        Self { advertise: advertise.into(), routes: Arc::default(), inside: Arc::default() }
+    }
+
+    /// What `remote` knows us by when it talks to the socket bound to `bound`.
+    pub fn known_as(&self, bound: SocketAddr, remote: SocketAddr) -> SocketAddr {
+        let advertised = self.advertise.iter().find(|address| address.is_ipv4() == bound.is_ipv4());
+        if let Some(advertised) = advertised {
+            let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+            inside.insert(*advertised, bound.ip());
+            return SocketAddr::new(*advertised, bound.port());
+        }
+        if bound.ip().is_unspecified() {
+            return SocketAddr::new(self.route_to(remote.ip()).unwrap_or(bound.ip()), bound.port());
+        }
+        bound
+    }
+
+    /// The address to bind media to, for a peer that knows us as `known`.
+    pub fn inside(&self, known: IpAddr) -> IpAddr {
+        let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.get(&known).copied().unwrap_or(known)
+    }
+
+    /// What a peer is told for `bound`, an address that media was bound to.
+    pub fn outside(&self, bound: IpAddr) -> IpAddr {
+        let advertised = self.advertise.iter().copied().find(|address| address.is_ipv4() == bound.is_ipv4());
+        advertised.unwrap_or(bound)
+    }
+
+    fn route_to(&self, remote: IpAddr) -> Option<IpAddr> {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = routes.get(&remote) {
+            return Some(*known);
+        }
+        let any: IpAddr = if remote.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+        // Connecting a datagram socket sends nothing; it only asks the routing table. The port does not matter.
+        let probe = std::net::UdpSocket::bind((any, 0)).ok()?;
+        probe.connect((remote, 9)).ok()?;
+        let source = probe.local_addr().ok()?.ip();
+        if routes.len() >= MAX_ROUTES {
+            routes.clear();
+        }
+        routes.insert(remote, source);
+        Some(source)
+    }
+}

@@ -1,0 +1,118 @@
+//! The sockets that SIP travels over: bytes in, bytes out, nothing understood.
+//!
+//! Every socket is read by a task of its own, which hands what it read to the control task over a bounded queue. The
+//! control task sends without waiting: a datagram that the kernel does not take is dropped and counted (SIP sends it
+//! again), a stream whose peer does not read is closed.
+//!
+//! A [`Flow`]'s local address is the one that *peers* know: where `sip.advertise` is set, this module translates.
+
+mod listeners;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod udp;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use vorzimmer_sip::ua::{ConnectionId, Flow, Input, Transport};
+
+pub use listeners::{BindError, Listeners, LocalAddresses};
+use stream::Connections;
+use udp::UdpSockets;
+
+/// Datagrams that may wait for the control task; further ones are dropped and counted.
+const DATAGRAM_QUEUE: usize = 2048;
+/// Pieces of streams that may wait for the control task; then their readers wait, and their peers with them.
+const STREAM_QUEUE: usize = 1024;
+
+/// What happens at the sockets, for the control task.
+pub struct Arrivals {
+    /// Datagrams: [`Input::Datagram`].
+    pub datagrams: mpsc::Receiver<Input>,
+    /// Streams: [`Input::Opened`], [`Input::Stream`], [`Input::Closed`].
+    pub streams: mpsc::Receiver<Input>,
+}
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub struct NetCounters {
+    /// Datagrams dropped because the control task was behind.
+    pub dropped_in: AtomicU64,
+    /// Datagrams that the kernel did not take.
+    pub dropped_out: AtomicU64,
+    /// Streams closed because a limit was reached or their peer did not read.
+    pub streams_refused: AtomicU64,
+}
+
+impl NetCounters {
+    fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What the control task sends through.
+pub struct Net {
+    udp: UdpSockets,
+    connections: Connections,
+    counters: Arc<NetCounters>,
+}
+
+/// What is too much on streams.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// Connections, all peers together.
+    pub total: usize,
+    /// Connections from one address.
+    pub per_address: usize,
+    /// After this long without a byte from the peer a connection is closed.
+    pub idle: std::time::Duration,
+}
+
+impl Net {
+    /// Starts reading all listeners. Needs a tokio runtime.
+    pub fn start(listeners: Listeners, limits: StreamLimits) -> (Self, Arrivals) {
+        let counters = Arc::new(NetCounters::default());
+        let (datagram_tx, datagrams) = mpsc::channel(DATAGRAM_QUEUE);
+        let (stream_tx, streams) = mpsc::channel(STREAM_QUEUE);
+        let Listeners { udp, tcp, addresses } = listeners;
+        let udp = UdpSockets::start(udp, &addresses, &datagram_tx, &counters);
+        let connections = Connections::start(tcp, &addresses, stream_tx, limits, Arc::clone(&counters));
+        (Self { udp, connections, counters }, Arrivals { datagrams, streams })
+    }
+
+    /// Sends one message on its way, or drops it and counts.
+    pub fn transmit(&mut self, flow: &Flow, bytes: Bytes) {
+        match (flow.transport, flow.connection) {
+            (Transport::Udp, _) => {
+                if !self.udp.send(flow, &bytes) {
+                    NetCounters::count(&self.counters.dropped_out);
+                }
+            }
+            (Transport::Tcp, Some(connection)) => self.connections.send(connection, bytes),
+            (Transport::Tcp, None) => NetCounters::count(&self.counters.dropped_out),
+        }
+    }
+
+    /// Opens a connection in the background; the answer comes as [`Input::Opened`] or [`Input::Closed`].
+    pub fn connect(&mut self, connection: ConnectionId, remote: SocketAddr) {
+        self.connections.connect(connection, remote);
+    }
+
+    /// Closes a connection after what was sent before.
+    pub fn close(&mut self, connection: ConnectionId) {
+        self.connections.close(connection);
+    }
+
+    /// Counts since the start.
+    pub fn counters(&self) -> Arc<NetCounters> {
+        Arc::clone(&self.counters)
+    }
+}
+
+/// Addresses of ours, by how peers know them.
+type ByKnownAddress<T> = HashMap<SocketAddr, T>;
