@@ -14,6 +14,7 @@
 
 pub mod baresip;
 pub mod ports;
+pub mod server;
 pub mod sipp;
 pub mod tone;
 pub mod wait;

@@ -1,1 +1,30 @@
-//! Placeholder crate root; see the house plan.
+//! What is remembered, and how: the log of events, what is folded from it, the directory, bindings and audit.
+//!
+//! * [`EventLog`]: takes what happens to calls; never makes a call wait, and spools while the database is away.
+//! * [`Store`]: everything else: queries, directory, bindings, audit, and what retention removes.
+//!
+//! The same code runs on SQLite and PostgreSQL, chosen by URL. Whatever is personal is sealed by `vault` before it
+//! reaches a row or the spool; this crate never keeps a key. It reads no clock: moments come in with the events.
+
+mod audit;
+mod bindings;
+mod error;
+mod events;
+mod log;
+mod project;
+mod queries;
+mod seal;
+mod settings;
+mod spool;
+mod sql;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use audit::AuditEvent;
+pub use bindings::Binding;
+pub use error::StoreError;
+pub use log::{Durable, EventLog, LogHealth};
+pub use queries::{CallStory, Calls, Cursor, MAX_PAGE, Page, RecordingRow};
+pub use settings::{Lifetimes, LogSettings, Settings};
+pub use store::{Store, Unkeyed};

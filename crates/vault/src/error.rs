@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use vorzimmer_types::{Day, RecordingId};
 
+use crate::callrec::Refusal;
 use crate::keys::{Class, StoreId};
 
 /// A result of the vault.
@@ -141,6 +142,52 @@ pub enum Error {
     TooLong {
         /// How many were given.
         len: usize,
+    },
+    /// A FLOE header has parameters that are not known here.
+    #[error("unknown FLOE parameters")]
+    FloeParams,
+    /// A FLOE header does not belong to this key and associated data.
+    #[error("the stream's header does not match: wrong key, wrong context, or changed")]
+    FloeHeaderTag,
+    /// A FLOE segment has the wrong length, or says it has another.
+    #[error("a segment of {found} bytes cannot stand here")]
+    FloeSegmentLength {
+        /// Its bytes.
+        found: usize,
+    },
+    /// A FLOE segment would stand beyond the end of any stream.
+    #[error("no stream has a segment {position}")]
+    FloePosition {
+        /// The segment, from 0.
+        position: u64,
+    },
+    /// A recording is not accepted.
+    #[error("recording refused: {0}")]
+    Refused(#[from] Refusal),
+    /// A recording's page was given too much, or what was given does not fit its slots.
+    #[error("a page of {slots} slots was given {given} plaintexts, the longest of {longest} bytes")]
+    PageContent {
+        /// Slots of the recording.
+        slots: usize,
+        /// Plaintexts given.
+        given: usize,
+        /// Bytes of the longest.
+        longest: usize,
+    },
+    /// A recording was written to after its final page.
+    #[error("the recording is closed")]
+    Closed,
+    /// A recording cannot have this many slots.
+    #[error("a recording has 1 to {} slots, not {found}", crate::callrec::MAX_SLOTS)]
+    Slots {
+        /// How many were asked for.
+        found: usize,
+    },
+    /// A slot's secret is needed but was destroyed.
+    #[error("the secret of slot {slot} was destroyed")]
+    SlotDestroyed {
+        /// The slot.
+        slot: usize,
     },
     /// A signature does not match.
     #[error("the signature does not match")]

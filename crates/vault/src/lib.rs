@@ -10,8 +10,10 @@
 //! touched in two places only: [`keys::storage`] with [`keys::kek`], and [`callrec::file`].
 
 mod aead;
+pub mod callrec;
 pub mod error;
 pub mod field;
+pub mod floe;
 pub mod keys;
 pub mod sign;
 

@@ -1,0 +1,127 @@
+//! One event as it stands in the log: sealed, with just enough beside it to find it and to forget it.
+
+use vorzimmer_types::{CallId, CustomerId, Day, Event, EventRecord, UnixMillis};
+use vorzimmer_vault::keys::KeyId;
+
+use crate::error::StoreError;
+use crate::seal::{NOBODY, Seals, call_data_key};
+use crate::settings::Lifetimes;
+use crate::sql::{Row, Tx, Value};
+
+/// Events that are added after the fact (a destruction ordered by hand) count from here, so that they never meet one
+/// that a call still has to tell.
+pub(crate) const AFTER_THE_FACT: u32 = 1 << 31;
+
+/// An event, sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SealedEvent {
+    pub(crate) call: CallId,
+    pub(crate) seq: u32,
+    pub(crate) at: UnixMillis,
+    pub(crate) customer: CustomerId,
+    pub(crate) expiry: Day,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// An event, open and sealed: ready to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) record: EventRecord,
+    pub(crate) sealed: SealedEvent,
+}
+
+impl Prepared {
+    /// Seals `record` for its row.
+    pub(crate) fn seal(
+        seals: &Seals,
+        lifetimes: &Lifetimes,
+        record: EventRecord,
+    ) -> Result<Self, StoreError> {
+        let plain = serde_json::to_vec(&record).map_err(content)?;
+        let customer = record.customer.unwrap_or(NOBODY);
+        let expiry = lifetimes.call_data_due(record.at);
+        let payload = seals.seal(call_data_key(customer, expiry), &place(record.call, record.seq), &plain)?;
+        let EventRecord { call, seq, at, .. } = record;
+        Ok(Self { record, sealed: SealedEvent { call, seq, at, customer, expiry, payload } })
+    }
+
+    /// Opens an event that was sealed before.
+    pub(crate) fn open(seals: &Seals, sealed: SealedEvent) -> Result<Self, StoreError> {
+        let plain = seals.open(sealed.key(), &place(sealed.call, sealed.seq), &sealed.payload)?;
+        let record: EventRecord = serde_json::from_slice(&plain).map_err(content)?;
+        if (record.call, record.seq, record.at) != (sealed.call, sealed.seq, sealed.at) {
+            return Err(StoreError::Contradiction { table: "events", what: "call, number or time" });
+        }
+        Ok(Self { record, sealed })
+    }
+
+    /// Writes the event's row. Says whether it was not there yet.
+    pub(crate) async fn insert(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        let event = &self.sealed;
+        let args: Vec<Value> = vec![
+            event.call.as_bytes().into(),
+            event.seq.into(),
+            event.at.0.into(),
+            kind(&self.record.event).into(),
+            event.customer.as_bytes().into(),
+            event.expiry.0.into(),
+            event.payload.clone().into(),
+        ];
+        let touched = tx.execute(INSERT, args).await?;
+        Ok(touched > 0)
+    }
+}
+
+const INSERT: &str = "INSERT INTO events (call_id, seq, at_ms, kind, customer_id, expiry_day, event_sealed) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (call_id, seq) DO NOTHING";
+
+/// All of a call's events, in order; see [`SealedEvent::from_row`].
+pub(crate) const OF_CALL: &str = "SELECT call_id, seq, at_ms, customer_id, expiry_day, event_sealed FROM events \
+    WHERE call_id = $1 ORDER BY seq";
+
+impl SealedEvent {
+    /// Reads a row of [`OF_CALL`].
+    pub(crate) fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            call: CallId::from_bytes(row.id(0)?),
+            seq: row.small(1)?,
+            at: UnixMillis(row.int(2)?),
+            customer: CustomerId::from_bytes(row.id(3)?),
+            expiry: Day(row.small(4)?),
+            payload: row.blob(5)?.to_vec(),
+        })
+    }
+
+    fn key(&self) -> KeyId {
+        call_data_key(self.customer, self.expiry)
+    }
+}
+
+fn place(call: CallId, seq: u32) -> String {
+    format!("events.event_sealed:{call}/{seq}")
+}
+
+fn content(source: serde_json::Error) -> StoreError {
+    StoreError::Content { table: "events", source }
+}
+
+/// The event's name as the table shows it: what kind of thing happened is not personal.
+fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::Offered { .. } => "offered",
+        Event::Refused { .. } => "refused",
+        Event::Answered => "answered",
+        Event::Prompted { .. } => "prompted",
+        Event::Consented { .. } => "consented",
+        Event::Rung { .. } => "rung",
+        Event::RingEnded { .. } => "ring-ended",
+        Event::Connected { .. } => "connected",
+        Event::Held { .. } => "held",
+        Event::Resumed { .. } => "resumed",
+        Event::RecordingStarted { .. } => "recording-started",
+        Event::RecordingFinished { .. } => "recording-finished",
+        Event::RecordingDestroyed { .. } => "recording-destroyed",
+        Event::Quality { .. } => "quality",
+        Event::Ended { .. } => "ended",
+    }
+}

@@ -1,0 +1,245 @@
+//! The one place that knows which database is behind a URL. Everything above it writes a statement once, with `$1`
+//! arguments and the SQL that SQLite and PostgreSQL share, and gets [`Row`]s back.
+
+mod postgres;
+mod sqlite;
+mod value;
+
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{
+    ColumnIndex, Database as Driver, Decode, Encode, Executor, IntoArguments, Pool, Postgres, Row as _,
+    SqlSafeStr, Sqlite, Transaction, Type, TypeInfo, ValueRef,
+};
+
+pub(crate) use value::{Cell, Row, Value};
+
+use crate::error::StoreError;
+
+/// Connections that are kept to one database.
+const MAX_CONNECTIONS: u32 = 8;
+
+/// The statements that bring a database to the present form, in order. Never change one that has been released.
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../../migrations/0001_first.sql"))];
+
+/// An open database.
+#[derive(Clone, Debug)]
+pub(crate) enum Database {
+    Sqlite { pool: Pool<Sqlite> },
+    Postgres { pool: Pool<Postgres> },
+}
+
+/// A transaction: rolled back unless it is committed.
+pub(crate) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Database {
+    /// Opens the database at `url` and brings its tables up to date.
+    ///
+    /// `patience` is how long a connection, and SQLite's lock, are waited for.
+    pub(crate) async fn open(url: &str, patience: Duration) -> Result<Self, StoreError> {
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        let database = match scheme {
+            "sqlite" => sqlite::open(url, patience).await?,
+            "postgres" | "postgresql" => postgres::open(url, patience).await?,
+            found => return Err(StoreError::Scheme { found: found.to_owned() }),
+        };
+        database.migrate().await?;
+        Ok(database)
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
+            Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+        });
+        let migrator = Migrator::with_migrations(migrations.collect());
+        match self {
+            Self::Sqlite { pool } => migrator.run(pool).await,
+            Self::Postgres { pool } => migrator.run(pool).await,
+        }
+        .map_err(|source| StoreError::Migrate { source })
+    }
+
+    /// Begins a transaction that means to write.
+    pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+        match self {
+            // Taking SQLite's write lock at once: a reader that turns writer half-way would be refused.
+            Self::Sqlite { pool } => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Self::Postgres { pool } => pool.begin().await.map(Tx::Postgres),
+        }
+        .map_err(|source| StoreError::Database { doing: "begin", source })
+    }
+
+    /// Runs one query outside any transaction.
+    pub(crate) async fn fetch(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite { pool } => match pool.acquire().await {
+                Ok(mut connection) => fetch::<Sqlite>(&mut connection, sql, args).await,
+                Err(source) => Err(source),
+            },
+            Self::Postgres { pool } => match pool.acquire().await {
+                Ok(mut connection) => fetch::<Postgres>(&mut connection, sql, args).await,
+                Err(source) => Err(source),
+            },
+        }
+        .map_err(|source| StoreError::Database { doing: sql, source })
+    }
+
+    /// Leaves nothing of deleted rows in the database's own files, as far as that is in our hands.
+    ///
+    /// SQLite overwrites deleted rows (`secure_delete`), but its write-ahead log keeps older versions of a page until
+    /// it is emptied. PostgreSQL keeps dead rows until it vacuums, in files and logs that we do not own: there the
+    /// guarantee is that the rows are sealed and their keys destroyed, and nothing is done here.
+    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { pool } => sqlite::scrub(pool).await,
+            Self::Postgres { .. } => Ok(()),
+        }
+    }
+
+    /// Closes every connection.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite { pool } => pool.close().await,
+            Self::Postgres { pool } => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Runs a statement and tells how many rows it touched.
+    pub(crate) async fn execute(&mut self, sql: &'static str, args: Vec<Value>) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite(tx) => execute::<Sqlite>(tx, sql, args).await.map(|done| done.rows_affected()),
+            Self::Postgres(tx) => execute::<Postgres>(tx, sql, args).await.map(|done| done.rows_affected()),
+        }
+        .map_err(|source| StoreError::Database { doing: sql, source })
+    }
+
+    /// Runs a query.
+    pub(crate) async fn fetch(
+        &mut self,
+        sql: &'static str,
+        args: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(tx) => fetch::<Sqlite>(tx, sql, args).await,
+            Self::Postgres(tx) => fetch::<Postgres>(tx, sql, args).await,
+        }
+        .map_err(|source| StoreError::Database { doing: sql, source })
+    }
+
+    /// Makes everything since [`Database::begin`] durable: both databases sync before they answer.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(|source| StoreError::Database { doing: "commit", source })
+    }
+}
+
+async fn execute<DB>(
+    connection: &mut DB::Connection,
+    sql: &'static str,
+    args: Vec<Value>,
+) -> Result<DB::QueryResult, sqlx::Error>
+where
+    DB: Driver,
+    DB::Arguments: IntoArguments<DB>,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<String>: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<Vec<u8>>: Encode<'t, DB> + Type<DB>,
+{
+    bind(sqlx::query::<DB>(sql), args).execute(connection).await
+}
+
+async fn fetch<DB>(
+    connection: &mut DB::Connection,
+    sql: &'static str,
+    args: Vec<Value>,
+) -> Result<Vec<Row>, sqlx::Error>
+where
+    DB: Driver,
+    DB::Arguments: IntoArguments<DB>,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<String>: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<Vec<u8>>: Encode<'t, DB> + Type<DB>,
+    for<'r> i64: Decode<'r, DB> + Type<DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    for<'r> Vec<u8>: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let rows = bind(sqlx::query::<DB>(sql), args).fetch_all(connection).await?;
+    rows.iter().map(row::<DB>).collect()
+}
+
+type Query<'q, DB> = sqlx::query::Query<'q, DB, <DB as Driver>::Arguments>;
+
+fn bind<DB>(mut query: Query<'_, DB>, args: Vec<Value>) -> Query<'_, DB>
+where
+    DB: Driver,
+    for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<String>: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<Vec<u8>>: Encode<'t, DB> + Type<DB>,
+{
+    for value in args {
+        query = match value {
+            Value::Int(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Blob(value) => query.bind(value),
+        };
+    }
+    query
+}
+
+fn row<DB>(row: &DB::Row) -> Result<Row, sqlx::Error>
+where
+    DB: Driver,
+    for<'r> i64: Decode<'r, DB> + Type<DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    for<'r> Vec<u8>: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let mut cells = Vec::with_capacity(row.len());
+    for at in 0..row.len() {
+        let raw = row.try_get_raw(at)?;
+        let kind = raw.type_info();
+        cells.push(match (raw.is_null(), kind.name()) {
+            (true, _) => Cell::Null,
+            (false, "INT8" | "INTEGER") => Cell::Int(row.try_get(at)?),
+            (false, "TEXT") => Cell::Text(row.try_get(at)?),
+            (false, _) => Cell::Blob(row.try_get(at)?),
+        });
+    }
+    Ok(Row(cells))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Cell, Database, Value};
+
+    #[tokio::test]
+    async fn values_come_back_from_sqlite_as_they_went_in() {
+        let folder = tempfile::tempdir().expect("folder");
+        let url = format!("sqlite:{}", folder.path().join("data.db").display());
+        let database = Database::open(&url, Duration::from_secs(5)).await.expect("open");
+        let mut tx = database.begin().await.expect("begin");
+        let sql = "INSERT INTO bindings (receptionist_id, place, expires_at, binding_sealed) VALUES ($1, $2, $3, $4)";
+        let args = vec![Value::from(vec![0, 255, 7]), 1_i64.into(), i64::MIN.into(), Vec::new().into()];
+        assert_eq!(tx.execute(sql, args).await.expect("insert"), 1);
+        tx.commit().await.expect("commit");
+        let sql = "SELECT receptionist_id, expires_at, binding_sealed, NULL, COUNT(*) FROM bindings GROUP BY 1, 2, 3";
+        let rows = database.fetch(sql, Vec::new()).await.expect("select");
+        let expected =
+            [Cell::Blob(vec![0, 255, 7]), Cell::Int(i64::MIN), Cell::Blob(vec![]), Cell::Null, Cell::Int(1)];
+        assert_eq!(rows[0].0, expected);
+    }
+}

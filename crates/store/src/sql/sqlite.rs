@@ -1,0 +1,63 @@
+//! SQLite: one file, readable by its owner alone, that overwrites what it deletes and syncs what it commits.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Executor, Pool, Sqlite};
+
+use super::{Database, MAX_CONNECTIONS};
+use crate::error::StoreError;
+
+/// Who may read and write the file: its owner.
+const OWNER_ONLY: u32 = 0o600;
+
+pub(super) async fn open(url: &str, patience: Duration) -> Result<Database, StoreError> {
+    let options = SqliteConnectOptions::from_str(url).map_err(|source| StoreError::Url { source })?;
+    let file = options.get_filename().to_owned();
+    create_private(&file).map_err(|source| StoreError::File { path: file, source })?;
+    let options = options
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .busy_timeout(patience)
+        .pragma("secure_delete", "ON")
+        // A sort that spills would leave rows in a temporary file; they are sealed, but need not be there at all.
+        .pragma("temp_store", "MEMORY")
+        .disable_statement_logging();
+    let pool = SqlitePoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
+        .acquire_timeout(patience)
+        .connect_with(options)
+        .await
+        .map_err(|source| StoreError::Open { source })?;
+    Ok(Database::Sqlite { pool })
+}
+
+/// Makes the file before SQLite does, so that it, its log and its index are never readable by others: SQLite gives
+/// `-wal` and `-shm` the mode of the file itself.
+fn create_private(file: &Path) -> std::io::Result<()> {
+    let opened = OpenOptions::new().create(true).append(true).mode(OWNER_ONLY).open(file)?;
+    let mut permissions = opened.metadata()?.permissions();
+    if permissions.mode() & 0o777 != OWNER_ONLY {
+        permissions.set_mode(OWNER_ONLY);
+        opened.set_permissions(permissions)?;
+    }
+    Ok(())
+}
+
+/// Gives freed pages back and empties the write-ahead log.
+pub(super) async fn scrub(pool: &Pool<Sqlite>) -> Result<(), StoreError> {
+    pool.execute("PRAGMA incremental_vacuum")
+        .await
+        .map_err(|source| StoreError::Database { doing: "incremental_vacuum", source })?;
+    pool.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        .await
+        .map_err(|source| StoreError::Database { doing: "wal_checkpoint", source })?;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Events reach the database, once, in whatever order and however often they are told.
+
+use vorzimmer_store::{Durable, StoreError};
+use vorzimmer_types::CallRecord;
+use vorzimmer_types::event::RecordingResult;
+
+use crate::fixture::{House, MORNING, call, customer, on_both, record, recorded_call, recording};
+
+on_both! {
+    a_call_is_stored_folded_and_told_again
+    events_told_twice_or_late_change_nothing
+    page_counts_only_grow_and_open_recordings_are_found_after_a_crash
+    what_is_done_afterwards_joins_the_story
+    a_closed_log_says_so
+}
+
+async fn a_call_is_stored_folded_and_told_again(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    let events = recorded_call(1, MORNING);
+    events.iter().cloned().for_each(|event| log.append(event));
+    assert_eq!(log.flush().await.expect("flush"), Durable::Database);
+
+    let story = store.story(call(1)).await.expect("story");
+    assert_eq!(story.events, events);
+    assert_eq!(Some(&story.record), CallRecord::fold(&events).as_ref());
+    assert_eq!(story.receipts.len(), 1);
+    let row = store.recording(recording(1)).await.expect("recording");
+    assert_eq!((row.result, row.gaps, row.pages), (Some(RecordingResult::Degraded), [0, 2], 307));
+    assert_eq!(row.expiry, MORNING.day().plus(30));
+}
+
+async fn events_told_twice_or_late_change_nothing(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    let events = recorded_call(1, MORNING);
+    // The last ones first, then the first ones, then all of them again: each in a transaction of its own.
+    for event in events[4..].iter().chain(&events[..4]).chain(&events) {
+        log.append(event.clone());
+        log.flush().await.expect("flush");
+    }
+    let story = store.story(call(1)).await.expect("story");
+    assert_eq!(story.events, events);
+    assert_eq!(Some(&story.record), CallRecord::fold(&events).as_ref());
+    assert_eq!(log.health().unfolded, 0);
+}
+
+async fn page_counts_only_grow_and_open_recordings_are_found_after_a_crash(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    // The count may be told before the event that starts the recording is written.
+    log.acknowledge_pages(recording(1), 12);
+    log.flush().await.expect("flush");
+    recorded_call(1, MORNING).into_iter().take(6).for_each(|event| log.append(event));
+    recorded_call(2, MORNING).into_iter().for_each(|event| log.append(event));
+    log.acknowledge_pages(recording(1), 9);
+    log.flush().await.expect("flush");
+    let open = store.open_recordings().await.expect("open recordings");
+    let found: Vec<_> = open.iter().map(|row| (row.recording, row.pages, row.customer)).collect();
+    assert_eq!(found, [(recording(1), 12, customer())]);
+}
+
+async fn what_is_done_afterwards_joins_the_story(house: House) {
+    use vorzimmer_types::Event;
+    let store = house.store().await;
+    let log = house.log(&store);
+    let mut events = recorded_call(1, MORNING);
+    let last = events.pop().expect("the end");
+    events.into_iter().for_each(|event| log.append(event));
+    log.flush().await.expect("flush");
+
+    let destroyed = Event::RecordingDestroyed { recording: recording(1), why: "erasure".into() };
+    for _ in 0..2 {
+        store
+            .append_after_the_fact(call(1), Some(customer()), MORNING, destroyed.clone())
+            .await
+            .expect("destroyed");
+    }
+    // The call goes on counting where it was.
+    log.append(last);
+    log.flush().await.expect("flush");
+
+    let story = store.story(call(1)).await.expect("story");
+    assert_eq!(story.events.len(), 10);
+    assert_eq!(story.record.recordings[0].destroyed.as_deref(), Some("erasure"));
+    assert_eq!(story.record.why, "hung up");
+    let row = store.recording(recording(1)).await.expect("recording");
+    assert_eq!(row.destroyed, Some((MORNING, "erasure".to_owned())));
+}
+
+async fn a_closed_log_says_so(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    log.append(recorded_call(1, MORNING).remove(0));
+    assert_eq!(log.close().await.expect("close"), Durable::Database);
+    log.append(record(1, 1, MORNING, vorzimmer_types::Event::Answered));
+    assert_eq!(log.health().lost, 1);
+    assert!(matches!(log.flush().await, Err(StoreError::Closed)));
+    assert_eq!(store.story(call(1)).await.expect("story").events.len(), 1);
+}

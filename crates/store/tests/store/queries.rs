@@ -1,0 +1,172 @@
+//! What was stored can be asked for, and stands nowhere in the clear.
+
+use std::time::Duration;
+
+use vorzimmer_store::{AuditEvent, Binding, Lifetimes, Page, Settings, Store, StoreError, Unkeyed};
+use vorzimmer_types::entropy::Seeded;
+use vorzimmer_types::{Pii, ReceptionistId, UnixMillis};
+use vorzimmer_vault::{Class, KekSource, KeyStore};
+
+use crate::fixture::{
+    CALLER, DID, FORWARDER, House, MORNING, call, customer, number, on_both, recorded_call, recording,
+};
+
+const DAY_MS: i64 = 86_400_000;
+
+on_both! {
+    calls_are_found_by_any_number_on_any_day
+    listings_come_in_pages_newest_first
+    what_lost_its_key_is_not_shown
+    an_audit_entry_is_there_when_the_call_returns
+    bindings_survive_a_restart_until_they_expire
+    another_key_store_is_refused
+}
+
+async fn calls_are_found_by_any_number_on_any_day(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    for day in 0..3_u8 {
+        let at = UnixMillis(MORNING.0 + i64::from(day) * DAY_MS);
+        recorded_call(day, at).into_iter().for_each(|event| log.append(event));
+    }
+    log.flush().await.expect("flush");
+    for known in [DID, CALLER, FORWARDER] {
+        let found = store.find_by_number(&number(known)).await.expect("find");
+        let calls: Vec<_> = found.iter().map(|record| record.call).collect();
+        assert_eq!(calls, [call(2), call(1), call(0)]);
+    }
+    assert_eq!(store.find_by_number(&number("+4930999")).await.expect("find"), []);
+}
+
+async fn listings_come_in_pages_newest_first(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    for id in 0..5 {
+        // Two began in the same millisecond.
+        let at = UnixMillis(MORNING.0 + i64::from(id / 2));
+        recorded_call(id, at).into_iter().for_each(|event| log.append(event));
+    }
+    log.flush().await.expect("flush");
+    let mut page = Page::newest(2);
+    let mut seen = Vec::new();
+    loop {
+        let calls = store.calls(page).await.expect("calls");
+        seen.extend(calls.records.iter().map(|record| record.call));
+        let Some(next) = calls.next else { break };
+        page.before = Some(next);
+    }
+    assert_eq!(seen, [call(4), call(3), call(2), call(1), call(0)]);
+    let recordings = store.recordings(Page::newest(3)).await.expect("recordings");
+    let ids: Vec<_> = recordings.iter().map(|row| row.recording).collect();
+    assert_eq!(ids, [recording(4), recording(3), recording(2)]);
+}
+
+async fn what_lost_its_key_is_not_shown(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    recorded_call(1, MORNING).into_iter().for_each(|event| log.append(event));
+    let tomorrow = UnixMillis(MORNING.0 + DAY_MS);
+    recorded_call(2, tomorrow).into_iter().for_each(|event| log.append(event));
+    log.flush().await.expect("flush");
+    let due = MORNING.day().plus(Lifetimes::default().call_data);
+    store.keys().destroy_through(Class::CallData, due).expect("destroy");
+
+    assert!(matches!(store.call(call(1)).await, Err(StoreError::NoCall { .. })));
+    let listed = store.calls(Page::newest(10)).await.expect("calls");
+    assert_eq!(listed.records.iter().map(|record| record.call).collect::<Vec<_>>(), [call(2)]);
+    let found = store.find_by_number(&number(CALLER)).await.expect("find");
+    assert_eq!(found.iter().map(|record| record.call).collect::<Vec<_>>(), [call(2)]);
+    assert_eq!(store.receipts(call(1)).await.expect("receipts").len(), 1, "receipts outlive the call");
+
+    // What is due already is not written any more, and does not stop what follows.
+    recorded_call(3, MORNING).into_iter().for_each(|event| log.append(event));
+    recorded_call(4, tomorrow).into_iter().for_each(|event| log.append(event));
+    log.flush().await.expect("flush");
+    assert_eq!(log.health().forgotten, 8);
+    store.call(call(4)).await.expect("tomorrow's call");
+}
+
+async fn an_audit_entry_is_there_when_the_call_returns(house: House) {
+    let store = house.store().await;
+    let event = AuditEvent {
+        at: MORNING,
+        actor: Pii::new("cli:operator".to_owned()),
+        purpose: Pii::new("Auskunft an Erika Mustermann".to_owned()),
+        action: "recording-export".into(),
+        object: recording(1).to_string(),
+    };
+    store.audit(&event).await.expect("audit");
+    let later = AuditEvent { at: UnixMillis(MORNING.0 + 1), action: "call-find".into(), ..event.clone() };
+    store.audit(&later).await.expect("audit");
+    store.close().await;
+    let (events, next) = house.store().await.audit_events(Page::newest(10)).await.expect("list");
+    assert_eq!(events, [later, event]);
+    assert_eq!(next, None);
+}
+
+async fn bindings_survive_a_restart_until_they_expire(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    let anna = ReceptionistId::from_bytes([1; 16]);
+    let binding = |contact: &str, after: i64| Binding {
+        contact: contact.as_bytes().to_vec(),
+        expires_at: UnixMillis(MORNING.0 + after),
+    };
+    let desk = binding("sip:anna@192.0.2.7:5060", 3_600_000);
+    log.replace_bindings(anna, vec![binding("sip:anna@192.0.2.9", 60_000), desk.clone()]);
+    log.flush().await.expect("flush");
+    store.close().await;
+    let store = house.store().await;
+    assert_eq!(store.bindings(MORNING).await.expect("bindings").len(), 2);
+    let later = UnixMillis(MORNING.0 + 60_000);
+    assert_eq!(store.bindings(later).await.expect("bindings"), [(anna, desk)]);
+    store.replace_bindings(anna, &[]).await.expect("unregister");
+    assert_eq!(store.bindings(MORNING).await.expect("bindings"), []);
+}
+
+async fn another_key_store_is_refused(house: House) {
+    let store = house.store().await;
+    let mine = store.keys().store_id();
+    store.close().await;
+    let unkeyed = Unkeyed::open(&house.url, house.settings).await.expect("open");
+    assert_eq!(unkeyed.key_store().await.expect("remembered"), Some(mine));
+    let kek = KekSource::File(house.folder.path().join("other-kek"));
+    let path = house.folder.path().join("other-keys");
+    let other = KeyStore::open_or_create(&path, kek, None, &mut Seeded::new(77)).expect("another key store");
+    let refused = unkeyed.with_keys(other.into(), Box::new(Seeded::new(3))).await;
+    assert!(matches!(refused, Err(StoreError::OtherKeyStore { expected, .. }) if expected == mine));
+}
+
+#[tokio::test]
+async fn a_url_that_names_no_database_is_refused() {
+    for url in ["mysql://localhost/x", "data.db", ""] {
+        let opened = Unkeyed::open(url, Settings::default()).await;
+        assert!(matches!(opened, Err(StoreError::Scheme { .. })), "{url:?}");
+    }
+    let settings = Settings { patience: Duration::from_millis(200), ..Settings::default() };
+    let opened = Unkeyed::open("postgres://nobody@localhost/x?host=/nonexistent", settings).await;
+    assert!(matches!(opened, Err(StoreError::Open { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_personal_stands_in_any_file_and_all_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new(crate::fixture::Kind::Sqlite);
+    let store: Store = house.store().await;
+    let log = house.log(&store);
+    recorded_call(1, MORNING).into_iter().for_each(|event| log.append(event));
+    log.flush().await.expect("flush");
+    let _ = customer();
+    let digits = |text: &str| text.trim_start_matches('+').as_bytes().to_vec();
+    let secrets = [digits(DID), digits(CALLER), digits(FORWARDER), b"Mustermann".to_vec()];
+    for entry in house.folder.path().read_dir().expect("folder") {
+        let path = entry.expect("entry").path();
+        let mode = path.metadata().expect("metadata").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", path.display());
+        let bytes = std::fs::read(&path).expect("read");
+        for secret in &secrets {
+            let found = bytes.windows(secret.len()).any(|window| window == secret);
+            assert!(!found, "{} holds {}", path.display(), String::from_utf8_lossy(secret));
+        }
+    }
+}

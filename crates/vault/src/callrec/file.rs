@@ -1,0 +1,123 @@
+//! A recording's file on disk: made, appended to, synced, closed after a crash, removed. Knows pages as bytes only.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use vorzimmer_types::RecordingId;
+
+use crate::error::{Error, Result};
+use crate::keys::storage::sync_folder_of;
+
+/// How a recording's file name ends.
+pub const EXTENSION: &str = "callrec";
+
+/// Where a recording stands in the recordings folder.
+#[must_use]
+pub fn path(folder: &Path, recording: RecordingId) -> PathBuf {
+    folder.join(format!("{recording}.{EXTENSION}"))
+}
+
+/// The recording that a file name stands for; `None` if it is no recording's.
+#[must_use]
+pub fn recording_of(path: &Path) -> Option<RecordingId> {
+    let named = path.extension().is_some_and(|extension| extension == EXTENSION);
+    path.file_stem().filter(|_| named)?.to_str()?.parse().ok()
+}
+
+/// A file to which whole pages are appended.
+#[derive(Debug)]
+pub struct RecordingFile {
+    file: File,
+    len: u64,
+}
+
+impl RecordingFile {
+    /// Makes the file, of mode 0600, which must not exist; its name is durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn create(path: &Path) -> Result<Self> {
+        let failed = |source| Error::File { doing: "create", path: path.into(), source };
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+        sync_folder_of(path).map_err(failed)?;
+        Ok(Self { file, len: 0 })
+    }
+
+    /// Bytes of whole pages written.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing was written yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends whole pages. If that fails, what was written of them is cut off again or overwritten by the next call:
+    /// a page is never left torn between others.
+    ///
+    /// # Errors
+    /// [`Error::Io`], when the disk is full for one.
+    pub fn append(&mut self, pages: &[u8]) -> Result<()> {
+        match self.file.write_all_at(pages, self.len) {
+            Ok(()) => {
+                self.len += pages.len() as u64;
+                Ok(())
+            }
+            Err(source) => {
+                let cut = self.file.set_len(self.len);
+                Err(Error::Io { doing: "append to a recording", source: cut.err().unwrap_or(source) })
+            }
+        }
+    }
+
+    /// Returns once everything appended would survive a power cut.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: what was appended since the last sync is then in doubt.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(Error::io("sync a recording"))
+    }
+}
+
+/// Opens a recording to be read.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|source| Error::File { doing: "open", path: path.into(), source })
+}
+
+/// Cuts a file at `sound_len`, appends `final_page` and syncs: what [`super::Open::final_page`] asks for. May be killed
+/// anywhere and done again.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn close(path: &Path, sound_len: u64, final_page: &[u8]) -> Result<()> {
+    let failed = |source| Error::File { doing: "close", path: path.into(), source };
+    let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
+    file.set_len(sound_len).map_err(failed)?;
+    file.write_all_at(final_page, sound_len).map_err(failed)?;
+    file.sync_all().map_err(failed)
+}
+
+/// Removes a recording's file; it is gone for good when this returns. Says whether there was one.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn remove(path: &Path) -> Result<bool> {
+    let failed = |source| Error::File { doing: "remove", path: path.into(), source };
+    let existed = match std::fs::remove_file(path) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(source) => return Err(failed(source)),
+    };
+    // Also when it was gone already: an earlier call may have been killed before this.
+    sync_folder_of(path).map_err(failed)?;
+    Ok(existed)
+}
