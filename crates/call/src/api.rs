@@ -29,6 +29,16 @@ pub enum Input {
     Drain,
     /// The operator's deadline has come: every running call is ended properly now.
     EndAll,
+    /// A recording that [`Output::DestroyRecording`] was about is destroyed: its keys, its file, its row.
+    ///
+    /// The call's history then says so. A call that is no longer known ([`crate::Exchange::knows`]) has its history in
+    /// the store alone, and the fact is to be added there.
+    RecordingDestroyed {
+        /// The call, as it was named.
+        call: CallId,
+        /// Which.
+        recording: RecordingId,
+    },
     /// The wake-up time that was asked for has come.
     Timer,
 }

@@ -1,0 +1,242 @@
+//! Every way in which a call, or a part of it, ends.
+//!
+//! Whatever the way, the gate is told first: a recording is stopped before the legs that it hears are given up.
+
+use bytes::Bytes;
+use vorzimmer_consent::Input;
+use vorzimmer_sip::ua::{Command, Ending, Reason, SessionId};
+use vorzimmer_types::LegId;
+use vorzimmer_types::event::{EndedBy, Event, RingOutcome};
+
+use super::{Attendant, Call, State, Whose};
+use crate::api::MediaCommand;
+use crate::hands::Hands;
+use crate::hold::Side;
+use crate::leg::Purpose;
+use crate::limits::PROMPT_WITHIN;
+use crate::{prompts, reasons};
+
+/// Why a call ends once its last words are said.
+pub(crate) struct Why {
+    why: &'static str,
+    reason: Reason,
+}
+
+impl Call {
+    /// The caller's side gave up before we answered; or a session that we gave up is over.
+    pub(super) fn cancelled(&mut self, session: SessionId, hands: &mut Hands<'_>) {
+        match self.whose(session) {
+            Whose::Caller => {
+                self.caller_session_over(session, hands);
+                self.finish(EndedBy::Caller, "gave up before we answered", reasons::caller_gone(), hands);
+            }
+            _ => self.aftermath.session_over(session, hands),
+        }
+    }
+
+    /// A session is over.
+    pub(super) fn session_ended(&mut self, session: SessionId, why: Ending, hands: &mut Hands<'_>) {
+        match self.whose(session) {
+            Whose::Caller => {
+                self.caller_session_over(session, hands);
+                let (by, words) = match why {
+                    Ending::PeerHungUp => (EndedBy::Caller, "hung up"),
+                    Ending::NoAck => {
+                        (EndedBy::Vorzimmer, "the caller's network never acknowledged our answer")
+                    }
+                    Ending::DialogLost => (EndedBy::Vorzimmer, "the caller's network lost the call"),
+                    Ending::WeHungUp => (EndedBy::Vorzimmer, "ended"),
+                };
+                self.finish(by, words, reasons::caller_gone(), hands);
+            }
+            Whose::Attendant => self.attendant_gone(session, why, hands),
+            Whose::Device => self.device_refused(session, 480, hands),
+            Whose::Nobody => self.aftermath.session_over(session, hands),
+        }
+    }
+
+    /// A device refused.
+    pub(super) fn refused(&mut self, session: SessionId, status: u16, hands: &mut Hands<'_>) {
+        match self.whose(session) {
+            Whose::Device => self.device_refused(session, status, hands),
+            _ => self.session_ended(session, Ending::DialogLost, hands),
+        }
+    }
+
+    /// A device answered. If we have given it up meanwhile, it is told again.
+    pub(super) fn answered(&mut self, session: SessionId, sdp: Option<&Bytes>, hands: &mut Hands<'_>) {
+        match self.whose(session) {
+            Whose::Device => self.device_answered(session, sdp, hands),
+            Whose::Nobody if self.aftermath.holds(session) => {
+                self.aftermath.hang_up(session, reasons::taken_elsewhere(), hands);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing was heard from a leg for too long. Who holds need not send anything.
+    pub(super) fn silent(&mut self, leg: LegId, hands: &mut Hands<'_>) {
+        let Some(side) = self.side(leg) else { return };
+        if self.leg(side).is_some_and(crate::leg::Leg::holds) {
+            return;
+        }
+        match side {
+            Side::Caller => {
+                let why = "nothing was heard from the caller for too long";
+                self.finish(EndedBy::Vorzimmer, why, reasons::ended_by_us(), hands);
+            }
+            Side::Attendant => {
+                self.attendant_lost("nothing was heard from the receptionist for too long", hands)
+            }
+        }
+    }
+
+    /// Nobody took the call: the caller is told.
+    pub(super) fn nobody_there(&mut self, hands: &mut Hands<'_>) {
+        self.farewell(prompts::NOBODY_THERE, "nobody took the call", reasons::no_answer(), hands);
+    }
+
+    /// It has lasted as long as a call may.
+    pub(super) fn lasted_too_long(&mut self, hands: &mut Hands<'_>) {
+        const WHY: &str = "it lasted as long as a call may";
+        match &self.state {
+            State::Over => {}
+            State::Taken { .. } | State::Bridged { .. } => self.attendant_lost(WHY, hands),
+            State::Arrived { .. } => self.refuse(503, WHY, hands),
+            _ => self.finish(EndedBy::Vorzimmer, WHY, reasons::ended_by_us(), hands),
+        }
+    }
+
+    /// The user agent should have said so long ago.
+    pub(super) fn never_acknowledged(&mut self, hands: &mut Hands<'_>) {
+        let why = "the caller's network never acknowledged our answer";
+        self.finish(EndedBy::Vorzimmer, why, reasons::ended_by_us(), hands);
+    }
+
+    /// The last words are said.
+    pub(super) fn say_no_more(&mut self, hands: &mut Hands<'_>) {
+        if let State::Farewell(Why { why, reason }) = &self.state {
+            let (why, reason) = (*why, reason.clone());
+            self.finish(EndedBy::Vorzimmer, why, reason, hands);
+        }
+    }
+
+    /// The operator's deadline has come.
+    pub(crate) fn end_now(&mut self, hands: &mut Hands<'_>) {
+        const WHY: &str = "the service is being shut down";
+        match &self.state {
+            State::Over => {}
+            State::Arrived { .. } => self.refuse(503, WHY, hands),
+            _ => self.finish(EndedBy::Vorzimmer, WHY, reasons::ended_by_us(), hands),
+        }
+    }
+
+    /// Ends the call for everybody on it.
+    pub(super) fn finish(&mut self, by: EndedBy, why: &str, reason: Reason, hands: &mut Hands<'_>) {
+        let before = std::mem::replace(&mut self.state, State::Over);
+        if matches!(before, State::Over) {
+            return;
+        }
+        self.consent(Input::End, hands);
+        match before {
+            State::Ringing(ringing) => {
+                let outcome =
+                    if by == EndedBy::Caller { RingOutcome::CallerGone } else { RingOutcome::TimedOut };
+                self.stop_ringing(ringing, &outcome, &reason, hands);
+            }
+            State::Taken { attendant, .. } => {
+                let (leg, outcome) = (attendant.leg.id, RingOutcome::CallerGone);
+                self.journal.write(hands, Event::RingEnded { leg, outcome });
+                self.release(*attendant, reason.clone(), hands);
+            }
+            State::Bridged { attendant, .. } => {
+                hands.media(MediaCommand::Unbridge { call: self.id });
+                self.release(*attendant, reasons::normal(), hands);
+            }
+            _ => {}
+        }
+        if let Some(session) = self.session.take() {
+            self.aftermath.hang_up(session, reason, hands);
+        }
+        if let Some(caller) = self.caller.take() {
+            self.aftermath.close(caller, hands);
+        }
+        self.journal.write(hands, Event::Ended { by, why: why.to_owned() });
+    }
+
+    /// Does not take the call after all.
+    pub(super) fn refuse(&mut self, status: u16, why: &str, hands: &mut Hands<'_>) {
+        self.state = State::Over;
+        if let Some(session) = self.session.take() {
+            let retry_after = (status == 503).then_some(hands.config.retry_after);
+            hands.sip(Command::Refuse { session, status, reason: None, retry_after });
+            hands.forget_session(session);
+        }
+        if let Some(caller) = self.caller.take() {
+            self.aftermath.close(caller, hands);
+        }
+        self.journal.write(hands, Event::Refused { status, why: why.to_owned() });
+    }
+
+    /// The receptionist's session is over.
+    fn attendant_gone(&mut self, session: SessionId, why: Ending, hands: &mut Hands<'_>) {
+        hands.forget_session(session);
+        let (State::Taken { attendant, .. } | State::Bridged { attendant, .. }) = &mut self.state else {
+            return;
+        };
+        attendant.session = None;
+        match (&self.state, why) {
+            (State::Bridged { .. }, Ending::PeerHungUp) => {
+                self.finish(EndedBy::Receptionist, "hung up", reasons::normal(), hands);
+            }
+            _ => self.attendant_lost("the receptionist's phone lost the call", hands),
+        }
+    }
+
+    /// The receptionist is not on the call any more, without the caller's doing. Before they were connected, whoever is
+    /// left of the plan is rung; after, the caller hears a word of good-bye.
+    fn attendant_lost(&mut self, why: &'static str, hands: &mut Hands<'_>) {
+        let reason = reasons::ended_by_us();
+        let before = std::mem::replace(&mut self.state, State::Farewell(Why { why, reason: reason.clone() }));
+        match before {
+            State::Taken { attendant, plan } => {
+                let (leg, party) = (attendant.leg.id, attendant.leg.party);
+                self.consent(Input::Leave { party }, hands);
+                self.journal
+                    .write(hands, Event::RingEnded { leg, outcome: RingOutcome::Failed { status: 480 } });
+                self.release(*attendant, reason, hands);
+                self.ring_on(plan, hands);
+            }
+            State::Bridged { attendant, .. } => {
+                let party = attendant.leg.party;
+                self.consent(Input::Leave { party }, hands);
+                hands.media(MediaCommand::Unbridge { call: self.id });
+                self.release(*attendant, reason.clone(), hands);
+                self.farewell(prompts::GOODBYE, why, reason, hands);
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// Says the last words to the caller, then hangs up.
+    fn farewell(&mut self, prompt: &str, why: &'static str, reason: Reason, hands: &mut Hands<'_>) {
+        self.state = State::Farewell(Why { why, reason });
+        // The longest call may end with its last words, which have a bound of their own.
+        self.until = self.until.max(hands.now.mono + PROMPT_WITHIN);
+        if !self.prompt(Side::Caller, prompt, Purpose::Farewell, hands) {
+            self.say_no_more(hands);
+        }
+    }
+
+    fn release(&mut self, attendant: Attendant, reason: Reason, hands: &mut Hands<'_>) {
+        if let Some(session) = attendant.session {
+            self.aftermath.hang_up(session, reason, hands);
+        }
+        self.aftermath.close(attendant.leg, hands);
+    }
+
+    fn caller_session_over(&mut self, session: SessionId, hands: &mut Hands<'_>) {
+        self.session = None;
+        hands.forget_session(session);
+    }
+}

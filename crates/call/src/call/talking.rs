@@ -1,0 +1,141 @@
+//! A receptionist has answered: she may be asked, is connected, holds and resumes.
+
+use bytes::Bytes;
+use vorzimmer_consent::{Input, Who};
+use vorzimmer_sdp::{Codec, Description};
+use vorzimmer_sip::ua::{Command, SessionId};
+use vorzimmer_types::ReceptionistId;
+use vorzimmer_types::consent::Language;
+use vorzimmer_types::event::{EndedBy, Event};
+
+use super::{Call, State, Whose};
+use crate::api::MediaCommand;
+use crate::hands::Hands;
+use crate::hold::{Hold, Side};
+use crate::leg::Leg;
+use crate::reasons;
+
+/// The receptionist who took the call.
+pub(crate) struct Attendant {
+    pub(crate) leg: Leg,
+    /// Until it is over.
+    pub(crate) session: Option<SessionId>,
+    pub(crate) receptionist: ReceptionistId,
+    pub(crate) language: Language,
+    /// Her consent to be recorded is on file.
+    standing: bool,
+}
+
+impl Attendant {
+    /// `fallback` is the language of somebody who has just been taken out of the directory.
+    pub(super) fn new(
+        leg: Leg,
+        session: SessionId,
+        receptionist: ReceptionistId,
+        fallback: Language,
+        hands: &Hands<'_>,
+    ) -> Self {
+        let known = hands.world.directory().receptionist(receptionist);
+        let language = known.map_or(fallback, |known| known.language);
+        let standing = known.is_some_and(|known| known.standing_consent.is_some());
+        Self { leg, session: Some(session), receptionist, language, standing }
+    }
+}
+
+impl Call {
+    /// She joins, while the caller still hears ring-back: if she must be asked, that happens before they are connected.
+    pub(super) fn attendant_joins(&mut self, hands: &mut Hands<'_>) {
+        let State::Taken { attendant, .. } = &self.state else { return };
+        let who = Who::Receptionist { id: attendant.receptionist, standing: attendant.standing };
+        if !self.join(Side::Attendant, who, hands) {
+            self.finish(EndedBy::Vorzimmer, "the receptionist could not join", reasons::ended_by_us(), hands);
+        }
+    }
+
+    /// They hear each other, if they do not already. Follow it with [`Call::hold_as_connected`].
+    pub(super) fn connect(&mut self, hands: &mut Hands<'_>) {
+        let (State::Taken { .. }, Some(caller)) = (&self.state, &mut self.caller) else { return };
+        caller.hush(hands);
+        let caller = caller.id;
+        let State::Taken { attendant, .. } = std::mem::replace(&mut self.state, State::Asking) else {
+            return;
+        };
+        let (call, other) = (self.id, attendant.leg.id);
+        hands.media(MediaCommand::Bridge { call, caller, other });
+        let (party, receptionist) = (attendant.leg.party, attendant.receptionist);
+        self.journal.write(hands, Event::Connected { leg: other, party, receptionist });
+        self.state = State::Bridged { attendant, hold: Hold::Nobody };
+    }
+
+    /// Somebody may have pressed hold before they were connected.
+    pub(super) fn hold_as_connected(&mut self, hands: &mut Hands<'_>) {
+        self.hold_changed(Side::Caller, hands);
+        self.hold_changed(Side::Attendant, hands);
+    }
+
+    /// A new description is offered within a session: hold, resume, another address, or only a refresh.
+    pub(super) fn reoffered(&mut self, session: SessionId, sdp: Option<&Bytes>, hands: &mut Hands<'_>) {
+        let side = match self.whose(session) {
+            Whose::Caller => Side::Caller,
+            Whose::Attendant => Side::Attendant,
+            Whose::Device | Whose::Nobody => return,
+        };
+        let prefer = self.leg(side.other()).and_then(Leg::codec);
+        let Some(leg) = self.leg_mut(side) else {
+            return refuse_offer(session, 488, hands);
+        };
+        let Some(sdp) = sdp else {
+            return match leg.offer(prefer) {
+                Some(sdp) => hands.sip(Command::Accept { session, sdp }),
+                None => refuse_offer(session, 488, hands),
+            };
+        };
+        match take_offer(leg, sdp, prefer, hands) {
+            Ok(sdp) => {
+                hands.sip(Command::Accept { session, sdp });
+                self.hold_changed(side, hands);
+            }
+            // RFC 3261 §14.2: the session goes on as it was.
+            Err(status) => refuse_offer(session, status, hands),
+        }
+    }
+
+    /// A leg's description has changed: who holds may have, too.
+    pub(super) fn hold_changed(&mut self, side: Side, hands: &mut Hands<'_>) {
+        let Some(leg) = self.leg(side) else { return };
+        let (party, holds) = (leg.party, leg.holds());
+        let State::Bridged { hold, .. } = &mut self.state else { return };
+        let before = *hold;
+        *hold = before.after(side, holds);
+        let after = *hold;
+        if before == after {
+            return;
+        }
+        let (event, input) = if holds {
+            (Event::Held { party }, Input::Hold { party })
+        } else {
+            (Event::Resumed { party }, Input::Resume { party })
+        };
+        self.journal.write(hands, event);
+        for side in [Side::Caller, Side::Attendant] {
+            if before.waits(side) != after.waits(side) {
+                self.settle_sound(side, hands);
+            }
+        }
+        self.consent(input, hands);
+    }
+}
+
+fn take_offer(
+    leg: &mut Leg,
+    sdp: &Bytes,
+    prefer: Option<Codec>,
+    hands: &mut Hands<'_>,
+) -> Result<Bytes, u16> {
+    let offer = Description::parse(sdp).map_err(|refusal| refusal.status())?;
+    leg.answer(&offer, prefer, hands).map_err(|refusal| refusal.status())
+}
+
+fn refuse_offer(session: SessionId, status: u16, hands: &mut Hands<'_>) {
+    hands.sip(Command::Refuse { session, status, reason: None, retry_after: None });
+}

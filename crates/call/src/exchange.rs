@@ -1,0 +1,242 @@
+//! Every running call, and which session, leg or moment belongs to which.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Instant;
+
+use vorzimmer_sip::ua::{self, SessionId};
+use vorzimmer_types::{CallId, Entropy, Now};
+
+use crate::api::{Input, MediaEvent, Output, World};
+use crate::call::Call;
+use crate::config::ExchangeConfig;
+use crate::hands::Hands;
+
+/// All calls as one machine without I/O.
+///
+/// [`Exchange::handle`] what happened, drain [`Exchange::poll`], come back with [`Input::Timer`] at
+/// [`Exchange::next_wake`].
+pub struct Exchange {
+    config: ExchangeConfig,
+    calls: BTreeMap<CallId, Entry>,
+    sessions: HashMap<SessionId, CallId>,
+    wakes: BTreeSet<(Instant, CallId)>,
+    outputs: VecDeque<Output>,
+    draining: bool,
+}
+
+struct Entry {
+    call: Call,
+    wake: Option<Instant>,
+}
+
+/// How many calls are how far, for metrics and draining.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// Calls that somebody is on, from the INVITE to the last BYE.
+    pub running: usize,
+    /// Of those, calls in which two people talk.
+    pub bridged: usize,
+    /// Of those, calls that are being recorded.
+    pub recording: usize,
+    /// Calls that are over and of which reports are still to come: recordings that are being closed, for one.
+    pub closing: usize,
+    /// Whether new calls are turned away.
+    pub draining: bool,
+}
+
+impl Exchange {
+    /// An exchange without calls.
+    #[must_use]
+    pub fn new(config: ExchangeConfig) -> Self {
+        Self {
+            config,
+            calls: BTreeMap::new(),
+            sessions: HashMap::new(),
+            wakes: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            draining: false,
+        }
+    }
+
+    /// Takes what happened. Drain [`Exchange::poll`] afterwards.
+    pub fn handle(
+        &mut self,
+        input: Input,
+        now: Now,
+        world: &dyn World,
+        sip_sessions: &mut dyn FnMut() -> SessionId,
+        entropy: &mut dyn Entropy,
+    ) {
+        let mut tools = Tools { now, world, sip_sessions, entropy };
+        match input {
+            Input::Sip(event) => self.sip(event, &mut tools),
+            Input::Media(event) => {
+                self.with_call(call_of(&event), &mut tools, |call, hands| call.media(event, hands));
+            }
+            Input::RecordingDestroyed { call, recording } => {
+                self.with_call(call, &mut tools, |call, hands| call.recording_destroyed(recording, hands));
+            }
+            Input::Drain => self.draining = true,
+            Input::EndAll => {
+                self.draining = true;
+                for id in self.calls.keys().copied().collect::<Vec<_>>() {
+                    self.with_call(id, &mut tools, Call::end_now);
+                }
+            }
+            Input::Timer => self.timer(&mut tools),
+        }
+    }
+
+    /// The next thing to be done, until there is none.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back with [`Input::Timer`].
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    /// How many calls there are, those included of which only reports are to come.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether this call is still known here, so that what happens to it becomes part of its history here.
+    #[must_use]
+    pub fn knows(&self, call: CallId) -> bool {
+        self.calls.contains_key(&call)
+    }
+
+    /// How many calls are how far.
+    #[must_use]
+    pub fn overview(&self) -> Overview {
+        let mut overview = Overview { draining: self.draining, ..Overview::default() };
+        for Entry { call, .. } in self.calls.values() {
+            overview.running += usize::from(!call.is_over());
+            overview.closing += usize::from(call.is_over());
+            overview.bridged += usize::from(call.is_bridged());
+            overview.recording += usize::from(call.is_recording());
+        }
+        overview
+    }
+
+    fn sip(&mut self, event: ua::Event, tools: &mut Tools<'_>) {
+        match event {
+            ua::Event::Invited { session, peer, request, sdp, flow } => {
+                let invitation = crate::admission::Invitation { session, peer, request, sdp, flow };
+                self.invited(invitation, tools);
+            }
+            // Bindings are kept by the store; the world tells which there are.
+            ua::Event::BindingsChanged { .. } => {}
+            event => {
+                let Some(session) = session_of(&event) else { return };
+                let Some(call) = self.sessions.get(&session).copied() else { return };
+                self.with_call(call, tools, |call, hands| call.sip(session, event, hands));
+            }
+        }
+    }
+
+    fn invited(&mut self, invitation: crate::admission::Invitation, tools: &mut Tools<'_>) {
+        let session = invitation.session;
+        if self.sessions.contains_key(&session) {
+            return;
+        }
+        let full = self.draining || self.calls.len() >= self.config.max_calls;
+        let mut hands = tools.hands(&self.config, &mut self.sessions, &mut self.outputs);
+        let Some((id, call)) = invitation.admit(full, &mut hands) else { return };
+        self.sessions.insert(session, id);
+        self.calls.insert(id, Entry { call, wake: None });
+        self.follow(id);
+    }
+
+    fn timer(&mut self, tools: &mut Tools<'_>) {
+        let now = tools.now.mono;
+        let due: Vec<CallId> =
+            self.wakes.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect();
+        for id in due {
+            self.with_call(id, tools, Call::wake);
+        }
+    }
+
+    fn with_call(&mut self, id: CallId, tools: &mut Tools<'_>, step: impl FnOnce(&mut Call, &mut Hands<'_>)) {
+        let Some(entry) = self.calls.get_mut(&id) else { return };
+        let mut hands = tools.hands(&self.config, &mut self.sessions, &mut self.outputs);
+        step(&mut entry.call, &mut hands);
+        self.follow(id);
+    }
+
+    /// After each step of a call: its next wake-up, or its end.
+    fn follow(&mut self, id: CallId) {
+        let Some(entry) = self.calls.get_mut(&id) else { return };
+        if let Some(before) = entry.wake.take() {
+            self.wakes.remove(&(before, id));
+        }
+        if entry.call.is_finished() {
+            self.calls.remove(&id);
+            return;
+        }
+        entry.wake = entry.call.next_wake();
+        if let Some(at) = entry.wake {
+            self.wakes.insert((at, id));
+        }
+    }
+}
+
+/// What comes with every input.
+struct Tools<'a> {
+    now: Now,
+    world: &'a dyn World,
+    sip_sessions: &'a mut dyn FnMut() -> SessionId,
+    entropy: &'a mut dyn Entropy,
+}
+
+impl Tools<'_> {
+    fn hands<'b>(
+        &'b mut self,
+        config: &'b ExchangeConfig,
+        sessions: &'b mut HashMap<SessionId, CallId>,
+        outputs: &'b mut VecDeque<Output>,
+    ) -> Hands<'b> {
+        Hands {
+            now: self.now,
+            world: self.world,
+            config,
+            entropy: &mut *self.entropy,
+            new_session: &mut *self.sip_sessions,
+            sessions,
+            outputs,
+        }
+    }
+}
+
+fn session_of(event: &ua::Event) -> Option<SessionId> {
+    match event {
+        ua::Event::Invited { session, .. }
+        | ua::Event::Cancelled { session }
+        | ua::Event::Progressed { session, .. }
+        | ua::Event::Answered { session, .. }
+        | ua::Event::Refused { session, .. }
+        | ua::Event::Acknowledged { session, .. }
+        | ua::Event::Reoffered { session, .. }
+        | ua::Event::ReinviteEnded { session, .. }
+        | ua::Event::Digit { session, .. }
+        | ua::Event::Ended { session, .. } => Some(*session),
+        ua::Event::BindingsChanged { .. } => None,
+    }
+}
+
+fn call_of(event: &MediaEvent) -> CallId {
+    match event {
+        MediaEvent::Opened { call, .. }
+        | MediaEvent::OpenFailed { call, .. }
+        | MediaEvent::Digit { call, .. }
+        | MediaEvent::PlayEnded { call, .. }
+        | MediaEvent::Silent { call, .. }
+        | MediaEvent::RecordingStarted { call, .. }
+        | MediaEvent::RecordingEnded { call, .. }
+        | MediaEvent::Quality { call, .. } => *call,
+    }
+}

@@ -1,0 +1,166 @@
+//! One leg: its ports, its description, what it hears, which keys were pressed on it.
+//!
+//! Knows nothing of SIP sessions nor of the call around it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use bytes::Bytes;
+use vorzimmer_sdp::{Codec, Description, Local, Negotiated, Refusal, Session};
+use vorzimmer_types::{CallId, LegId, PartyId};
+
+use crate::api::{MediaCommand, PlayId, Sound};
+use crate::hands::Hands;
+use crate::limits::PROMPT_WITHIN;
+use crate::presses::Presses;
+
+/// One end of a call, with media of its own.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    call: CallId,
+    pub(crate) id: LegId,
+    /// Whose voice is on it.
+    pub(crate) party: PartyId,
+    rtp: Option<SocketAddr>,
+    description: Session,
+    /// We have offered, and the answer comes in an ACK.
+    awaits_answer: bool,
+    pub(crate) playing: Option<Playing>,
+    pub(crate) presses: Presses,
+}
+
+/// A prompt that is being played to a leg.
+#[derive(Debug)]
+pub(crate) struct Playing {
+    pub(crate) play: PlayId,
+    pub(crate) purpose: Purpose,
+    /// When its end is no longer waited for.
+    pub(crate) until: Instant,
+}
+
+/// What follows when a prompt has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The customer's greeting: the caller is asked, or receptionists are rung.
+    Greeting,
+    /// A consent question that this party is to answer.
+    Question,
+    /// A consent question that another party is to answer.
+    Overheard,
+    /// What came of the question before receptionists are rung: now they are.
+    Told,
+    /// A word between two who talk.
+    Notice,
+    /// The last words: then we hang up.
+    Farewell,
+}
+
+impl Leg {
+    /// Asks for ports on `local`.
+    pub(crate) fn open(call: CallId, local: IpAddr, hands: &mut Hands<'_>) -> Self {
+        let leg = LegId::random(hands.entropy);
+        hands.media(MediaCommand::Open { call, leg, local });
+        Self {
+            call,
+            id: leg,
+            party: PartyId::random(hands.entropy),
+            rtp: None,
+            description: Session::new(hands.entropy),
+            awaits_answer: false,
+            playing: None,
+            presses: Presses::default(),
+        }
+    }
+
+    /// It has ports.
+    pub(crate) fn opened(&mut self, rtp: SocketAddr) {
+        self.rtp = Some(rtp);
+    }
+
+    /// Answers an offer and connects the media; what was agreed on before stays if the offer cannot be taken.
+    pub(crate) fn answer(
+        &mut self,
+        offer: &Description,
+        prefer: Option<Codec>,
+        hands: &mut Hands<'_>,
+    ) -> Result<Bytes, Refusal> {
+        let local = self.local(prefer).ok_or(Refusal::NoAddress)?;
+        let (answer, negotiated) = self.description.answer(offer, &local)?;
+        self.awaits_answer = false;
+        self.connect(negotiated, hands);
+        Ok(answer.to_bytes().into())
+    }
+
+    /// An offer of ours, once it has ports.
+    pub(crate) fn offer(&mut self, prefer: Option<Codec>) -> Option<Bytes> {
+        let local = self.local(prefer)?;
+        self.awaits_answer = true;
+        Some(self.description.offer(&local).to_bytes().into())
+    }
+
+    /// Whether an answer to an offer of ours is still to come.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.awaits_answer
+    }
+
+    /// Takes the answer to our offer and connects the media.
+    pub(crate) fn accept(&mut self, answer: Option<&Bytes>, hands: &mut Hands<'_>) -> Result<(), Refusal> {
+        self.awaits_answer = false;
+        let answer = Description::parse(answer.ok_or(Refusal::AnswerMismatch)?)?;
+        let negotiated = self.description.accept(&answer)?;
+        self.connect(negotiated, hands);
+        Ok(())
+    }
+
+    /// Whether its phone wants to hear nothing: it holds.
+    pub(crate) fn holds(&self) -> bool {
+        self.description.agreed().is_some_and(Negotiated::peer_holds)
+    }
+
+    /// The codec it is sent.
+    pub(crate) fn codec(&self) -> Option<Codec> {
+        self.description.agreed().map(|agreed| agreed.format.send.codec)
+    }
+
+    /// Plays a prompt, in place of whatever it hears now.
+    pub(crate) fn play(&mut self, play: PlayId, sound: Sound, purpose: Purpose, hands: &mut Hands<'_>) {
+        let until = hands.now.mono + PROMPT_WITHIN;
+        self.playing = Some(Playing { play, purpose, until });
+        hands.media(MediaCommand::Play { call: self.call, leg: self.id, play, sound });
+    }
+
+    /// Plays a tone until stopped, in place of whatever it hears now.
+    pub(crate) fn tone(&mut self, play: PlayId, sound: Sound, hands: &mut Hands<'_>) {
+        self.playing = None;
+        hands.media(MediaCommand::Play { call: self.call, leg: self.id, play, sound });
+    }
+
+    /// Nothing but the other party.
+    pub(crate) fn hush(&mut self, hands: &mut Hands<'_>) {
+        self.playing = None;
+        hands.media(MediaCommand::StopPlay { call: self.call, leg: self.id });
+    }
+
+    /// The prompt with this id, if it is the one that is being played: it is no longer.
+    pub(crate) fn ended(&mut self, play: PlayId) -> Option<Purpose> {
+        self.playing.take_if(|playing| playing.play == play).map(|playing| playing.purpose)
+    }
+
+    /// A prompt whose end was never reported.
+    pub(crate) fn overdue(&mut self, now: Instant) -> Option<PlayId> {
+        self.playing.as_ref().filter(|playing| playing.until <= now).map(|playing| playing.play)
+    }
+
+    /// When a prompt's end is overdue.
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        self.playing.as_ref().map(|playing| playing.until)
+    }
+
+    fn local(&self, prefer: Option<Codec>) -> Option<Local> {
+        self.rtp.map(|rtp| Local { prefer, ..Local::new(rtp) })
+    }
+
+    fn connect(&self, negotiated: Negotiated, hands: &mut Hands<'_>) {
+        hands.media(MediaCommand::Connect { call: self.call, leg: self.id, negotiated });
+    }
+}
