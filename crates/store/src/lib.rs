@@ -8,6 +8,7 @@
 
 mod audit;
 mod bindings;
+mod directory;
 mod error;
 mod events;
 mod log;
@@ -23,6 +24,7 @@ pub mod testing;
 
 pub use audit::AuditEvent;
 pub use bindings::Binding;
+pub use directory::{Changes, ImportError, ImportReport, NewPassword, RowError, Unnamed};
 pub use error::StoreError;
 pub use log::{Durable, EventLog, LogHealth};
 pub use queries::{CallStory, Calls, Cursor, MAX_PAGE, Page, RecordingRow};
