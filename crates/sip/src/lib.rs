@@ -6,6 +6,7 @@
 pub mod digest;
 pub mod fault;
 pub mod header;
+pub mod identity;
 pub mod ua;
 pub mod uri;
 pub mod wire;

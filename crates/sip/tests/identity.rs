@@ -1,0 +1,615 @@
+//! Whose call it is, over the shapes in which carriers and PBXs really send forwarded calls.
+//!
+//! All numbers are fictional: ranges that the Bundesnetzagentur and Ofcom reserve for films, and area codes that nobody
+//! has in Switzerland and Austria.
+
+use rsip::Request;
+use vorzimmer_sip::identity::{
+    CalledIn, Caller, DidSource, ForwardReason, HopSource, Identity, IdentityError, Limits, LoopSign,
+    NumberPlan, Party, identify,
+};
+use vorzimmer_sip::wire::{Framing, Parsed, Untrusted, parse};
+
+/// An INVITE with this Request-URI, From, To and further header lines.
+fn invite(uri: &str, from: &str, to: &str, more: &[&str]) -> Request {
+    let more: String = more.iter().map(|line| format!("{line}\r\n")).collect();
+    let text = format!(
+        "INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx\r\nMax-Forwards: 68\r\n\
+         From: {from};tag=1\r\nTo: {to}\r\nCall-ID: a@192.0.2.1\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:192.0.2.1>\r\n{more}Content-Length: 0\r\n\r\n"
+    );
+    match parse(Untrusted::new(text.as_bytes()), Framing::Datagram) {
+        Ok(Parsed::Request(request)) => request,
+        other => panic!("{text} → {other:?}"),
+    }
+}
+
+/// What a row expects of the caller.
+enum Who {
+    Number(&'static str),
+    Named(&'static str, &'static str),
+    Address(&'static str),
+    Withheld,
+    Unknown,
+}
+
+/// What a row expects of one hop: number, address or `-` for none; why; counter.
+type Step = (&'static str, Option<ForwardReason>, u32);
+
+struct Row {
+    shape: &'static str,
+    plan: NumberPlan,
+    request: Request,
+    did: (&'static str, DidSource),
+    who: Who,
+    chain: Vec<Step>,
+}
+
+fn shown(party: &Party) -> &str {
+    match party {
+        Party::Number(number) => number.as_str(),
+        Party::Address(address) => address,
+    }
+}
+
+fn check(row: &Row) -> Identity {
+    let found = identify(&row.request, true, &row.plan, Limits::default())
+        .unwrap_or_else(|e| panic!("{}: {e}", row.shape));
+    assert_eq!((found.did.as_str(), found.did_from), row.did, "{}", row.shape);
+    match (&row.who, &found.caller) {
+        (Who::Withheld, Caller::Withheld) | (Who::Unknown, Caller::Unknown) => {}
+        (Who::Number(number) | Who::Address(number), Caller::Known { party, display, .. }) => {
+            assert_eq!((shown(party.expose()), display.as_ref()), (*number, None), "{}", row.shape);
+        }
+        (Who::Named(number, name), Caller::Known { party, display, .. }) => {
+            let display = display.as_ref().map(|name| name.expose().as_str());
+            assert_eq!((shown(party.expose()), display), (*number, Some(*name)), "{}", row.shape);
+        }
+        (_, other) => panic!("{}: {other:?}", row.shape),
+    }
+    let chain: Vec<_> = found
+        .chain
+        .iter()
+        .map(|hop| (hop.party.as_ref().map_or("-", |party| shown(party.expose())), hop.reason, hop.counter))
+        .collect();
+    assert_eq!(chain, row.chain, "{}", row.shape);
+    assert_eq!(found.unreadable_hops, 0, "{}", row.shape);
+    found
+}
+
+fn swiss() -> NumberPlan {
+    NumberPlan::new("41", "00", "0", None).unwrap()
+}
+
+fn austrian() -> NumberPlan {
+    NumberPlan::new("43", "00", "0", Some("999")).unwrap()
+}
+
+fn german_in_berlin() -> NumberPlan {
+    NumberPlan::new("49", "00", "0", Some("30")).unwrap()
+}
+
+fn told_in_to() -> NumberPlan {
+    NumberPlan::germany().with_called_in(CalledIn::To)
+}
+
+const UNCONDITIONAL: Option<ForwardReason> = Some(ForwardReason::Unconditional);
+const BUSY: Option<ForwardReason> = Some(ForwardReason::Busy);
+const NO_ANSWER: Option<ForwardReason> = Some(ForwardReason::NoAnswer);
+
+const DID: &str = "+493023125100";
+
+fn by_request_uri() -> (&'static str, DidSource) {
+    (DID, DidSource::RequestUri)
+}
+
+fn big_carriers() -> Vec<Row> {
+    let de = NumberPlan::germany;
+    vec![
+        Row {
+            shape: "Telekom CompanyFlex: asserted tel and sip, History-Info and Diversion",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@192.0.2.10;user=phone",
+                "<sip:+4922147100011@tel.t-online.de;user=phone>",
+                "<sip:+4969900090001@tel.t-online.de;user=phone>",
+                &[
+                    "P-Asserted-Identity: <sip:+4922147100011@tel.t-online.de;user=phone>, <tel:+4922147100011>",
+                    "History-Info: <sip:+4969900090001@tel.t-online.de;user=phone?Reason=SIP%3Bcause%3D302>;index=1, \
+                     <sip:+493023125100@tel.t-online.de;user=phone;cause=302>;index=1.1",
+                    "Diversion: <sip:+4969900090001@tel.t-online.de;user=phone>;reason=unconditional;counter=1;privacy=off",
+                ],
+            ),
+            did: by_request_uri(),
+            who: Who::Number("+4922147100011"),
+            chain: vec![
+                ("+4969900090001", UNCONDITIONAL, 1),
+                ("+4969900090001", UNCONDITIONAL, 1),
+                (DID, None, 1),
+            ],
+        },
+        Row {
+            shape: "Telekom NGN: number withheld, asserted identity present, diverting party private",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@192.0.2.10;user=phone",
+                "\"Anonymous\" <sip:anonymous@anonymous.invalid>",
+                "<sip:+493023125100@tel.t-online.de;user=phone>",
+                &[
+                    "P-Asserted-Identity: <sip:+4922147100011@tel.t-online.de;user=phone>",
+                    "Privacy: id",
+                    "Diversion: <sip:+4969900090001@tel.t-online.de>;reason=no-answer;privacy=full;counter=1",
+                ],
+            ),
+            did: by_request_uri(),
+            who: Who::Withheld,
+            chain: vec![("-", NO_ANSWER, 1)],
+        },
+        Row {
+            shape: "Telekom: anonymous user at a real host, no Privacy header",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@192.0.2.10",
+                "<sip:anonymous@tel.t-online.de;user=phone>",
+                "<sip:+493023125100@tel.t-online.de>",
+                &[],
+            ),
+            did: by_request_uri(),
+            who: Who::Withheld,
+            chain: vec![],
+        },
+        Row {
+            shape: "Telekom: a PBX forwards with CLIP no screening and is asserted itself",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@192.0.2.10;user=phone",
+                "\"Erika Muster\" <sip:+4940669690077@tel.t-online.de;user=phone>",
+                "<sip:+493023125100@tel.t-online.de>",
+                &[
+                    "P-Asserted-Identity: <sip:+4969900090001@tel.t-online.de;user=phone>",
+                    "Diversion: <sip:+4969900090001@tel.t-online.de>;reason=unconditional",
+                ],
+            ),
+            did: by_request_uri(),
+            who: Who::Named("+4940669690077", "Erika Muster"),
+            chain: vec![("+4969900090001", UNCONDITIONAL, 1)],
+        },
+        Row {
+            shape: "Telekom: the same with a withheld caller keeps the forwarder",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@192.0.2.10;user=phone",
+                "\"Anonymous\" <sip:anonymous@anonymous.invalid>",
+                "<sip:+493023125100@tel.t-online.de>",
+                &[
+                    "P-Asserted-Identity: <sip:+4969900090001@tel.t-online.de;user=phone>",
+                    "Privacy: id",
+                    "Diversion: <sip:+4969900090001@tel.t-online.de>;reason=user-busy",
+                ],
+            ),
+            did: by_request_uri(),
+            who: Who::Withheld,
+            chain: vec![("+4969900090001", BUSY, 1)],
+        },
+        Row {
+            shape: "Vodafone: national called number, 0049 caller, two diversions on one line",
+            plan: de(),
+            request: invite(
+                "sip:03023125100@192.0.2.10:5060;transport=udp",
+                "<sip:004989999980012@sip.vodafone.example;user=phone>",
+                "<sip:03023125100@192.0.2.10>",
+                &[
+                    "Diversion: <sip:004969900090002@v>;reason=user-busy;counter=1,<sip:004969900090001@v>;reason=no-answer;counter=1",
+                ],
+            ),
+            did: by_request_uri(),
+            who: Who::Number("+4989999980012"),
+            chain: vec![("+4969900090002", BUSY, 1), ("+4969900090001", NO_ANSWER, 1)],
+        },
+        Row {
+            shape: "Vodafone: history private by Privacy header",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@192.0.2.10",
+                "<sip:+4989999980012@v;user=phone>",
+                "<sip:+493023125100@v>",
+                &[
+                    "Privacy: history",
+                    "History-Info: <sip:+4969900090001@v;user=phone>;index=1, <sip:+493023125100@v;cause=408>;index=1.1",
+                ],
+            ),
+            did: by_request_uri(),
+            who: Who::Number("+4989999980012"),
+            chain: vec![("-", NO_ANSWER, 1), ("-", None, 1)],
+        },
+        Row {
+            shape: "Telefónica: tel URI everywhere",
+            plan: de(),
+            request: invite(
+                "tel:+49-30-23125-100",
+                "<tel:+49-221-4710-0012>",
+                "<tel:+49-30-23125-100>",
+                &[
+                    "P-Asserted-Identity: <tel:+4922147100012>",
+                    "Diversion: <tel:+4969900090001>;reason=no-answer",
+                ],
+            ),
+            did: by_request_uri(),
+            who: Who::Number("+4922147100012"),
+            chain: vec![("+4969900090001", NO_ANSWER, 1)],
+        },
+    ]
+}
+
+fn small_carriers() -> Vec<Row> {
+    let de = NumberPlan::germany;
+    vec![
+        Row {
+            shape: "sipgate trunking: account in the request line, number in To without plus",
+            plan: de(),
+            request: invite(
+                "sip:1234567t0@192.0.2.10:5060",
+                "\"4940669690077\" <sip:4940669690077@sipgate.example>",
+                "<sip:493023125100@sipgate.example>",
+                &["P-Asserted-Identity: <sip:4940669690077@sipgate.example>"],
+            ),
+            did: (DID, DidSource::To),
+            who: Who::Number("+4940669690077"),
+            chain: vec![],
+        },
+        Row {
+            shape: "sipgate: numeric account in the request line, told in To by configuration",
+            plan: told_in_to(),
+            request: invite(
+                "sip:004912345678@192.0.2.10:5060",
+                "<sip:4940669690077@sipgate.example>",
+                "<sip:493023125100@sipgate.example>",
+                &["Diversion: <sip:4969900090001@sipgate.example>;reason=unconditional;privacy=\"off\""],
+            ),
+            did: (DID, DidSource::To),
+            who: Who::Number("+4940669690077"),
+            chain: vec![("+4969900090001", UNCONDITIONAL, 1)],
+        },
+        Row {
+            shape: "QSC/plusnet: number dialled kept in P-Called-Party-ID, quoted Diversion values",
+            plan: de(),
+            request: invite(
+                "sip:trunk-0815@192.0.2.10",
+                "<sip:+4989999980012@plusnet.example;user=phone>",
+                "<sip:trunk-0815@plusnet.example>",
+                &[
+                    "P-Called-Party-ID: <sip:+493023125100@plusnet.example;user=phone>",
+                    "Diversion: \"Zentrale, Frankfurt\" <sip:+4969900090001@plusnet.example>;reason=\"time-of-day\";counter=\"1\"",
+                ],
+            ),
+            did: (DID, DidSource::CalledParty),
+            who: Who::Number("+4989999980012"),
+            chain: vec![("+4969900090001", Some(ForwardReason::TimeOfDay), 1)],
+        },
+        Row {
+            shape: "1&1 Versatel: routing number and dip indicator inside the user part",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100;npdi;rn=+49199123@192.0.2.10;user=phone",
+                "<sip:+4922147100011;cpc=ordinary@versatel.example;user=phone>",
+                "<sip:+493023125100@versatel.example;user=phone>",
+                &["P-Asserted-Identity: <sip:+4922147100011;cpc=ordinary@versatel.example;user=phone>"],
+            ),
+            did: by_request_uri(),
+            who: Who::Number("+4922147100011"),
+            chain: vec![],
+        },
+        Row {
+            shape: "Deutsche Glasfaser: local caller number with phone-context, no plus",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@192.0.2.10",
+                "<sip:03023125007;phone-context=+49@dg.example;user=phone>",
+                "<sip:+493023125100@dg.example>",
+                &["Privacy: none"],
+            ),
+            did: by_request_uri(),
+            who: Who::Number("+493023125007"),
+            chain: vec![],
+        },
+        Row {
+            shape: "Peoplefone: display name in Latin-1 spirit, caller withheld by display alone",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@192.0.2.10",
+                "\"Unterdrückt\" <sip:+4940669690077@peoplefone.example>",
+                "<sip:+493023125100@peoplefone.example>",
+                &["Diversion: <sip:+4940669690077@peoplefone.example>;reason=away"],
+            ),
+            did: by_request_uri(),
+            who: Who::Withheld,
+            chain: vec![("-", Some(ForwardReason::FollowMe), 1)],
+        },
+        Row {
+            shape: "easybell: number in compact headers, P-Asserted-Identity with a name",
+            plan: de(),
+            request: {
+                let text = "INVITE sip:00493023125100@192.0.2.10 SIP/2.0\r\nv: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\n\
+                    f: <sip:004940669690077@easybell.example>;tag=1\r\nt: <sip:00493023125100@easybell.example>\r\n\
+                    i: a\r\nCSEQ: 1 INVITE\r\nm: <sip:192.0.2.1>\r\n\
+                    p-asserted-identity: \"Muster GmbH\"\r\n <sip:004940669690077@easybell.example>\r\nl: 0\r\n\r\n";
+                match parse(Untrusted::new(text.as_bytes()), Framing::Datagram) {
+                    Ok(Parsed::Request(request)) => request,
+                    other => panic!("{other:?}"),
+                }
+            },
+            did: by_request_uri(),
+            who: Who::Named("+4940669690077", "Muster GmbH"),
+            chain: vec![],
+        },
+        Row {
+            shape: "easybell: called number without any prefix within its area",
+            plan: german_in_berlin(),
+            request: invite("sip:23125100@192.0.2.10", "<sip:23125007@h>", "<sip:23125100@h>", &[]),
+            did: by_request_uri(),
+            who: Who::Number("+493023125007"),
+            chain: vec![],
+        },
+        Row {
+            shape: "reseller SBC: unbracketed URIs, caller unavailable",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@192.0.2.10",
+                "sip:unavailable@unknown.invalid",
+                "sip:+493023125100@192.0.2.10",
+                &["Diversion: sip:unknown@unknown.invalid;reason=unknown"],
+            ),
+            did: by_request_uri(),
+            who: Who::Withheld,
+            chain: vec![("-", Some(ForwardReason::Other), 1)],
+        },
+    ]
+}
+
+fn pbx_and_abroad() -> Vec<Row> {
+    let de = NumberPlan::germany;
+    vec![
+        Row {
+            shape: "Twilio style: E.164 at a domain, Diversion names the rented number",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@vorzimmer.example.com;transport=tcp",
+                "\"Unavailable\" <sip:+442079460123@carrier.example>",
+                "<sip:+493023125100@vorzimmer.example.com>",
+                &[
+                    "Diversion: <sip:+442079460999@carrier.example>;reason=unconditional",
+                    "X-Account-Sid: AC0",
+                ],
+            ),
+            did: by_request_uri(),
+            who: Who::Number("+442079460123"),
+            chain: vec![("+442079460999", UNCONDITIONAL, 1)],
+        },
+        Row {
+            shape: "Asterisk: Diversion with an extension, Remote-Party-ID open",
+            plan: german_in_berlin(),
+            request: invite(
+                "sip:03023125100@192.0.2.10",
+                "\"Max Muster\" <sip:022147100011@asterisk.example>",
+                "<sip:03023125100@192.0.2.10>",
+                &[
+                    "Diversion: \"Empfang\" <sip:23125001@asterisk.example>;reason=no-answer",
+                    "Remote-Party-ID: \"Max Muster\" <sip:022147100011@asterisk.example>;party=calling;privacy=off;screen=no",
+                ],
+            ),
+            did: by_request_uri(),
+            who: Who::Named("+4922147100011", "Max Muster"),
+            chain: vec![("+493023125001", NO_ANSWER, 1)],
+        },
+        Row {
+            shape: "Asterisk: withheld by Remote-Party-ID only",
+            plan: de(),
+            request: invite(
+                "sip:03023125100@192.0.2.10",
+                "<sip:022147100011@asterisk.example>",
+                "<sip:03023125100@192.0.2.10>",
+                &[
+                    "Remote-Party-ID: <sip:022147100011@asterisk.example>;party=calling;privacy=full;screen=yes",
+                ],
+            ),
+            did: by_request_uri(),
+            who: Who::Withheld,
+            chain: vec![],
+        },
+        Row {
+            shape: "3CX: an internal caller has an address, not a number",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@192.0.2.10",
+                "\"201\" <sip:201@pbx.example.com>",
+                "<sip:+493023125100@192.0.2.10>",
+                &["Diversion: <sip:800@pbx.example.com>;reason=deflection;counter=1"],
+            ),
+            did: by_request_uri(),
+            who: Who::Address("201@pbx.example.com"),
+            chain: vec![("800@pbx.example.com", Some(ForwardReason::Deflection), 1)],
+        },
+        Row {
+            shape: "FRITZ!Box forwarding: caller kept in From, box asserted, no Diversion",
+            plan: de(),
+            request: invite(
+                "sip:+493023125100@192.0.2.10",
+                "<sip:+4989999980012@fritz.example;user=phone>",
+                "<sip:+493023125100@fritz.example>",
+                &["P-Asserted-Identity: <sip:+4989999980012@fritz.example;user=phone>"],
+            ),
+            did: by_request_uri(),
+            who: Who::Number("+4989999980012"),
+            chain: vec![],
+        },
+        Row {
+            shape: "FRITZ!Box: unbekannt",
+            plan: de(),
+            request: invite(
+                "sip:03023125100@192.0.2.10",
+                "\"unbekannt\" <sip:unbekannt@fritz.example>",
+                "<sip:03023125100@192.0.2.10>",
+                &[],
+            ),
+            did: by_request_uri(),
+            who: Who::Withheld,
+            chain: vec![],
+        },
+        Row {
+            shape: "PBX without a caller at all",
+            plan: de(),
+            request: invite("sip:03023125100@192.0.2.10", "<sip:pbx.example.com>", "<sip:s@192.0.2.10>", &[]),
+            did: by_request_uri(),
+            who: Who::Unknown,
+            chain: vec![],
+        },
+        Row {
+            shape: "3GPP IMS core: only History-Info tells the number, entries out of order, one private",
+            plan: de(),
+            request: invite(
+                "sip:contact-7f3a@192.0.2.10;transport=tcp",
+                "<sip:+4922147100011@ims.example;user=phone>",
+                "<sip:service@ims.example>",
+                &[
+                    "History-Info: <sip:+493023125100@ims.example;cause=302>;index=1.1.1;mp=1.1",
+                    "History-Info: <sip:+4969900090001@ims.example?Privacy=history>;index=1, \
+                     <sip:+4969900090002@ims.example;cause=486>;index=1.1;mp=1",
+                ],
+            ),
+            did: (DID, DidSource::History),
+            who: Who::Number("+4922147100011"),
+            chain: vec![("-", BUSY, 1), ("+4969900090002", UNCONDITIONAL, 1), (DID, None, 1)],
+        },
+        Row {
+            shape: "Swisscom: national numbers, Diversion counter above one",
+            plan: swiss(),
+            request: invite(
+                "sip:0990000001@192.0.2.10;user=phone",
+                "<sip:0990000002@swiss.example;user=phone>",
+                "<sip:0990000001@swiss.example>",
+                &[
+                    "Diversion: <sip:0990000003@swiss.example;user=phone>;reason=user-busy;counter=3;privacy=off",
+                ],
+            ),
+            did: ("+41990000001", DidSource::RequestUri),
+            who: Who::Number("+41990000002"),
+            chain: vec![("+41990000003", BUSY, 3)],
+        },
+        Row {
+            shape: "Sunrise: international caller with 00, name asserted by From only",
+            plan: swiss(),
+            request: invite(
+                "sip:+41990000001@192.0.2.10",
+                "\"Muster AG\" <sip:00493023125007@swiss.example>",
+                "<sip:+41990000001@swiss.example>",
+                &["P-Asserted-Identity: <tel:+493023125007>"],
+            ),
+            did: ("+41990000001", DidSource::RequestUri),
+            who: Who::Named("+493023125007", "Muster AG"),
+            chain: vec![],
+        },
+        Row {
+            shape: "A1: local called number, country code without plus for the caller",
+            plan: austrian(),
+            request: invite(
+                "sip:000001@192.0.2.10;user=phone",
+                "<sip:43999000002@a1.example;user=phone>",
+                "<sip:0999000001@a1.example>",
+                &["Diversion: <sip:+43999000003@a1.example>;reason=unavailable"],
+            ),
+            // `00…` would be international: local numbers here never start so, and To has the answer.
+            did: ("+43999000001", DidSource::To),
+            who: Who::Number("+43999000002"),
+            chain: vec![("+43999000003", Some(ForwardReason::Unavailable), 1)],
+        },
+    ]
+}
+
+#[test]
+fn every_carrier_shape_is_understood() {
+    let rows: Vec<_> = [big_carriers(), small_carriers(), pbx_and_abroad()].into_iter().flatten().collect();
+    assert!(rows.len() >= 24);
+    for row in &rows {
+        check(row);
+    }
+}
+
+#[test]
+fn a_withheld_number_is_nowhere_in_the_result() {
+    for row in [big_carriers(), small_carriers(), pbx_and_abroad()].into_iter().flatten() {
+        let found = check(&row);
+        let parties = found.chain.iter().filter_map(|hop| hop.party.as_ref());
+        for party in parties {
+            let hidden =
+                matches!(found.caller, Caller::Withheld) && shown(party.expose()) == "+4940669690077";
+            assert!(!hidden, "{}", row.shape);
+        }
+        let printed = format!("{found:?}");
+        assert!(!printed.contains("+49") && !printed.contains("Muster"), "{}: {printed}", row.shape);
+        assert!(found.chain.iter().all(|hop| !(hop.private && hop.party.is_some())), "{}", row.shape);
+    }
+}
+
+#[test]
+fn nobody_but_a_trunk_is_believed() {
+    for row in big_carriers() {
+        let found = identify(&row.request, false, &row.plan, Limits::default()).unwrap();
+        assert_eq!(found.caller, Caller::Unknown);
+        assert!(found.chain.is_empty());
+    }
+}
+
+#[test]
+fn no_number_is_no_call() {
+    let request = invite("sip:s@192.0.2.10", "<sip:+4922147100011@h>", "<sip:trunk@h>", &[]);
+    let error = identify(&request, true, &NumberPlan::germany(), Limits::default()).unwrap_err();
+    assert_eq!((error, error.status()), (IdentityError::NoNumber, rsip::StatusCode::NotFound));
+}
+
+#[test]
+fn a_call_that_goes_round_is_cut() {
+    let looped = |more: &[&str]| {
+        let request = invite("sip:+493023125100@h", "<sip:+4922147100011@h>", "<sip:+493023125100@h>", more);
+        identify(&request, true, &NumberPlan::germany(), Limits::default()).map(|found| found.chain.len())
+    };
+    let sign = |sign| Err(IdentityError::ForwardingLoop(sign));
+    let own = "Diversion: <sip:+493023125100@h>;reason=unconditional";
+    let other = "Diversion: <sip:+4969900090001@h>;reason=unconditional";
+    assert_eq!(looped(&[own, other]), Ok(2), "once may be a transfer back");
+    assert_eq!(looped(&[own, other, own, other]), sign(LoopSign::Returned(2)));
+    assert_eq!(looped(&["Diversion: <sip:+4969900090001@h>;counter=10"]), Ok(1));
+    assert_eq!(looped(&["Diversion: <sip:+4969900090001@h>;counter=11"]), sign(LoopSign::Forwardings(11)));
+    assert_eq!(
+        looped(&["Diversion: <sip:+4969900090001@h>;counter=4294967295, <sip:a@h>;counter=9"]),
+        sign(LoopSign::Forwardings(u32::MAX))
+    );
+    let history = "History-Info: <sip:+493023125100@h>;index=1, <sip:+4969900090001@h>;index=1.1, \
+        <sip:+493023125100@h>;index=1.1.1, <sip:+4969900090001@h>;index=1.1.1.1, <sip:+493023125100@h>;index=1.1.1.1.1";
+    assert_eq!(looped(&[history]), sign(LoopSign::Returned(2)));
+}
+
+#[test]
+fn no_hop_left_is_a_loop() {
+    let mut request = invite("sip:+493023125100@h", "<sip:+4922147100011@h>", "<sip:+493023125100@h>", &[]);
+    vorzimmer_sip::header::set(&mut request.headers, vorzimmer_sip::wire::header("Max-Forwards", "0"));
+    let error = identify(&request, true, &NumberPlan::germany(), Limits::default()).unwrap_err();
+    assert_eq!(error, IdentityError::ForwardingLoop(LoopSign::MaxForwards));
+    assert_eq!(error.status(), rsip::StatusCode::TooManyHops);
+}
+
+#[test]
+fn unreadable_entries_are_counted_not_dropped_in_silence() {
+    let request = invite(
+        "sip:+493023125100@h",
+        "<sip:+4922147100011@h>",
+        "<sip:+493023125100@h>",
+        &[
+            "Diversion: \"open <sip:+4969900090001@h>",
+            "Diversion: <sip:+4969900090001@h>",
+            "History-Info: <>;index=1",
+        ],
+    );
+    let found = identify(&request, true, &NumberPlan::germany(), Limits::default()).unwrap();
+    assert_eq!((found.chain.len(), found.unreadable_hops), (1, 2));
+    assert_eq!(found.chain[0].source, HopSource::Diversion);
+}
