@@ -1,0 +1,209 @@
+//! Finds keys by their two tones in the audio (ITU-T Q.23), within the tolerances of ITU-T Q.24.
+//!
+//! Windows of 20 ms every 10 ms are compared with the eight frequencies (Goertzel). A key counts when three windows
+//! in a row show it, two of them with hardly anything else in them: tones of 40 ms always pass, tones of 20 ms and
+//! voices do not.
+
+use std::f32::consts::TAU;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use super::{Digit, Key};
+use crate::{Codec, g711};
+
+const WINDOW: usize = 160;
+const STEP: usize = 80;
+const STEP_TIME: Duration = Duration::from_millis(10);
+
+/// Windows in a row that make a key.
+const HITS: u8 = 3;
+/// How many of those must hold the tones alone.
+const CLEAR_HITS: u8 = 2;
+/// Windows in a row without the key that end it: Q.24 wants a pause of 40 ms seen and a dropout of 10 ms ignored.
+const MISSES: u8 = 3;
+/// Least energy of each tone in a window, that of −31 dBm0.
+const MIN_ENERGY: f32 = 630.0 * 630.0 / 2.0 * WINDOW as f32;
+/// A tone that fills half of a window shows a quarter of its energy.
+const PARTLY: f32 = 0.25;
+/// Least part of a window's energy that both tones hold, for a clear window and for any other.
+const CLEAR_PURITY: f32 = 0.84;
+const PARTLY_PURITY: f32 = 0.4;
+/// Most that the low tone may exceed the high one (9 dB), and the high one the low (6.5 dB).
+const TWIST_LOW: f32 = 8.0;
+const TWIST_HIGH: f32 = 4.5;
+/// Least distance to the other three of a group (6 dB).
+const PEAK: f32 = 4.0;
+/// Lost audio up to this many samples is passed over, a longer gap begins anew.
+const MAX_GAP: i32 = 480;
+
+const LOW: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
+const HIGH: [f32; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+/// Senders may be off by 1.5 % (Q.23 §1.3, Q.24), so each tone is also looked for beside its nominal frequency.
+const OFFSETS: [f32; 3] = [1.0, 0.99, 1.01];
+/// The keys in the order of low times four plus high.
+const KEYPAD: [char; 16] = ['1', '2', '3', 'A', '4', '5', '6', 'B', '7', '8', '9', 'C', '*', '0', '#', 'D'];
+
+/// Goertzel coefficients of one tone, nominal first.
+type Coefficients = [f32; 3];
+
+static TONES: LazyLock<[[Coefficients; 4]; 2]> = LazyLock::new(|| {
+    let coefficient = |hz: f32| 2.0 * (TAU * hz / Codec::CLOCK_HZ as f32).cos();
+    [LOW, HIGH].map(|group| group.map(|hz| OFFSETS.map(|offset| coefficient(hz * offset))))
+});
+
+/// One window's verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hit {
+    digit: Digit,
+    clear: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    digit: Digit,
+    hits: u8,
+    clear: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Active {
+    digit: Digit,
+    windows: u32,
+    misses: u8,
+}
+
+/// Finds keys in one stream of audio.
+#[derive(Clone, Debug)]
+pub struct ToneDetector {
+    window: [f32; WINDOW],
+    filled: usize,
+    expected: Option<u32>,
+    candidate: Option<Candidate>,
+    active: Option<Active>,
+}
+
+impl Default for ToneDetector {
+    fn default() -> Self {
+        Self { window: [0.0; WINDOW], filled: 0, expected: None, candidate: None, active: None }
+    }
+}
+
+impl ToneDetector {
+    /// Takes one packet's codes and the timestamp of the first; late packets are ignored.
+    pub fn audio(&mut self, codec: Codec, timestamp: u32, codes: &[u8], mut tell: impl FnMut(Key)) {
+        if let Some(expected) = self.expected {
+            let gap = timestamp.wrapping_sub(expected).cast_signed();
+            if (-MAX_GAP..0).contains(&gap) {
+                return;
+            }
+            if gap.abs() > MAX_GAP {
+                self.release().into_iter().for_each(&mut tell);
+                self.filled = 0;
+            }
+        }
+        self.expected = Some(timestamp.wrapping_add(codes.len() as u32));
+        for code in codes {
+            if let Some(place) = self.window.get_mut(self.filled) {
+                *place = f32::from(g711::decode(codec, *code));
+                self.filled += 1;
+            }
+            if self.filled == WINDOW {
+                let hit = look(&self.window);
+                self.step(hit).into_iter().flatten().for_each(&mut tell);
+                self.window.copy_within(STEP.., 0);
+                self.filled = WINDOW - STEP;
+            }
+        }
+    }
+
+    /// Forgets what it heard, and says the end of the key that was down.
+    pub fn release(&mut self) -> Option<Key> {
+        self.candidate = None;
+        self.active.take().map(|active| active.up())
+    }
+
+    fn step(&mut self, hit: Option<Hit>) -> [Option<Key>; 2] {
+        if let (Some(active), Some(hit)) = (&mut self.active, hit)
+            && active.digit == hit.digit
+        {
+            active.windows += 1;
+            active.misses = 0;
+            self.candidate = None;
+            return [None; 2];
+        }
+        let next = self.count(hit);
+        let over = self.active.as_mut().is_some_and(|active| {
+            active.misses += 1;
+            active.misses >= MISSES
+        });
+        let up = if over || next.is_some() { self.active.take().map(|active| active.up()) } else { None };
+        let down = next.map(|digit| {
+            self.candidate = None;
+            self.active = Some(Active { digit, windows: u32::from(HITS), misses: 0 });
+            Key::Down(digit)
+        });
+        [up, down]
+    }
+
+    /// Counts towards a new key, and gives it once it has enough.
+    fn count(&mut self, hit: Option<Hit>) -> Option<Digit> {
+        let Some(hit) = hit else {
+            self.candidate = None;
+            return None;
+        };
+        let before = self.candidate.filter(|candidate| candidate.digit == hit.digit);
+        let mut candidate = before.unwrap_or(Candidate { digit: hit.digit, hits: 0, clear: 0 });
+        candidate.hits = candidate.hits.saturating_add(1);
+        candidate.clear = candidate.clear.saturating_add(u8::from(hit.clear));
+        self.candidate = Some(candidate);
+        (candidate.hits >= HITS && candidate.clear >= CLEAR_HITS).then_some(hit.digit)
+    }
+}
+
+impl Active {
+    fn up(self) -> Key {
+        Key::Up(self.digit, STEP_TIME * self.windows)
+    }
+}
+
+/// Which key a window shows.
+fn look(window: &[f32; WINDOW]) -> Option<Hit> {
+    let all: f32 = window.iter().map(|sample| sample * sample).sum();
+    if all < 2.0 * MIN_ENERGY * PARTLY {
+        return None;
+    }
+    let [low_group, high_group] = &*TONES;
+    let (low_place, low) = strongest(window, low_group)?;
+    let (high_place, high) = strongest(window, high_group)?;
+    let weakest = low.min(high);
+    if weakest < MIN_ENERGY * PARTLY || low > high * TWIST_LOW || high > low * TWIST_HIGH {
+        return None;
+    }
+    let purity = (low + high) / all;
+    if purity < PARTLY_PURITY {
+        return None;
+    }
+    let digit = Digit::from_char(*KEYPAD.get(low_place * 4 + high_place)?)?;
+    Some(Hit { digit, clear: purity >= CLEAR_PURITY && weakest >= MIN_ENERGY })
+}
+
+/// The strongest tone of a group with its energy; none if another comes close.
+fn strongest(window: &[f32; WINDOW], group: &[Coefficients; 4]) -> Option<(usize, f32)> {
+    let nominal = group.map(|tone| energy(window, tone[0]));
+    let (place, most) = nominal.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let [_, below, above] = *group.get(place)?;
+    let best = most.max(energy(window, below)).max(energy(window, above));
+    let alone = nominal.iter().enumerate().all(|(other, energy)| other == place || energy * PEAK <= best);
+    alone.then_some((place, best))
+}
+
+/// The energy in a window at one frequency, on the scale of the sum of squares (Goertzel's algorithm).
+fn energy(window: &[f32; WINDOW], coefficient: f32) -> f32 {
+    let (mut last, mut before) = (0.0_f32, 0.0_f32);
+    for sample in window {
+        let next = sample + coefficient * last - before;
+        before = last;
+        last = next;
+    }
+    (last * last + before * before - coefficient * last * before) * 2.0 / WINDOW as f32
+}

@@ -1,0 +1,206 @@
+//! The RTCP of one leg: who may report, what is reported, and when.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use vorzimmer_types::{Entropy, entropy};
+
+use super::incoming::Incoming;
+use super::latch::canonical;
+use super::outgoing::Outgoing;
+use crate::rtcp::{self, Block, Compound, MAX_REPORT, Packet, Report, SenderInfo};
+
+/// The RTCP side of a leg.
+pub(crate) struct Control {
+    epoch: Instant,
+    cname: [u8; 16],
+    signalled: Option<SocketAddr>,
+    latched: Option<SocketAddr>,
+    /// NTP middle and arrival of the peer's last sender report.
+    last_report: Option<(u32, Instant)>,
+    rtt: Option<Duration>,
+    next_at: Option<Instant>,
+}
+
+/// What a datagram on the RTCP port was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Reports of the peer.
+    Report,
+    /// Reports of the peer, and its source's goodbye.
+    Bye,
+    /// From somebody else.
+    Foreign,
+    /// No RTCP.
+    Malformed,
+}
+
+impl Control {
+    pub(crate) fn new(random: &mut dyn Entropy, now: Instant) -> Self {
+        // RFC 7022 §4.2: 96 bits, as printable characters; hexadecimal of 64 bits would do, letters are as good.
+        let cname = entropy::array::<16>(random).map(|byte| b'a' + byte % 26);
+        Self {
+            epoch: now,
+            cname,
+            signalled: None,
+            latched: None,
+            last_report: None,
+            rtt: None,
+            next_at: None,
+        }
+    }
+
+    /// Signalling has named where the peer receives RTCP.
+    pub(crate) fn remote(&mut self, signalled: SocketAddr, random: &mut dyn Entropy, now: Instant) {
+        let signalled = Some(canonical(signalled)).filter(|to| !to.ip().is_unspecified() && to.port() != 0);
+        if signalled != self.signalled {
+            self.latched = None;
+        }
+        self.signalled = signalled;
+        if self.next_at.is_none() {
+            self.next_at = Some(now + rtcp::interval(true, draw(random)));
+        }
+    }
+
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        self.target().and(self.next_at)
+    }
+
+    fn target(&self) -> Option<SocketAddr> {
+        self.signalled.map(|signalled| self.latched.unwrap_or(signalled))
+    }
+
+    /// Takes a datagram. `peer` is who the leg hears, `ours` the source that the peer hears.
+    pub(crate) fn receive(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        peer: Option<SocketAddr>,
+        source: Option<u32>,
+        ours: u32,
+        now: Instant,
+    ) -> Heard {
+        let from = canonical(from);
+        if self.latched.is_some_and(|latched| latched != from) {
+            return Heard::Foreign;
+        }
+        let Some(mut packets) = Compound::parse(bytes) else { return Heard::Malformed };
+        let by = match packets.next() {
+            Some(Packet::SenderReport { ssrc, .. } | Packet::ReceiverReport { ssrc, .. }) => ssrc,
+            _ => return Heard::Malformed,
+        };
+        // From the signalled address, or from the peer's own if it speaks of the source that is heard.
+        let same_peer = peer.is_some_and(|peer| peer.ip() == from.ip()) && source == Some(by);
+        if self.signalled != Some(from) && self.latched != Some(from) && !same_peer {
+            return Heard::Foreign;
+        }
+        self.latched = Some(from);
+        self.take(bytes, source, ours, now)
+    }
+
+    fn take(&mut self, bytes: &[u8], source: Option<u32>, ours: u32, now: Instant) -> Heard {
+        let mut heard = Heard::Report;
+        for packet in Compound::parse(bytes).into_iter().flatten() {
+            match packet {
+                Packet::SenderReport { sender, block, .. } => {
+                    self.last_report = Some((rtcp::middle(sender.ntp), now));
+                    self.round_trip(block, ours, now);
+                }
+                Packet::ReceiverReport { block, .. } => self.round_trip(block, ours, now),
+                Packet::Bye { ssrc } if ssrc.is_some() && ssrc == source => heard = Heard::Bye,
+                _ => {}
+            }
+        }
+        heard
+    }
+
+    /// RFC 3550 §6.4.1: now − LSR − DLSR, all in 1/65536 s.
+    fn round_trip(&mut self, block: Option<Block>, ours: u32, now: Instant) {
+        let Some(block) = block.filter(|block| block.ssrc == ours && block.last_report != 0) else { return };
+        let passed = rtcp::middle(self.ntp(now)).wrapping_sub(block.last_report);
+        // A peer whose delay is longer than the whole way says nonsense.
+        if let Some(trip) = passed.checked_sub(block.delay) {
+            self.rtt = Some(Duration::from_nanos((u64::from(trip) * 1_000_000_000) >> 16));
+        }
+    }
+
+    /// The next report into `out` with its length and receiver, if it is due.
+    pub(crate) fn poll(
+        &mut self,
+        incoming: Option<&mut Incoming>,
+        outgoing: &Outgoing,
+        out: &mut [u8; MAX_REPORT],
+        random: &mut dyn Entropy,
+        now: Instant,
+    ) -> Option<(usize, SocketAddr)> {
+        let to = self.target()?;
+        self.next_at.filter(|at| *at <= now)?;
+        self.next_at = Some(now + rtcp::interval(false, draw(random)));
+        let length = rtcp::build(&self.report(incoming, outgoing, false, now), out)?;
+        Some((length, to))
+    }
+
+    /// The goodbye into `out` with its length and receiver, if the peer may have heard us.
+    pub(crate) fn bye(
+        &self,
+        incoming: Option<&mut Incoming>,
+        outgoing: &Outgoing,
+        out: &mut [u8; MAX_REPORT],
+        now: Instant,
+    ) -> Option<(usize, SocketAddr)> {
+        let to = self.target().filter(|_| outgoing.packets > 0 || incoming.is_some())?;
+        let length = rtcp::build(&self.report(incoming, outgoing, true, now), out)?;
+        Some((length, to))
+    }
+
+    fn report(
+        &self,
+        incoming: Option<&mut Incoming>,
+        outgoing: &Outgoing,
+        bye: bool,
+        now: Instant,
+    ) -> Report {
+        let sender = (outgoing.packets > 0).then(|| SenderInfo {
+            ntp: self.ntp(now),
+            timestamp: outgoing.timestamp_at(now),
+            packets: outgoing.packets,
+            octets: outgoing.octets,
+        });
+        Report {
+            ssrc: outgoing.ssrc,
+            sender,
+            about: incoming.map(|i| self.block(i, now)),
+            cname: self.cname,
+            bye,
+        }
+    }
+
+    fn block(&self, incoming: &mut Incoming, now: Instant) -> Block {
+        let since = |at: Instant| (now.duration_since(at).as_micros() * 65_536 / 1_000_000) as u32;
+        Block {
+            ssrc: incoming.ssrc,
+            fraction_lost: incoming.fraction_lost(),
+            // §6.4.1: 24 bits with sign.
+            lost: i32::try_from(incoming.lost()).unwrap_or(i32::MAX).min(0x007f_ffff),
+            highest: incoming.highest(),
+            jitter: incoming.jitter(),
+            last_report: self.last_report.map_or(0, |(middle, _)| middle),
+            delay: self.last_report.map_or(0, |(_, at)| since(at)),
+        }
+    }
+
+    /// Time since the leg's beginning as an NTP time (RFC 3550 §4: elapsed time, the top bit clear). Starts at one
+    /// second, since a report that says 0 means none.
+    fn ntp(&self, now: Instant) -> u64 {
+        let passed = now.duration_since(self.epoch) + Duration::from_secs(1);
+        passed.as_secs() << 32 | ((u64::from(passed.subsec_nanos()) << 32) / 1_000_000_000)
+    }
+}
+
+fn draw(random: &mut dyn Entropy) -> u32 {
+    u32::from_be_bytes(entropy::array(random))
+}

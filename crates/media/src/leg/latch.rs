@@ -1,0 +1,163 @@
+//! Whose packets are heard: symmetric RTP that does not believe everybody.
+//!
+//! The address that signalling named comes first. Another one is believed only if the named one stays silent, only
+//! if it may be the same peer behind a NAT (RFC 4961, RFC 7362 §4), and only after several packets in a row. Once a
+//! source is latched nobody else is heard until signalling says so again.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::rtp::View;
+
+/// How long only the signalled address is believed.
+pub(crate) const SIGNALLED_FIRST: Duration = Duration::from_millis(250);
+/// Packets in a row that another address must send.
+pub(crate) const PROBATION: u8 = 5;
+/// An address on probation that pauses longer than this starts again.
+const PROBATION_GAP: Duration = Duration::from_millis(500);
+/// Addresses on probation at the same time.
+const CANDIDATES: usize = 4;
+
+/// What became of a packet's sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// The peer.
+    Peer,
+    /// The peer from now on.
+    Latched,
+    /// Not, or not yet, the peer.
+    Foreign,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    from: SocketAddr,
+    ssrc: u32,
+    next: u16,
+    count: u8,
+    seen: Instant,
+}
+
+/// The gate of one leg's RTP.
+#[derive(Clone)]
+pub(crate) struct Latch {
+    signalled: SocketAddr,
+    signalling: Option<IpAddr>,
+    since: Instant,
+    /// Who was latched before signalling spoke again, and may go on at once because it changed nothing.
+    before: Option<SocketAddr>,
+    /// Who was latched before signalling named another address: not the peer any more.
+    banned: Option<SocketAddr>,
+    latched: Option<SocketAddr>,
+    candidates: [Option<Candidate>; CANDIDATES],
+}
+
+impl Latch {
+    /// A gate for a peer at `signalled` whose signalling comes from `signalling`, if that is known.
+    pub(crate) fn new(signalled: SocketAddr, signalling: Option<IpAddr>, now: Instant) -> Self {
+        Self {
+            signalled: canonical(signalled),
+            signalling: signalling.map(|ip| ip.to_canonical()),
+            since: now,
+            before: None,
+            banned: None,
+            latched: None,
+            candidates: [None; CANDIDATES],
+        }
+    }
+
+    /// Signalling has spoken again: opens the gate for a new latch.
+    pub(crate) fn again(&self, signalled: SocketAddr, signalling: Option<IpAddr>, now: Instant) -> Self {
+        let mut next = Self::new(signalled, signalling, now);
+        let before = self.latched.or(self.before);
+        // Hold by 0.0.0.0 names no new place, so whoever sends stays the peer.
+        if next.signalled == self.signalled || next.signalled.ip().is_unspecified() {
+            next.before = before;
+        } else {
+            next.banned = before.filter(|before| *before != next.signalled);
+        }
+        next
+    }
+
+    /// Where to send: to the peer as it was learnt, else as it was signalled; none if that is nowhere.
+    pub(crate) fn target(&self) -> Option<SocketAddr> {
+        let known = self.latched.or(self.before).unwrap_or(self.signalled);
+        (!known.ip().is_unspecified() && known.port() != 0).then_some(known)
+    }
+
+    /// The peer, once it is known.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.latched
+    }
+
+    /// Judges the sender of a packet that is RTP of a negotiated payload type.
+    pub(crate) fn judge(&mut self, from: SocketAddr, view: &View, now: Instant) -> Sender {
+        let from = canonical(from);
+        match self.latched {
+            Some(latched) if latched == from => return Sender::Peer,
+            Some(_) => return Sender::Foreign,
+            None => {}
+        }
+        let known = from == self.signalled || Some(from) == self.before;
+        if known || (self.plausible(from) && self.passes(from, view, now)) {
+            self.latched = Some(from);
+            self.candidates = [None; CANDIDATES];
+            return Sender::Latched;
+        }
+        Sender::Foreign
+    }
+
+    /// Whether another address may be the same peer behind a NAT.
+    fn plausible(&self, from: SocketAddr) -> bool {
+        if Some(from) == self.banned {
+            return false;
+        }
+        // The NAT gave it another port.
+        if from.ip() == self.signalled.ip() {
+            return true;
+        }
+        // The NAT gave it another address: only where the signalled one cannot be reached from here anyway, and then
+        // the one that signalling comes from, if that is known.
+        is_private(self.signalled.ip()) && self.signalling.is_none_or(|ip| ip == from.ip())
+    }
+
+    /// Counts a candidate's packets in a row; true when it has sent enough and the signalled address is silent.
+    fn passes(&mut self, from: SocketAddr, view: &View, now: Instant) -> bool {
+        let place = self.place_for(from, now);
+        let Some(slot) = self.candidates.get_mut(place) else { return false };
+        let fresh = Candidate { from, ssrc: view.ssrc, next: view.sequence, count: 0, seen: now };
+        let mut candidate = slot.filter(|c| c.from == from && c.ssrc == view.ssrc).unwrap_or(fresh);
+        let in_row = candidate.next == view.sequence && now.duration_since(candidate.seen) <= PROBATION_GAP;
+        candidate.count = if in_row { candidate.count.saturating_add(1) } else { 1 };
+        candidate.next = view.sequence.wrapping_add(1);
+        candidate.seen = now;
+        *slot = Some(candidate);
+        candidate.count >= PROBATION && now.duration_since(self.since) >= SIGNALLED_FIRST
+    }
+
+    /// The candidate's place: its own, a free one, or that of whoever was silent longest.
+    fn place_for(&self, from: SocketAddr, now: Instant) -> usize {
+        let own = self.candidates.iter().position(|c| c.is_some_and(|c| c.from == from));
+        let free = || self.candidates.iter().position(Option::is_none);
+        let silent = |c: &Option<Candidate>| c.map_or(Duration::MAX, |c| now.duration_since(c.seen));
+        let stalest = || (0..CANDIDATES).max_by_key(|place| self.candidates.get(*place).map(silent));
+        own.or_else(free).or_else(stalest).unwrap_or(0)
+    }
+}
+
+/// The same address in one notation, whatever socket it came through.
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+/// Whether an address means something only on its own side of a NAT (RFC 1918, 6598, 3927, 4193, 4291), or nothing.
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            let shared = a == 100 && (64..128).contains(&b);
+            ip.is_private() || ip.is_link_local() || ip.is_unspecified() || shared
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified(),
+    }
+}

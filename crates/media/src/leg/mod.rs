@@ -1,0 +1,179 @@
+//! One leg: what comes from one peer, and the one stream that goes to it.
+
+mod control;
+mod incoming;
+mod latch;
+mod outgoing;
+mod receive;
+mod send;
+mod stats;
+mod watch;
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use vorzimmer_types::Entropy;
+use vorzimmer_types::audio::{Direction, Negotiated};
+
+use control::Control;
+use incoming::Incoming;
+use latch::Latch;
+use outgoing::{Mapping, Outgoing};
+pub(crate) use receive::{Accepted, Kind};
+pub use stats::Stats;
+use watch::Watch;
+
+use crate::dtmf::{Digits, Key, Presses};
+use crate::sound::Player;
+use crate::{DigitSource, Event, LegConfig, LegKey, Sink};
+
+/// Media towards and from one peer.
+pub(crate) struct Leg {
+    pub(crate) key: LegKey,
+    config: LegConfig,
+    epoch: Instant,
+    negotiated: Option<Negotiated>,
+    latch: Option<Latch>,
+    control: Control,
+    incoming: Option<Incoming>,
+    /// Another source at the peer's address that asks to be heard.
+    challenger: Option<Challenger>,
+    last_heard: Instant,
+    outgoing: Outgoing,
+    /// Where the other leg's stream lies in ours; none if the next relayed packet begins anew.
+    mapping: Option<Mapping>,
+    player: Option<Player>,
+    digits: Digits,
+    presses: Presses,
+    /// Timestamp of the key that we press.
+    pressed_at: u32,
+    held: bool,
+    watch: Watch,
+    stats: Stats,
+    /// Lost in streams before this one.
+    lost_before: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Challenger {
+    ssrc: u32,
+    next: u16,
+    count: u8,
+}
+
+impl Leg {
+    pub(crate) fn new(key: LegKey, config: LegConfig, now: Instant, random: &mut dyn Entropy) -> Self {
+        Self {
+            key,
+            watch: Watch::new(config.silence),
+            config,
+            epoch: now,
+            negotiated: None,
+            latch: None,
+            control: Control::new(random, now),
+            incoming: None,
+            challenger: None,
+            last_heard: now,
+            outgoing: Outgoing::new(random),
+            mapping: None,
+            player: None,
+            digits: Digits::default(),
+            presses: Presses::default(),
+            pressed_at: 0,
+            held: false,
+            stats: Stats::default(),
+            lost_before: 0,
+        }
+    }
+
+    /// Obeys what was negotiated, for the first time or again.
+    pub(crate) fn remote(
+        &mut self,
+        negotiated: Negotiated,
+        signalling: Option<IpAddr>,
+        now: Instant,
+        random: &mut dyn Entropy,
+        sink: &mut dyn Sink,
+    ) {
+        self.latch = Some(match &self.latch {
+            Some(latch) => latch.again(negotiated.rtp, signalling, now),
+            None => Latch::new(negotiated.rtp, signalling, now),
+        });
+        self.control.remote(negotiated.rtcp, random, now);
+        self.negotiated = Some(negotiated);
+        self.challenger = None;
+        self.mapping = None;
+        self.watch_as_needed(now);
+        self.cut_if_mute(sink);
+    }
+
+    /// Local hold: the peer is neither heard nor told anything but what is played to it.
+    pub(crate) fn hold(&mut self, on: bool, now: Instant) {
+        self.held = on;
+        self.mapping = None;
+        self.watch_as_needed(now);
+    }
+
+    pub(crate) fn held(&self) -> bool {
+        self.held
+    }
+
+    /// What it hears next is a source of its own.
+    pub(crate) fn hear_anew(&mut self) {
+        self.mapping = None;
+    }
+
+    pub(crate) fn tap(&mut self, slot: Option<u8>) {
+        self.config.slot = slot;
+    }
+
+    pub(crate) fn slot(&self) -> Option<u8> {
+        self.config.slot
+    }
+
+    /// Does what is due: digits whose end was lost, sound, keys, reports, silence.
+    pub(crate) fn poll(&mut self, now: Instant, random: &mut dyn Entropy, sink: &mut dyn Sink) {
+        let key = self.key;
+        self.digits.poll(now, |press, source| sink.event(digit_event(key, press, source)));
+        self.send_due(now, sink);
+        self.report_if_due(now, random, sink);
+        if self.watch.poll(now) {
+            sink.event(Event::Silent { leg: key });
+        }
+    }
+
+    /// When [`Leg::poll`] has something to do.
+    pub(crate) fn next_wake(&self, now: Instant) -> Option<Instant> {
+        [self.digits.next_wake(), self.next_send(now), self.control.next_wake(), self.watch.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let units = |units: u32| Duration::from_micros(u64::from(units) * 125);
+        Stats {
+            lost: self.lost_before + self.incoming.as_ref().map_or(0, Incoming::lost),
+            jitter: self.incoming.as_ref().map_or(Duration::ZERO, |incoming| units(incoming.jitter())),
+            rtt: self.control.rtt(),
+            sent: u64::from(self.outgoing.packets),
+            ..self.stats
+        }
+    }
+
+    fn direction(&self) -> Direction {
+        self.negotiated.map_or(Direction::Inactive, |negotiated| negotiated.direction)
+    }
+
+    fn watch_as_needed(&mut self, now: Instant) {
+        self.watch.run(self.direction().receives() && !self.held, now);
+    }
+}
+
+/// What a key on this leg means to the call.
+fn digit_event(leg: LegKey, key: Key, source: DigitSource) -> Event {
+    match key {
+        Key::Down(digit) => Event::Digit { leg, digit, source },
+        Key::Up(digit, duration) => Event::DigitEnded { leg, digit, source, duration },
+    }
+}

@@ -1,0 +1,186 @@
+//! What a leg takes from the network: first whether to believe it, then what it is.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use vorzimmer_types::audio::Codec;
+
+use super::control::Heard;
+use super::incoming::{Incoming, Place, SOURCE_PROBATION};
+use super::latch::{Sender, canonical};
+use super::{Challenger, Leg, digit_event};
+use crate::rtp::View;
+use crate::{Event, Sink};
+
+/// Most audio in one packet, in samples: 120 ms, twice what is negotiated.
+const MAX_AUDIO: usize = 960;
+/// Another source at the peer's address is heard only when the one before has been silent this long.
+const SOURCE_QUIET: Duration = Duration::from_millis(50);
+
+/// A packet that was believed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) view: View,
+    pub(crate) kind: Kind,
+    /// The sequence number with its cycles.
+    pub(crate) extended: u64,
+    /// The stream begins anew with this packet.
+    pub(crate) restarted: bool,
+}
+
+/// What a packet holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Voice.
+    Audio(Codec),
+    /// A telephone-event.
+    Event,
+}
+
+impl Leg {
+    /// Judges an RTP datagram; gives it back if it is new and from the peer. Digits go to `sink`.
+    pub(crate) fn receive(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Instant,
+        sink: &mut dyn Sink,
+    ) -> Option<Accepted> {
+        let (view, kind) = self.readable(from, bytes)?;
+        let latched = self.believed(from, &view, now)?;
+        if latched {
+            sink.event(Event::Latched { leg: self.key });
+        }
+        let (extended, restarted) = self.placed(&view, latched, now)?;
+        if restarted {
+            let key = self.key;
+            self.digits.reset(|press, source| sink.event(digit_event(key, press, source)));
+        }
+        self.stats.received += 1;
+        self.last_heard = now;
+        self.watch.heard(now);
+        self.listen(&view, kind, view.payload(bytes), now, sink);
+        Some(Accepted { view, kind, extended, restarted })
+    }
+
+    /// Judges an RTCP datagram.
+    pub(crate) fn receive_control(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Instant,
+        sink: &mut dyn Sink,
+    ) {
+        let peer = self.latch.as_ref().and_then(super::Latch::peer);
+        let source = self.incoming.as_ref().map(|incoming| incoming.ssrc);
+        match self.control.receive(from, bytes, peer, source, self.outgoing.ssrc, now) {
+            Heard::Report => {}
+            Heard::Bye => sink.event(Event::RtcpBye { leg: self.key }),
+            Heard::Foreign => self.stats.foreign += 1,
+            Heard::Malformed => self.stats.malformed += 1,
+        }
+    }
+
+    /// The packet, if it is RTP of an agreed payload type that may come now.
+    fn readable(&mut self, from: SocketAddr, bytes: &[u8]) -> Option<(View, Kind)> {
+        let peer = self.latch.as_ref().and_then(super::Latch::peer);
+        if peer.is_some_and(|peer| peer != canonical(from)) {
+            self.stats.foreign += 1;
+            return None;
+        }
+        let Some(view) = View::parse(bytes) else {
+            self.stats.malformed += 1;
+            return None;
+        };
+        let format = self.negotiated.as_ref().map(|negotiated| &negotiated.format);
+        let kind = format.and_then(|format| match format.received_codec(view.payload_type) {
+            Some(codec) => Some(Kind::Audio(codec)),
+            None => format.events.filter(|events| events.receive == view.payload_type).map(|_| Kind::Event),
+        });
+        let Some(kind) = kind else {
+            self.stats.not_negotiated += 1;
+            return None;
+        };
+        let length = view.payload(bytes).len();
+        let fits = match kind {
+            Kind::Audio(_) => (1..=MAX_AUDIO).contains(&length),
+            Kind::Event => length >= 4,
+        };
+        if !fits {
+            self.stats.malformed += 1;
+            return None;
+        }
+        if !self.direction().receives() {
+            self.stats.unwanted += 1;
+            return None;
+        }
+        Some((view, kind))
+    }
+
+    /// Whether the sender is the peer, and has just become it.
+    fn believed(&mut self, from: SocketAddr, view: &View, now: Instant) -> Option<bool> {
+        match self.latch.as_mut()?.judge(from, view, now) {
+            Sender::Peer => Some(false),
+            Sender::Latched => Some(true),
+            Sender::Foreign => {
+                self.stats.foreign += 1;
+                None
+            }
+        }
+    }
+
+    /// The packet's place in its stream, if it is to be heard, and whether the stream begins anew.
+    fn placed(&mut self, view: &View, latched: bool, now: Instant) -> Option<(u64, bool)> {
+        let other = self.incoming.as_ref().is_none_or(|incoming| incoming.ssrc != view.ssrc);
+        if other && !self.source_changes(view, latched, now) {
+            self.stats.other_source += 1;
+            return None;
+        }
+        let incoming = self.incoming.as_mut()?;
+        match incoming.place(view.sequence) {
+            Place::New(extended) => {
+                incoming.arrived(view.timestamp, self.epoch, now);
+                Some((extended, other))
+            }
+            Place::Restart(extended) => Some((extended, true)),
+            Place::Duplicate => {
+                self.stats.duplicate += 1;
+                None
+            }
+            Place::Late | Place::Jump => {
+                self.stats.late += 1;
+                None
+            }
+        }
+    }
+
+    /// Whether a new synchronization source is heard from now on (RFC 3550 §8.2): at once with a new latch, else
+    /// after some packets in a row while the source before is silent.
+    fn source_changes(&mut self, view: &View, latched: bool, now: Instant) -> bool {
+        if self.incoming.is_some() && !latched {
+            let known = self.challenger.filter(|c| c.ssrc == view.ssrc && c.next == view.sequence);
+            let count = known.map_or(0, |c| c.count).saturating_add(1);
+            self.challenger =
+                Some(Challenger { ssrc: view.ssrc, next: view.sequence.wrapping_add(1), count });
+            if count < SOURCE_PROBATION || now.duration_since(self.last_heard) < SOURCE_QUIET {
+                return false;
+            }
+        }
+        self.challenger = None;
+        self.lost_before += self.incoming.as_ref().map_or(0, Incoming::lost);
+        self.incoming = Some(Incoming::new(view.ssrc, view.sequence));
+        true
+    }
+
+    fn listen(&mut self, view: &View, kind: Kind, payload: &[u8], now: Instant, sink: &mut dyn Sink) {
+        let key = self.key;
+        let tell = |press, source| sink.event(digit_event(key, press, source));
+        match kind {
+            Kind::Audio(codec) if self.config.tones => {
+                self.digits.audio(codec, view.timestamp, payload, now, tell);
+            }
+            Kind::Audio(_) => {}
+            Kind::Event => self.digits.event(view.marker, view.timestamp, payload, now, tell),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What one leg's media was like.
+
+use std::time::Duration;
+
+/// Counts and qualities of one leg since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// RTP packets taken from the peer.
+    pub received: u64,
+    /// RTP packets that never came.
+    pub lost: u64,
+    /// Interarrival jitter (RFC 3550 §6.4.1).
+    pub jitter: Duration,
+    /// Round trip by RTCP, if the peer reports.
+    pub rtt: Option<Duration>,
+    /// RTP packets sent to the peer.
+    pub sent: u64,
+    /// Packets from others than the peer: neither heard nor answered.
+    pub foreign: u64,
+    /// RTP from the peer's address, but from a source that is not the one being heard.
+    pub other_source: u64,
+    /// Packets of payload types that were not agreed on.
+    pub not_negotiated: u64,
+    /// What is no RTP or RTCP, or holds no or too much audio.
+    pub malformed: u64,
+    /// Packets seen before.
+    pub duplicate: u64,
+    /// Packets too old to be heard, or from a leap in sequence numbers that nothing confirmed.
+    pub late: u64,
+    /// Packets that came although the peer was told to send none.
+    pub unwanted: u64,
+}

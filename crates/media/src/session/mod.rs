@@ -1,0 +1,201 @@
+//! The media of one call: its legs, and the bridge between two of them.
+
+mod words;
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use vorzimmer_types::Entropy;
+
+pub use words::{Channel, Command, DigitSource, Event, Input, LegConfig, LegKey, PlayId, Sink, Tap};
+
+use crate::leg::{Accepted, Kind, Leg};
+use crate::sound::Player;
+use crate::{Error, Stats};
+
+/// Two legs that hear each other.
+#[derive(Clone, Copy, Debug)]
+struct Bridge {
+    legs: [LegKey; 2],
+    relay_events: bool,
+}
+
+/// The media of one call.
+#[derive(Default)]
+pub struct Session {
+    legs: Vec<Leg>,
+    bridge: Option<Bridge>,
+}
+
+impl Session {
+    /// Most legs of a call: the caller and every device that is rung at the same time.
+    pub const MAX_LEGS: usize = 32;
+
+    /// A call without legs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a datagram. Whatever it leads to has gone into `sink` when this returns.
+    pub fn handle(&mut self, input: Input<'_>, now: Instant, sink: &mut dyn Sink) {
+        let Input { leg, channel, from, bytes } = input;
+        match channel {
+            Channel::Rtp => self.handle_rtp(leg, from, bytes, now, sink),
+            Channel::Rtcp => {
+                if let Some(leg) = self.find(leg) {
+                    leg.receive_control(from, bytes, now, sink);
+                }
+            }
+        }
+    }
+
+    /// Carries out an order.
+    ///
+    /// # Errors
+    /// [`Error`] if it names a leg that is not there, or would make one too many.
+    pub fn command(
+        &mut self,
+        command: Command,
+        now: Instant,
+        random: &mut dyn Entropy,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Error> {
+        match command {
+            Command::Open { leg, config } => self.open(leg, config, now, random)?,
+            Command::Remote { leg, negotiated, signalling } => {
+                self.leg(leg)?.remote(negotiated, signalling, now, random, sink);
+            }
+            Command::Play { leg, sound, id, looped } => {
+                self.leg(leg)?.play(Player::new(id, sound.clip(), looped), now, sink);
+            }
+            Command::Stop { leg } => self.leg(leg)?.stop(sink),
+            Command::Press { leg, digit } => {
+                if !self.leg(leg)?.press(digit) {
+                    return Err(Error::NotPressed { leg, digit });
+                }
+            }
+            Command::Bridge { a, b, relay_events } => self.join(a, b, relay_events)?,
+            Command::Unbridge => self.bridge = None,
+            Command::Hold { leg, on } => self.leg(leg)?.hold(on, now),
+            Command::Tap { leg, slot } => self.leg(leg)?.tap(slot),
+            Command::Close { leg } => self.close(leg, now, sink)?,
+        }
+        Ok(())
+    }
+
+    /// Does what is due.
+    pub fn poll(&mut self, now: Instant, random: &mut dyn Entropy, sink: &mut dyn Sink) {
+        for leg in &mut self.legs {
+            leg.poll(now, random, sink);
+        }
+    }
+
+    /// When [`Session::poll`] has something to do; ask again after every call of the others. `now` if at once.
+    #[must_use]
+    pub fn next_wake(&self, now: Instant) -> Option<Instant> {
+        self.legs.iter().filter_map(|leg| leg.next_wake(now)).min()
+    }
+
+    /// What a leg's media is like so far.
+    #[must_use]
+    pub fn stats(&self, leg: LegKey) -> Option<Stats> {
+        self.legs.iter().find(|l| l.key == leg).map(Leg::stats)
+    }
+
+    /// Whether no leg is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.legs.is_empty()
+    }
+
+    fn find(&mut self, key: LegKey) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.key == key)
+    }
+
+    fn leg(&mut self, key: LegKey) -> Result<&mut Leg, Error> {
+        self.find(key).ok_or(Error::UnknownLeg(key))
+    }
+
+    fn open(
+        &mut self,
+        key: LegKey,
+        config: LegConfig,
+        now: Instant,
+        random: &mut dyn Entropy,
+    ) -> Result<(), Error> {
+        if self.find(key).is_some() {
+            return Err(Error::LegExists(key));
+        }
+        if self.legs.len() >= Self::MAX_LEGS {
+            return Err(Error::TooManyLegs { limit: Self::MAX_LEGS });
+        }
+        self.legs.push(Leg::new(key, config, now, random));
+        Ok(())
+    }
+
+    fn join(&mut self, a: LegKey, b: LegKey, relay_events: bool) -> Result<(), Error> {
+        if a == b {
+            return Err(Error::SameLeg(a));
+        }
+        self.leg(a)?.hear_anew();
+        self.leg(b)?.hear_anew();
+        self.bridge = Some(Bridge { legs: [a, b], relay_events });
+        Ok(())
+    }
+
+    fn close(&mut self, key: LegKey, now: Instant, sink: &mut dyn Sink) -> Result<(), Error> {
+        let leg = self.leg(key)?;
+        leg.close(now, sink);
+        sink.event(Event::Closed { leg: key, stats: leg.stats() });
+        self.legs.retain(|leg| leg.key != key);
+        if self.bridge.is_some_and(|bridge| bridge.legs.contains(&key)) {
+            self.bridge = None;
+        }
+        Ok(())
+    }
+
+    fn handle_rtp(
+        &mut self,
+        key: LegKey,
+        from: SocketAddr,
+        bytes: &mut [u8],
+        now: Instant,
+        sink: &mut dyn Sink,
+    ) {
+        let Some(leg) = self.find(key) else { return };
+        let Some(accepted) = leg.receive(from, bytes, now, sink) else { return };
+        if leg.held() {
+            return;
+        }
+        if let Some(slot) = leg.slot() {
+            tap(key, slot, &accepted, bytes, now, sink);
+        }
+        let Some(bridge) = self.bridge else { return };
+        let other = match bridge.legs {
+            [a, b] if a == key => b,
+            [a, b] if b == key => a,
+            _ => return,
+        };
+        if let Some(other) = self.find(other) {
+            other.relay(&accepted, bytes, bridge.relay_events, now, sink);
+        }
+    }
+}
+
+/// Hands the recorder what was heard, as it came.
+fn tap(leg: LegKey, slot: u8, accepted: &Accepted, bytes: &[u8], now: Instant, sink: &mut dyn Sink) {
+    let Kind::Audio(codec) = accepted.kind else { return };
+    let view = &accepted.view;
+    sink.tap(Tap {
+        leg,
+        slot,
+        codec,
+        ssrc: view.ssrc,
+        timestamp: view.timestamp,
+        sequence: view.sequence,
+        restarted: accepted.restarted,
+        at: now,
+        payload: view.payload(bytes),
+    });
+}
