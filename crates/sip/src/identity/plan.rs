@@ -120,7 +120,7 @@ impl NumberPlan {
         } else if let Some(rest) = significant.strip_prefix(&self.international) {
             self.without_trunk_zero(rest)
         } else {
-            self.from_here(significant, context)?
+            self.dialled_here(significant, context)?
         };
         format!("+{international}").parse().ok()
     }
@@ -135,7 +135,7 @@ impl NumberPlan {
     }
 
     /// A number without plus or international prefix.
-    fn from_here(&self, number: &str, context: Option<&str>) -> Option<String> {
+    fn dialled_here(&self, number: &str, context: Option<&str>) -> Option<String> {
         let national = Some(&self.national).filter(|prefix| !prefix.is_empty());
         if let Some(rest) = national.and_then(|prefix| number.strip_prefix(prefix.as_str())) {
             return Some(format!("{}{rest}", self.country));

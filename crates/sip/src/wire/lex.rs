@@ -136,7 +136,26 @@ fn continued<'a>(line: Line<'a>, more: &'a str) -> Result<Line<'a>, Fault> {
     if value.len() > MAX_LINE { Err(LINE_TOO_LONG) } else { Ok(Line { value: Cow::Owned(value), ..line }) }
 }
 
-/// Whether a value holds nothing that would have to be escaped or refused.
-pub(super) fn printable(value: &str) -> bool {
-    !value.bytes().any(is_control)
+/// A value without control characters; none if it has them where no grammar allows any.
+///
+/// A quoted string may hold them behind a backslash (RFC 3261 §25.1 `quoted-pair`, RFC 4475 §3.1.1.2). Such a pair is read
+/// as a space, so that nothing of the kind ever gets to a log, a terminal or the wire.
+pub(super) fn printable(value: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    if !value.bytes().any(is_control) {
+        return Some(value);
+    }
+    let mut clean = String::with_capacity(value.len());
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some(escaped) if escaped.is_ascii_control() && escaped != '\t' => clean.push(' '),
+                Some(escaped) => clean.extend([c, escaped]),
+                None => clean.push(c),
+            },
+            c if c.is_ascii_control() && c != '\t' => return None,
+            c => clean.push(c),
+        }
+    }
+    Some(Cow::Owned(clean))
 }

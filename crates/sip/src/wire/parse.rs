@@ -1,5 +1,7 @@
 //! From bytes to a checked message, or to what is wrong with it.
 
+use std::borrow::Cow;
+
 use rsip::{Header, Headers, Request, Response, StatusCode, Version};
 
 use super::lex::{self, Line};
@@ -113,19 +115,16 @@ impl Draft {
     }
 
     fn line(&mut self, line: Result<Line<'_>, Fault>) {
-        let result = line.and_then(|line| match names::known(line.name) {
-            Some((place, known)) => self.known(place, known, line),
-            None => self.push(line, |line| Header::Other(line.name.to_owned(), line.value.into_owned())),
+        let result = line.and_then(|Line { name, value }| {
+            let known = names::known(name);
+            let header = known.map_or("a header", |(_, known)| known.name);
+            let value = lex::printable(value).ok_or(Fault::Control { header })?;
+            match known {
+                Some((place, known)) => self.known(place, known, value),
+                None => self.keep(Header::Other(name.to_owned(), value.into_owned())),
+            }
         });
         self.kept(result);
-    }
-
-    fn push(&mut self, line: Line<'_>, make: impl FnOnce(Line<'_>) -> Header) -> Result<(), Fault> {
-        // RFC 3261 §25.1: TEXT-UTF8 has no control characters; kept, they could end up in somebody's log or terminal.
-        if !lex::printable(&line.value) {
-            return Err(Fault::Control { header: "a header" });
-        }
-        self.keep(make(line))
     }
 
     fn keep(&mut self, header: Header) -> Result<(), Fault> {
@@ -136,10 +135,7 @@ impl Draft {
         Ok(())
     }
 
-    fn known(&mut self, place: usize, known: &'static Known, line: Line<'_>) -> Result<(), Fault> {
-        if !lex::printable(&line.value) {
-            return Err(Fault::Control { header: known.name });
-        }
+    fn known(&mut self, place: usize, known: &'static Known, value: Cow<'_, str>) -> Result<(), Fault> {
         let bit = 1_u128 << place;
         let repeated = self.seen & bit != 0;
         self.seen |= bit;
@@ -147,10 +143,10 @@ impl Draft {
             return Err(Fault::Duplicate { header: known.name });
         }
         if known.shape == Shape::List {
-            return self.list(known, &line.value);
+            return self.list(known, &value);
         }
-        let checked = self.check_single(known.name, &line.value);
-        self.keep(known.with(line.value.into_owned()))?;
+        let checked = self.check_single(known.name, &value);
+        self.keep(known.with(value.into_owned()))?;
         checked
     }
 
