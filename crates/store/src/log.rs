@@ -3,7 +3,9 @@
 //! [`EventLog`] is the handle, held by everything that has something to tell. Behind it one task, [`Writer`], takes
 //! events from a bounded queue and writes them in groups; when the database stalls or is gone, to the sealed spool.
 
+mod commit;
 mod late;
+mod replay;
 mod writer;
 
 use std::path::Path;

@@ -49,13 +49,19 @@ impl Lifetimes {
 pub struct Settings {
     /// How long rows live.
     pub lifetimes: Lifetimes,
-    /// How long a connection, or SQLite's write lock, is waited for.
+    /// How long a connection is waited for.
+    pub connect: Duration,
+    /// How long SQLite's write lock is waited for.
     pub patience: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lifetimes: Lifetimes::default(), patience: Duration::from_secs(2) }
+        Self {
+            lifetimes: Lifetimes::default(),
+            connect: Duration::from_secs(5),
+            patience: Duration::from_secs(2),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ impl Unkeyed {
     /// # Errors
     /// [`StoreError::Scheme`], [`StoreError::Url`], [`StoreError::Open`], [`StoreError::Migrate`].
     pub async fn open(url: &str, settings: Settings) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(url, settings.patience).await?, settings })
+        Ok(Self { database: Database::open(url, settings.connect, settings.patience).await?, settings })
     }
 
     /// The key store that the data was sealed with; none before the first start.

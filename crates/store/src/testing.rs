@@ -28,7 +28,7 @@ done
 echo "$server"
 read -r word; gone=$?
 kill -CONT "$server" 2>/dev/null; kill -QUIT "$server" 2>/dev/null
-wait "$server"
+wait "$server" 2>/dev/null
 [ "$gone" = 0 ] || rm -rf "$2"
 "#;
 

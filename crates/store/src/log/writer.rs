@@ -4,18 +4,20 @@
 //! spooling are disk work and run on threads that may block.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use vorzimmer_types::EventRecord;
 
-use super::late::Values;
+use super::commit::commit;
+use super::replay::{on_spool, replay};
 use super::{Durable, Request, Shared};
 use crate::error::StoreError;
 use crate::events::Prepared;
-use crate::project;
 use crate::seal::is_forgotten;
 use crate::settings::LogSettings;
 use crate::spool::Spool;
@@ -29,8 +31,10 @@ pub(super) struct Writer {
     settings: LogSettings,
     /// Whether the database is taken to be away.
     away: bool,
-    /// Events that could be neither sealed nor spooled; tried again with each batch.
+    /// Events that could be neither sealed nor spooled; tried again now and then.
     held: VecDeque<EventRecord>,
+    /// The way back from the spool, while it is being tried.
+    replay: Option<JoinHandle<Result<bool, StoreError>>>,
     late: Interval,
     retry: Interval,
 }
@@ -64,6 +68,7 @@ impl Writer {
             shared,
             settings,
             held: VecDeque::new(),
+            replay: None,
             late: ticking(settings.late_every),
             retry: ticking(settings.retry_every),
         }
@@ -77,7 +82,7 @@ impl Writer {
             tokio::select! {
                 taken = self.inbox.recv_many(&mut requests, most) => {
                     if taken == 0 {
-                        self.settle(Vec::new()).await;
+                        self.settle_held().await;
                         return;
                     }
                     self.wait_for_company(&mut requests).await;
@@ -85,9 +90,13 @@ impl Writer {
                         return;
                     }
                 }
-                _ = self.retry.tick(), if self.away => self.catch_up().await,
+                outcome = finished(&mut self.replay) => self.replayed(outcome),
+                _ = self.retry.tick(), if self.away && self.replay.is_none() => {
+                    self.settle_held().await;
+                    self.start_replay();
+                }
                 _ = self.late.tick(), if !self.away => {
-                    self.settle(Vec::new()).await;
+                    self.settle_held().await;
                     self.write_late().await;
                 }
             }
@@ -105,7 +114,7 @@ impl Writer {
         let _ = timeout(self.settings.batch_wait, self.inbox.recv_many(requests, missing)).await;
     }
 
-    async fn handle(&mut self, requests: Vec<Request>) -> std::ops::ControlFlow<()> {
+    async fn handle(&mut self, requests: Vec<Request>) -> ControlFlow<()> {
         let mut batch = Vec::new();
         for request in requests {
             match request {
@@ -116,7 +125,9 @@ impl Writer {
                 }
                 Request::Purge(through, answer) => {
                     self.settle(std::mem::take(&mut batch)).await;
-                    let purged = self.on_spool(move |spool| spool.purge(through)).await;
+                    // A replay under way knows places in the file that is about to be replaced.
+                    self.end_replay().await;
+                    let purged = on_spool(&self.spool, move |spool| spool.purge(through)).await;
                     answered(answer, purged);
                 }
                 Request::Close(answer) => {
@@ -128,19 +139,24 @@ impl Writer {
                     }
                     let durable = self.flush(batch).await;
                     answered(answer, durable);
-                    return std::ops::ControlFlow::Break(());
+                    return ControlFlow::Break(());
                 }
             }
         }
         self.settle(batch).await;
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     async fn flush(&mut self, batch: Vec<EventRecord>) -> Result<Durable, StoreError> {
+        let was_away = self.away;
         self.settle(batch).await;
-        if self.away {
-            self.catch_up().await;
+        if was_away && self.away {
+            if self.replay.is_none() {
+                self.start_replay();
+            }
+            self.end_replay().await;
         }
+        self.settle_held().await;
         self.write_late().await;
         self.report();
         match (self.held.len(), self.away) {
@@ -150,14 +166,18 @@ impl Writer {
         }
     }
 
-    /// Brings a batch, and what was held back before, to the database or to the spool.
+    /// Tries again what was held back.
+    async fn settle_held(&mut self) {
+        let held = self.held.drain(..).collect();
+        self.settle(held).await;
+    }
+
+    /// Brings a batch to the database or to the spool, or holds it back.
     async fn settle(&mut self, batch: Vec<EventRecord>) {
-        let mut records: Vec<EventRecord> = self.held.drain(..).collect();
-        records.extend(batch);
-        if records.is_empty() {
+        if batch.is_empty() {
             return;
         }
-        let sealing = self.seal(records).await;
+        let sealing = self.seal(batch).await;
         self.shared.forgotten.fetch_add(sealing.forgotten, Ordering::Relaxed);
         self.hold(sealing.refused);
         let prepared = sealing.prepared;
@@ -165,12 +185,12 @@ impl Writer {
             return;
         }
         if !self.away {
-            match self.commit(&prepared, None).await {
+            match commit(&self.store, &self.shared, &self.settings, &prepared, None).await {
                 Ok(()) => return,
                 Err(error) => self.leave(&error),
             }
         }
-        self.spool(prepared).await;
+        self.set_aside(prepared).await;
     }
 
     async fn seal(&self, records: Vec<EventRecord>) -> Sealing {
@@ -194,33 +214,12 @@ impl Writer {
         sealing.await.unwrap_or(Sealing { prepared: Vec::new(), refused: backup, forgotten: 0 })
     }
 
-    /// One transaction, given up after its time. It may still take effect later: writing it again does no harm.
-    async fn commit(&self, batch: &[Prepared], late: Option<&Values>) -> Result<(), StoreError> {
-        let inner = &self.store.inner;
-        let work = async {
-            let mut tx = inner.database.begin().await?;
-            let unfolded = project::write(&mut tx, &inner.seals, &inner.settings.lifetimes, batch).await?;
-            if let Some(late) = late {
-                late.write(&mut tx, &inner.seals).await?;
-            }
-            tx.commit().await?;
-            Ok(unfolded)
-        };
-        let patience = self.settings.commit_timeout;
-        let waited_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        let unfolded = timeout(patience, work).await.unwrap_or(Err(StoreError::Stalled { waited_ms }))?;
-        for call in unfolded {
-            self.shared.unfolded.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%call, "a call's record could not be folded; its events are in the log");
-        }
-        Ok(())
-    }
-
-    async fn spool(&mut self, prepared: Vec<Prepared>) {
+    async fn set_aside(&mut self, prepared: Vec<Prepared>) {
         let count = prepared.len() as u64;
         let records: Vec<EventRecord> = prepared.iter().map(|event| event.record.clone()).collect();
         let written =
-            self.on_spool(move |spool| spool.append(prepared.iter().map(|event| &event.sealed))).await;
+            on_spool(&self.spool, move |spool| spool.append(prepared.iter().map(|event| &event.sealed)))
+                .await;
         match written {
             Ok(()) => {
                 self.shared.spooled.fetch_add(count, Ordering::Relaxed);
@@ -244,46 +243,33 @@ impl Writer {
         }
     }
 
-    /// Writes one batch from the spool to the database; comes back at once if there is more.
-    async fn catch_up(&mut self) {
-        match self.replay().await {
-            Ok(true) => self.retry.reset_immediately(),
-            Ok(false) => {
-                self.away = false;
-                tracing::info!("the database is back, and nothing waits in the spool");
-            }
-            Err(error) => tracing::debug!(%error, "the database is still away"),
+    /// Sets out to write the spool's next batch to the database.
+    fn start_replay(&mut self) {
+        let work =
+            replay(self.store.clone(), Arc::clone(&self.spool), Arc::clone(&self.shared), self.settings);
+        self.replay = Some(tokio::spawn(work));
+    }
+
+    async fn end_replay(&mut self) {
+        if self.replay.is_some() {
+            let outcome = finished(&mut self.replay).await;
+            self.replayed(outcome);
         }
     }
 
-    /// Says whether more is left in the spool.
-    async fn replay(&mut self) -> Result<bool, StoreError> {
-        let most = self.settings.batch_records.max(1);
-        let store = self.store.clone();
-        let shared = Arc::clone(&self.shared);
-        let (events, place) = self
-            .on_spool(move |spool| {
-                let (sealed, place) = spool.peek(most)?;
-                let mut events = Vec::with_capacity(sealed.len());
-                for event in sealed {
-                    let (call, seq) = (event.call, event.seq);
-                    match Prepared::open(&store.inner.seals, event) {
-                        Ok(event) => events.push(event),
-                        Err(StoreError::Vault { source }) if is_forgotten(&source) => {
-                            shared.forgotten.fetch_add(1, Ordering::Relaxed);
-                        }
-                        Err(error @ (StoreError::Content { .. } | StoreError::Contradiction { .. })) => {
-                            shared.lost.fetch_add(1, Ordering::Relaxed);
-                            tracing::error!(%call, seq, %error, "an event in the spool makes no sense and was lost");
-                        }
-                        Err(error) => return Err(error),
-                    }
+    fn replayed(&mut self, outcome: Result<bool, StoreError>) {
+        match outcome {
+            Ok(true) => self.retry.reset_immediately(),
+            Ok(false) => {
+                // Only now may events go to the database directly: whatever was told before them is there.
+                let empty = self.spool().is_empty();
+                self.away = !empty;
+                if empty {
+                    tracing::info!("the database is back, and nothing waits in the spool");
                 }
-                Ok((events, place))
-            })
-            .await?;
-        self.commit(&events, None).await?;
-        self.on_spool(move |spool| spool.advance(place).map(|()| !spool.is_empty())).await
+            }
+            Err(error) => tracing::debug!(%error, "the database is still away"),
+        }
     }
 
     async fn write_late(&mut self) {
@@ -294,7 +280,7 @@ impl Writer {
         let Some(values) = shared.late.pending() else {
             return;
         };
-        match self.commit(&[], Some(&values)).await {
+        match commit(&self.store, &shared, &self.settings, &[], Some(&values)).await {
             Ok(()) => shared.late.settle(&values),
             Err(error) => self.leave(&error),
         }
@@ -306,24 +292,25 @@ impl Writer {
         tracing::warn!(%error, "the database is away; events go to the sealed spool");
     }
 
-    async fn on_spool<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Spool) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let spool = Arc::clone(&self.spool);
-        let done = tokio::task::spawn_blocking(move || {
-            // A panic in the spool leaves at worst an unfinished record behind its end, which the next one overwrites.
-            work(&mut spool.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        done.await.unwrap_or(Err(StoreError::Closed))
+    fn spool(&self) -> std::sync::MutexGuard<'_, Spool> {
+        self.spool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn report(&self) {
-        let spool = self.spool.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.away.store(self.away, Ordering::Relaxed);
-        self.shared.spool_bytes.store(spool.bytes(), Ordering::Relaxed);
+        self.shared.spool_bytes.store(self.spool().bytes(), Ordering::Relaxed);
         self.shared.held.store(self.held.len() as u64, Ordering::Relaxed);
     }
+}
+
+/// Waits for a replay and takes it out; for ever if none is under way.
+async fn finished(replay: &mut Option<JoinHandle<Result<bool, StoreError>>>) -> Result<bool, StoreError> {
+    let Some(handle) = replay else {
+        return std::future::pending().await;
+    };
+    let outcome = handle.await.unwrap_or(Err(StoreError::Closed));
+    *replay = None;
+    outcome
 }
 
 /// Answers a request. Whoever asked may have gone away; then nobody wants to know.

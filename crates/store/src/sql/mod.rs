@@ -39,12 +39,12 @@ pub(crate) enum Tx {
 impl Database {
     /// Opens the database at `url` and brings its tables up to date.
     ///
-    /// `patience` is how long a connection, and SQLite's lock, are waited for.
-    pub(crate) async fn open(url: &str, patience: Duration) -> Result<Self, StoreError> {
+    /// `connect` is how long a connection is waited for, `patience` how long SQLite's write lock is.
+    pub(crate) async fn open(url: &str, connect: Duration, patience: Duration) -> Result<Self, StoreError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let database = match scheme {
-            "sqlite" => sqlite::open(url, patience).await?,
-            "postgres" | "postgresql" => postgres::open(url, patience).await?,
+            "sqlite" => sqlite::open(url, connect, patience).await?,
+            "postgres" | "postgresql" => postgres::open(url, connect).await?,
             found => return Err(StoreError::Scheme { found: found.to_owned() }),
         };
         database.migrate().await?;
@@ -230,7 +230,8 @@ mod tests {
     async fn values_come_back_from_sqlite_as_they_went_in() {
         let folder = tempfile::tempdir().expect("folder");
         let url = format!("sqlite:{}", folder.path().join("data.db").display());
-        let database = Database::open(&url, Duration::from_secs(5)).await.expect("open");
+        let database =
+            Database::open(&url, Duration::from_secs(20), Duration::from_secs(5)).await.expect("open");
         let mut tx = database.begin().await.expect("begin");
         let sql = "INSERT INTO bindings (receptionist_id, place, expires_at, binding_sealed) VALUES ($1, $2, $3, $4)";
         let args = vec![Value::from(vec![0, 255, 7]), 1_i64.into(), i64::MIN.into(), Vec::new().into()];

@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use super::{Database, MAX_CONNECTIONS};
 use crate::error::StoreError;
 
-pub(super) async fn open(url: &str, patience: Duration) -> Result<Database, StoreError> {
+pub(super) async fn open(url: &str, connect: Duration) -> Result<Database, StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|source| StoreError::Url { source })?;
     let options = options
         .application_name("vorzimmer")
@@ -18,7 +18,7 @@ pub(super) async fn open(url: &str, patience: Duration) -> Result<Database, Stor
         .disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
-        .acquire_timeout(patience)
+        .acquire_timeout(connect)
         .connect_with(options)
         .await
         .map_err(|source| StoreError::Open { source })?;

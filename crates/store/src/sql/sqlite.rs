@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Executor, Pool, Sqlite};
+use sqlx::{ConnectOptions, Connection, Executor, Pool, Sqlite};
 
 use super::{Database, MAX_CONNECTIONS};
 use crate::error::StoreError;
@@ -17,26 +17,37 @@ use crate::error::StoreError;
 /// Who may read and write the file: its owner.
 const OWNER_ONLY: u32 = 0o600;
 
-pub(super) async fn open(url: &str, patience: Duration) -> Result<Database, StoreError> {
+pub(super) async fn open(url: &str, connect: Duration, patience: Duration) -> Result<Database, StoreError> {
     let options = SqliteConnectOptions::from_str(url).map_err(|source| StoreError::Url { source })?;
     let file = options.get_filename().to_owned();
     create_private(&file).map_err(|source| StoreError::File { path: file, source })?;
     let options = options
-        .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .busy_timeout(patience)
         .pragma("secure_delete", "ON")
         // A sort that spills would leave rows in a temporary file; they are sealed, but need not be there at all.
         .pragma("temp_store", "MEMORY")
         .disable_statement_logging();
+    prepare(&options).await.map_err(|source| StoreError::Open { source })?;
     let pool = SqlitePoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
-        .acquire_timeout(patience)
+        .acquire_timeout(connect)
         .connect_with(options)
         .await
         .map_err(|source| StoreError::Open { source })?;
     Ok(Database::Sqlite { pool })
+}
+
+/// Sets what the file itself remembers. Not for every connection: it takes the write lock, and readers must not need
+/// that.
+async fn prepare(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    let options = options.clone();
+    let connection = options
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .connect()
+        .await?;
+    connection.close().await
 }
 
 /// Makes the file before SQLite does, so that it, its log and its index are never readable by others: SQLite gives

@@ -23,6 +23,9 @@ pub const DID: &str = "+493023125001";
 pub const CALLER: &str = "+4915112345678";
 pub const FORWARDER: &str = "+493055500001";
 
+/// Longer than a busy machine takes for anything.
+const SLOW: Duration = Duration::from_secs(30);
+
 /// A folder with a database, a key store and a spool.
 pub struct House {
     pub url: String,
@@ -46,7 +49,7 @@ impl House {
                 shared.create_database().expect("a database")
             }
         };
-        Self { url, folder, settings: Settings { patience: Duration::from_secs(20), ..Settings::default() } }
+        Self { url, folder, settings: Settings { connect: SLOW, patience: SLOW, ..Settings::default() } }
     }
 
     pub fn keys(&self) -> Arc<KeyStore> {

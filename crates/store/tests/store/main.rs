@@ -4,4 +4,5 @@
 mod directory;
 mod fixture;
 mod log;
+mod outage;
 mod queries;

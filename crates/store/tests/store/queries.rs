@@ -143,7 +143,7 @@ async fn a_url_that_names_no_database_is_refused() {
         let opened = Unkeyed::open(url, Settings::default()).await;
         assert!(matches!(opened, Err(StoreError::Scheme { .. })), "{url:?}");
     }
-    let settings = Settings { patience: Duration::from_millis(200), ..Settings::default() };
+    let settings = Settings { connect: Duration::from_millis(200), ..Settings::default() };
     let opened = Unkeyed::open("postgres://nobody@localhost/x?host=/nonexistent", settings).await;
     assert!(matches!(opened, Err(StoreError::Open { .. })));
 }
