@@ -10,13 +10,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use vorzimmer_types::consent::{Answer, Epoch, PromptVersion, Receipt};
+use vorzimmer_types::consent::{Answer, Epoch, Policy, PromptVersion, Receipt};
 use vorzimmer_types::{Now, PartyId};
 
-pub use vocabulary::{Input, Newcomer, Output, Terms};
+pub use vocabulary::{Input, Newcomer, Output, Terms, Verdict};
 
 use crate::error::ConsentError;
-use crate::machine::{Effect, Machine, Step, Tape};
+use crate::machine::{Effect, Kept, Machine, Step, Tape, Why};
 use crate::permit::{Life, Permit};
 use crate::receipt::{self, ReceiptDraft};
 use crate::rules::House;
@@ -28,7 +28,10 @@ pub struct Gate {
     terms: Terms,
     machine: Machine<House>,
     seats: Seats,
+    epoch: Epoch,
     receipts: u32,
+    /// The latest reason why nothing is recorded.
+    why: Option<Why>,
     life: Option<Arc<Life>>,
     outputs: VecDeque<Output>,
 }
@@ -38,7 +41,16 @@ impl Gate {
     #[must_use]
     pub fn new(terms: Terms) -> Self {
         let machine = Machine::new(terms.policy, terms.on_withdrawal);
-        Self { terms, machine, seats: Seats::default(), receipts: 0, life: None, outputs: VecDeque::new() }
+        Self {
+            terms,
+            machine,
+            seats: Seats::default(),
+            epoch: Epoch(0),
+            receipts: 0,
+            why: None,
+            life: None,
+            outputs: VecDeque::new(),
+        }
     }
 
     /// Takes what happened at `now`; what was overdue by then happens first. Drain [`Gate::poll`] afterwards.
@@ -87,7 +99,7 @@ impl Gate {
     /// Which company of people is on the call.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        self.machine.epoch()
+        self.epoch
     }
 
     /// Whether something is being recorded.
@@ -140,7 +152,7 @@ impl Gate {
         match effect {
             Effect::Pause => life.pause(),
             Effect::Resume => life.resume(),
-            Effect::Stop { .. } | Effect::Record { .. } | Effect::Ended { .. } => {
+            Effect::Stop { .. } | Effect::NextEpoch | Effect::Record { .. } | Effect::Ended { .. } => {
                 life.end();
                 self.life = None;
             }
@@ -154,13 +166,20 @@ impl Gate {
             Effect::Overhear { party } => Output::Overhear { party, prompt: self.question(party)? },
             Effect::StopPrompt { party } => Output::StopPrompt { party },
             Effect::Receipt(draft) => Output::Receipt(self.receipt(draft, now)),
-            Effect::Record { epoch, parties } => Output::Record(self.permit(epoch, parties)?),
+            Effect::NextEpoch => {
+                self.epoch = Epoch(self.epoch.0.saturating_add(1));
+                return Ok(());
+            }
+            Effect::Record { parties } => Output::Record(self.permit(parties)?),
             Effect::Pause => Output::Pause,
             Effect::Resume => Output::Resume,
             Effect::Stop { reason, destroy } => Output::Stop { reason, destroy },
             Effect::Settled { outcome } => Output::Settled { outcome },
-            Effect::Blocked { why } => Output::Blocked { why },
-            Effect::Ended { verdict } => Output::Ended { verdict },
+            Effect::Blocked { why } => {
+                self.why = Some(why);
+                Output::Blocked { why }
+            }
+            Effect::Ended { kept } => Output::Ended { verdict: self.verdict(kept) },
         };
         self.outputs.push_back(output);
         Ok(())
@@ -171,7 +190,7 @@ impl Gate {
     }
 
     fn receipt(&mut self, draft: ReceiptDraft, now: Now) -> Receipt {
-        let ReceiptDraft { party, role, answer, method, prompted, epoch } = draft;
+        let ReceiptDraft { party, role, answer, method, prompted } = draft;
         let seat = self.seats.at_mut(party);
         let receipt = Receipt {
             id: receipt::receipt_id(self.terms.call, self.receipts),
@@ -184,17 +203,29 @@ impl Gate {
             method,
             at: now.wall,
             purpose: self.terms.purpose.clone(),
-            epoch,
+            epoch: self.epoch,
         };
         self.receipts = self.receipts.saturating_add(1);
+        if answer != Answer::Yes {
+            self.why = Some(Why::Answered { party, answer });
+        }
         if let Some(seat) = seat {
             seat.yes = (answer == Answer::Yes).then(|| receipt.clone());
         }
         receipt
     }
 
+    fn verdict(&self, kept: Kept) -> Verdict {
+        match kept {
+            _ if self.terms.policy == Policy::Off => Verdict::NotWanted,
+            Kept::Something => Verdict::Recorded,
+            Kept::Destroyed => Verdict::Withdrawn,
+            Kept::Nothing => Verdict::Blocked { why: self.why.unwrap_or(Why::NobodyAsked) },
+        }
+    }
+
     /// The one place where a permit is made: each party must have a receipt to rest it on.
-    fn permit(&mut self, epoch: Epoch, parties: Vec<PartyId>) -> Result<Permit, ConsentError> {
+    fn permit(&mut self, parties: Vec<PartyId>) -> Result<Permit, ConsentError> {
         let receipts = parties
             .iter()
             .map(|&party| self.seats.at(party).and_then(Seat::yes).ok_or(ConsentError::NoReceipt { party }))
@@ -202,7 +233,7 @@ impl Gate {
         let hash = receipt::root(receipts)?;
         let life = Life::begin();
         self.life = Some(Arc::clone(&life));
-        Ok(Permit::new(self.terms.call, epoch, parties, hash, life))
+        Ok(Permit::new(self.terms.call, self.epoch, parties, hash, life))
     }
 }
 

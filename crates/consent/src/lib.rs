@@ -1,7 +1,7 @@
 //! Who was asked what, what they answered, and whether a recording may run.
 //!
 //! Two layers. [`Machine`] holds the rules and nothing else: no clock, no ids of its own, no shared memory, so that
-//! it can be cloned, hashed and explored exhaustively (`tests/model.rs` drives this very type). [`Gate`] wraps one
+//! it can be cloned, hashed and explored exhaustively (`tests/model` drives this very type). [`Gate`] wraps one
 //! machine for one call: it keeps the time, recognises keys, writes receipts and is the sole maker of [`Permit`],
 //! without which no recorder starts.
 //!
@@ -28,9 +28,9 @@ pub mod receipt;
 pub mod rules;
 
 pub use error::ConsentError;
-pub use gate::{Gate, Input, Newcomer, Output, Terms};
+pub use gate::{Gate, Input, Newcomer, Output, Terms, Verdict};
 pub use keys::{Key, Keys};
-pub use machine::{Consent, Effect, Machine, Outcome, Step, StopReason, Tape, Verdict, Who, Why};
+pub use machine::{Consent, Effect, Kept, Machine, Outcome, Party, Step, StopReason, Tape, Who, Why};
 pub use permit::Permit;
 pub use receipt::{ReceiptDraft, sign, verify};
 pub use rules::{House, Rules};

@@ -5,12 +5,12 @@
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
-use vorzimmer_types::consent::{Answer, Epoch, Method, Receipt, Role, SignedReceipt};
+use vorzimmer_types::consent::{Answer, Method, Receipt, Role, SignedReceipt};
 use vorzimmer_types::{CallId, PartyId, ReceiptId};
 
 use crate::error::ConsentError;
 
-/// What the machine knows of an answer; [`Gate`](crate::Gate) adds the call, the words, the time and an id.
+/// What the machine knows of an answer; [`Gate`](crate::Gate) adds the call, the epoch, the words, the time and an id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReceiptDraft {
     /// Who answered.
@@ -23,8 +23,6 @@ pub struct ReceiptDraft {
     pub method: Method,
     /// Whether the question was played to this party for this answer.
     pub prompted: bool,
-    /// Which company of people it was given to.
-    pub epoch: Epoch,
 }
 
 /// The bytes that are signed and hashed: `serde_json` without spaces, fields in the order [`Receipt`] declares them,

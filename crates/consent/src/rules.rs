@@ -1,7 +1,7 @@
 //! The rules of consent, each in one place.
 //!
 //! [`Machine`](crate::Machine) asks this page at every point where a decision could go wrong. [`House`] is what ships
-//! and changes nothing. The model in `tests/model.rs` replaces one rule at a time to prove that the checker would
+//! and changes nothing. The model in `tests/model` replaces one rule at a time to prove that the checker would
 //! notice. No such replacement can ever record anything: [`Gate`](crate::Gate), the only maker of permits, is built
 //! on `Machine<House>` and on nothing else.
 

@@ -4,7 +4,7 @@ use vorzimmer_types::consent::{Policy, PromptVersion, Receipt};
 use vorzimmer_types::directory::OnWithdrawal;
 use vorzimmer_types::{CallId, CustomerId, PartyId};
 
-use crate::machine::{Outcome, StopReason, Verdict, Who, Why};
+use crate::machine::{Outcome, StopReason, Who, Why};
 use crate::permit::Permit;
 
 /// What is settled before anybody is on the call.
@@ -142,5 +142,21 @@ pub enum Output {
     Ended {
         /// What.
         verdict: Verdict,
+    },
+}
+
+/// What became of a call's recording, as far as consent can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// The policy is `off`.
+    NotWanted,
+    /// Something was recorded; the recorder says how well.
+    Recorded,
+    /// Something was recorded, then destroyed because consent was withdrawn.
+    Withdrawn,
+    /// Nothing was recorded.
+    Blocked {
+        /// Why.
+        why: Why,
     },
 }

@@ -1,7 +1,7 @@
 //! Who is on the call: joins, leaves, transfers, hold, voicemail, the end.
 
 use vorzimmer_types::PartyId;
-use vorzimmer_types::consent::{Answer, Epoch, Policy};
+use vorzimmer_types::consent::{Answer, Policy};
 
 use super::{Consent, Effect, Machine, Party, StopReason, Who, Why};
 use crate::MAX_PARTIES;
@@ -74,12 +74,12 @@ impl<R: Rules> Machine<R> {
     pub(super) fn end(&mut self) -> Result<(), ConsentError> {
         let asked: Vec<_> = self.pending().collect();
         for party in asked {
-            self.hung_up(party);
+            self.note(party, Answer::HungUp);
             self.set(party, Consent::No);
         }
         self.stop(StopReason::CallEnded, false);
         self.over = true;
-        self.effects.push_back(Effect::Ended { verdict: self.verdict() });
+        self.effects.push_back(Effect::Ended { kept: self.kept });
         Ok(())
     }
 
@@ -104,7 +104,7 @@ impl<R: Rules> Machine<R> {
 
     fn depart(&mut self, id: PartyId) {
         if self.pending().any(|pending| pending == id) {
-            self.hung_up(id);
+            self.note(id, Answer::HungUp);
         }
         let was_caller = self.party(id).is_some_and(|party| party.who == Who::Caller);
         self.company_changes();
@@ -120,13 +120,8 @@ impl<R: Rules> Machine<R> {
         self.voicemail = false;
         if R::change_ends_epoch() {
             self.stop(StopReason::CompanyChanged, false);
-            self.epoch = Epoch(self.epoch.0.saturating_add(1));
+            self.effects.push_back(Effect::NextEpoch);
         }
-    }
-
-    fn hung_up(&mut self, party: PartyId) {
-        self.note(party, Answer::HungUp);
-        self.why = Some(Why::Answered { party, answer: Answer::HungUp });
     }
 
     fn bar(&mut self) {

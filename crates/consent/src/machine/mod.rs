@@ -1,7 +1,8 @@
 //! The consent machine: who is on the call, what each was asked and said, whether the tape may run.
 //!
 //! A pure value. It knows no time (whoever drives it says when an answer is overdue), makes no ids and shares
-//! nothing, so it can be cloned and compared, and the checker in `tests/model.rs` walks through every state of it.
+//! nothing, and it counts nothing that has no end: so it has finitely many states, and the checker in `tests/model`
+//! walks through every one of them.
 //!
 //! * `company`: joins, leaves, transfers, hold, voicemail.
 //! * `question`: asking, answers, withdrawal.
@@ -15,10 +16,10 @@ use std::collections::VecDeque;
 use std::marker::PhantomData;
 
 use vorzimmer_types::PartyId;
-use vorzimmer_types::consent::{Answer, Epoch, Method, Policy};
+use vorzimmer_types::consent::{Answer, Method, Policy};
 use vorzimmer_types::directory::OnWithdrawal;
 
-pub use vocabulary::{Consent, Effect, Outcome, Party, Step, StopReason, Tape, Verdict, Who, Why};
+pub use vocabulary::{Consent, Effect, Kept, Outcome, Party, Step, StopReason, Tape, Who, Why};
 
 use crate::error::ConsentError;
 use crate::receipt::ReceiptDraft;
@@ -31,7 +32,6 @@ pub struct Machine<R: Rules = House> {
     on_withdrawal: OnWithdrawal,
     /// The caller first, then in the order in which they joined; at most [`crate::MAX_PARTIES`].
     parties: Vec<Party>,
-    epoch: Epoch,
     tape: Tape,
     /// The caller is alone and leaves a message.
     voicemail: bool,
@@ -41,18 +41,8 @@ pub struct Machine<R: Rules = House> {
     crowded: bool,
     over: bool,
     kept: Kept,
-    /// The latest reason why nothing is recorded.
-    why: Option<Why>,
     effects: VecDeque<Effect>,
     rules: PhantomData<R>,
-}
-
-/// What this call has left behind so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kept {
-    Nothing,
-    Something,
-    Destroyed,
 }
 
 impl<R: Rules> Machine<R> {
@@ -63,14 +53,12 @@ impl<R: Rules> Machine<R> {
             policy,
             on_withdrawal,
             parties: Vec::with_capacity(crate::MAX_PARTIES),
-            epoch: Epoch(0),
             tape: Tape::Off,
             voicemail: false,
             unsettled: false,
             crowded: false,
             over: false,
             kept: Kept::Nothing,
-            why: None,
             effects: VecDeque::new(),
             rules: PhantomData,
         }
@@ -111,12 +99,6 @@ impl<R: Rules> Machine<R> {
     #[must_use]
     pub fn policy(&self) -> Policy {
         self.policy
-    }
-
-    /// Which company of people is on the call.
-    #[must_use]
-    pub fn epoch(&self) -> Epoch {
-        self.epoch
     }
 
     /// Whether something is being recorded.
@@ -184,7 +166,6 @@ impl<R: Rules> Machine<R> {
 
     fn start(&mut self) {
         // A consent on file is written down when a recording first relies on it, not before.
-        let epoch = self.epoch;
         for party in self.parties.iter_mut().filter(|party| party.consent == Consent::Standing) {
             party.consent = Consent::Yes;
             self.effects.push_back(Effect::Receipt(ReceiptDraft {
@@ -193,13 +174,11 @@ impl<R: Rules> Machine<R> {
                 answer: Answer::Yes,
                 method: Method::Standing,
                 prompted: false,
-                epoch,
             }));
         }
         let parties = self.parties.iter().map(|party| party.id).collect();
         self.kept = Kept::Something;
-        self.why = None;
-        self.turn(Tape::Running, Effect::Record { epoch, parties });
+        self.turn(Tape::Running, Effect::Record { parties });
     }
 
     fn stop(&mut self, reason: StopReason, destroy: bool) {
@@ -214,7 +193,6 @@ impl<R: Rules> Machine<R> {
     }
 
     fn block(&mut self, why: Why) {
-        self.why = Some(why);
         self.effects.push_back(Effect::Blocked { why });
     }
 
@@ -227,16 +205,6 @@ impl<R: Rules> Machine<R> {
             Outcome::Agreed
         } else {
             Outcome::NotAsked
-        }
-    }
-
-    fn verdict(&self) -> Verdict {
-        match (R::may_record(self.policy), self.kept, self.why) {
-            (false, ..) => Verdict::NotWanted,
-            (true, Kept::Something, _) => Verdict::Recorded,
-            (true, Kept::Destroyed, _) => Verdict::Withdrawn,
-            (true, Kept::Nothing, Some(why)) => Verdict::Blocked { why },
-            (true, Kept::Nothing, None) => Verdict::Blocked { why: Why::NobodyAsked },
         }
     }
 }

@@ -199,14 +199,13 @@ impl<R: Rules> Machine<R> {
     }
 
     fn write(&mut self, id: PartyId, answer: Answer, method: Method) {
-        let epoch = self.epoch;
         if let Some(party) = self.party(id) {
             let (role, prompted) = (party.role(), party.consent.is_pending());
             // The prompt may still be playing to who answers early.
             if matches!(party.consent, Consent::Hearing { .. }) {
                 self.effects.push_back(Effect::StopPrompt { party: id });
             }
-            let draft = ReceiptDraft { party: id, role, answer, method, prompted, epoch };
+            let draft = ReceiptDraft { party: id, role, answer, method, prompted };
             self.effects.push_back(Effect::Receipt(draft));
         }
     }

@@ -1,6 +1,6 @@
 //! What goes into the machine and what comes out of it.
 
-use vorzimmer_types::consent::{Answer, Epoch, Role};
+use vorzimmer_types::consent::{Answer, Role};
 use vorzimmer_types::{PartyId, ReceptionistId};
 
 use crate::keys::Key;
@@ -215,10 +215,10 @@ pub enum Effect {
     },
     /// An answer was given.
     Receipt(ReceiptDraft),
+    /// Who is on the call has changed: count the next epoch. Nothing of the last one is permitted any more.
+    NextEpoch,
     /// Record these parties.
     Record {
-        /// Under which consent.
-        epoch: Epoch,
         /// Whose voices: the caller first.
         parties: Vec<PartyId>,
     },
@@ -243,10 +243,10 @@ pub enum Effect {
         /// Why.
         why: Why,
     },
-    /// The call is over, and this is what became of its recording.
+    /// The call is over.
     Ended {
-        /// What.
-        verdict: Verdict,
+        /// What it leaves behind.
+        kept: Kept,
     },
 }
 
@@ -307,18 +307,13 @@ pub enum Why {
     NobodyAsked,
 }
 
-/// What became of a call's recording, as far as consent can tell.
+/// What a call has left behind so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// The policy is `off`.
-    NotWanted,
-    /// Something was recorded; the recorder says how well.
-    Recorded,
-    /// Something was recorded, then destroyed because consent was withdrawn.
-    Withdrawn,
+pub enum Kept {
     /// Nothing was recorded.
-    Blocked {
-        /// Why.
-        why: Why,
-    },
+    Nothing,
+    /// Something was.
+    Something,
+    /// Something was, and was to be destroyed.
+    Destroyed,
 }
