@@ -3,10 +3,14 @@
 //! Bytes from the network are [`wire::Untrusted`] until [`wire::parse`] has read them. The message types are those of
 //! `rsip`; its parser and printer are not used. Nothing here opens a socket, reads a clock or draws randomness.
 
+pub mod auth;
+pub mod dialog;
 pub mod digest;
 pub mod fault;
 pub mod header;
 pub mod identity;
+pub mod registrar;
+pub mod transaction;
 pub mod ua;
 pub mod uri;
 pub mod wire;

@@ -19,7 +19,18 @@ pub enum Transport {
     Tcp,
 }
 
-/// One stream connection, named by the driver that owns its socket. Never reused while the process lives.
+impl Transport {
+    /// Whether it retransmits by itself (RFC 3261 §17).
+    #[must_use]
+    pub fn is_reliable(self) -> bool {
+        self == Self::Tcp
+    }
+}
+
+/// One stream connection. Never reused while the process lives.
+///
+/// The driver names the connections that peers open, below 2⁶³; the user agent names those that it asks for with
+/// [`Output::Connect`], from 2⁶³ up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 

@@ -1,8 +1,185 @@
 //! The user agent: transactions, dialogs, digest and bindings under one roof, without I/O.
+//!
+//! [`Ua::handle`] takes an [`Input`]; then [`Ua::poll`] is drained until it gives nothing more, and [`Ua::next_wake`] tells
+//! when to come back with [`Input::Timer`] at the latest.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `inbound` | bytes to messages, messages to whom they concern |
+//! | `gate` | who may be talked to: trunks, receptionists, nobody else |
+//! | `inspect` | RFC 3261 §8.2: what is refused before anybody is asked |
+//! | `register` | REGISTER |
+//! | `outside` | other requests outside a dialog |
+//! | `invited`, `acknowledge` | INVITEs that come |
+//! | `calling`, `answers` | INVITEs that go |
+//! | `talking`, `reinvite` | requests within a dialog, theirs and ours |
+//! | `ending` | BYE, and the way to a peer |
+//! | `command` | what the layer above wants |
+//! | `clock` | what happens because time has passed |
 
+mod acknowledge;
+mod answers;
 mod api;
+mod body;
+mod calling;
+mod clock;
+mod command;
+mod compose;
+mod config;
+mod counters;
+mod digits;
+mod ending;
+mod flows;
+mod gate;
+mod inbound;
+mod inspect;
+mod invited;
+mod known;
+mod outside;
+mod register;
+mod reinvite;
+mod respond;
+mod session;
+mod talking;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use vorzimmer_types::{Entropy, Now, ReceptionistId};
 
 pub use api::{
     Binding, Command, ConnectionId, Ending, Event, Flow, FromParty, Input, Output, Peer, Reason, SessionId,
     Transport,
 };
+pub use config::{Account, Accounts, Expires, Limits, Trunk, UaConfig};
+pub use counters::Counters;
+
+use crate::auth::Gatekeeper;
+use crate::registrar::Registrar;
+use crate::transaction::{Clients, Servers, Timers, TransactionId};
+use compose::Letterhead;
+use flows::Flows;
+use known::Known;
+use session::{OurInvite, Owner, Session, Wake};
+
+/// The user agent.
+#[derive(Debug)]
+pub struct Ua {
+    config: UaConfig,
+    letterhead: Letterhead,
+    gatekeeper: Gatekeeper,
+    flows: Flows,
+    known: Known,
+    servers: Servers<SessionId>,
+    clients: Clients<Owner>,
+    /// INVITEs of ours whose transaction still runs.
+    invites: HashMap<TransactionId, OurInvite>,
+    sessions: BTreeMap<SessionId, Session>,
+    /// Call-ID and our tag.
+    dialogs: HashMap<(String, String), SessionId>,
+    registrar: Registrar,
+    timers: Timers<Wake>,
+    draining: Option<Duration>,
+    counters: Counters,
+    named_sessions: u64,
+}
+
+/// What comes along with each input.
+struct Turn<'a> {
+    now: Now,
+    accounts: &'a dyn Accounts,
+    entropy: &'a mut dyn Entropy,
+}
+
+impl Ua {
+    /// A user agent that has heard nothing yet. `secret` makes nonces, tags and branches that nobody else can make;
+    /// it need not outlive the process.
+    #[must_use]
+    pub fn new(config: UaConfig, secret: [u8; 32]) -> Self {
+        Self {
+            letterhead: Letterhead::new(&config.user_agent, secret),
+            gatekeeper: Gatekeeper::new(&config.realm),
+            flows: Flows::new(config.limits.connections),
+            known: Known::new(config.limits.known_flows),
+            servers: Servers::new(config.limits.transactions),
+            clients: Clients::new(config.limits.transactions),
+            invites: HashMap::new(),
+            sessions: BTreeMap::new(),
+            dialogs: HashMap::new(),
+            registrar: Registrar::new(config.expires, config.limits.bindings),
+            timers: Timers::default(),
+            draining: None,
+            counters: Counters::default(),
+            named_sessions: 0,
+            config,
+        }
+    }
+
+    /// Takes one input. Due timers fire first, so that nothing happens out of order.
+    pub fn handle(&mut self, input: Input, now: Now, accounts: &dyn Accounts, entropy: &mut dyn Entropy) {
+        let turn = &mut Turn { now, accounts, entropy };
+        self.pass_time(turn);
+        match input {
+            Input::Datagram { flow, bytes } => self.datagram(flow, &bytes, turn),
+            Input::Opened { flow } => self.flows.opened(flow),
+            Input::Stream { connection, bytes } => self.stream(connection, &bytes, turn),
+            Input::Closed { connection } => self.connection_lost(connection, turn),
+            Input::Command(command) => self.command(command, turn),
+            Input::Timer => {}
+        }
+        self.watch_bindings(now);
+    }
+
+    /// The next thing to do; none when all is done.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.flows.poll()
+    }
+
+    /// When [`Input::Timer`] is wanted, if nothing else comes before.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Instant> {
+        [self.timers.next(), self.servers.next_wake(), self.clients.next_wake()].into_iter().flatten().min()
+    }
+
+    /// A name for a session that the layer above is about to begin.
+    pub fn next_session(&mut self) -> SessionId {
+        self.named_sessions += 1;
+        SessionId(self.named_sessions)
+    }
+
+    /// Takes the bindings that were kept over a restart. Devices that registered over a stream and cannot be called
+    /// back (their Contact is not where they came from) are left out: they will notice, and register again.
+    pub fn restore(&mut self, bindings: Vec<Binding>, now: Now) {
+        for binding in &bindings {
+            if binding.flow.connection.is_none() {
+                self.known.note(&binding.flow, Peer::Receptionist(binding.receptionist), now.mono);
+            }
+        }
+        self.registrar.restore(bindings, now.wall);
+        self.watch_bindings(now);
+    }
+
+    /// Where a receptionist can be rung now, the preferred device first.
+    #[must_use]
+    pub fn bindings(&self, receptionist: ReceptionistId, now: Now) -> Vec<Binding> {
+        self.registrar.bindings(receptionist, now.wall)
+    }
+
+    /// From now on new INVITEs get 503 with this Retry-After; none ends that.
+    pub fn set_draining(&mut self, retry_after: Option<Duration>) {
+        self.draining = retry_after;
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            undeliverable: self.flows.undeliverable,
+            sessions: self.sessions.len(),
+            server_transactions: self.servers.len(),
+            client_transactions: self.clients.len(),
+            bindings: self.registrar.len(),
+            ..self.counters
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! INVITEs that go: a device is rung, or no longer (RFC 3261 §13.2, §9.1).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rsip::{Header, Headers, Method, Request, Response, Version};
+use vorzimmer_types::Pii;
+
+use super::compose::{self, Letterhead};
+use super::session::{Calling, Cancel, OurInvite, Owner, Session, Stage, Wake};
+use super::{Binding, Event, Flow, FromParty, Peer, Reason, SessionId, Turn, Ua};
+use crate::fault::Fault;
+use crate::header;
+use crate::registrar;
+use crate::transaction::{ClientKey, Kind, PATIENCE, TransactionId};
+use crate::uri::{Host, NameAddr, Uri};
+use crate::wire;
+
+/// How long a device rings at most, whatever the layer above forgets.
+const LONGEST_RINGING: Duration = Duration::from_secs(600);
+/// Headers that the layer above may not set: they are ours.
+const RESERVED: [&str; 14] = [
+    "Via",
+    "From",
+    "To",
+    "Call-ID",
+    "CSeq",
+    "Contact",
+    "Max-Forwards",
+    "Route",
+    "Record-Route",
+    "Require",
+    "Content-Length",
+    "Content-Type",
+    "Allow",
+    "User-Agent",
+];
+
+/// What [`super::Command::Invite`] asks for, without its session.
+#[derive(Debug)]
+pub(super) struct Ring {
+    pub to: Box<Binding>,
+    pub from: FromParty,
+    pub sdp: Bytes,
+    pub headers: Vec<(String, Pii<String>)>,
+}
+
+impl Ua {
+    /// Rings a device over the flow that it registered with. An INVITE of more than 1,300 bytes goes by UDP all the
+    /// same if that is how the device registered: §18.1.1 would have it go by TCP, but behind a NAT no connection to
+    /// the device can be opened, and one to its Contact would reach somebody else.
+    pub(super) fn ring(&mut self, id: SessionId, ring: Ring, turn: &mut Turn<'_>) {
+        if self.sessions.contains_key(&id) {
+            return;
+        }
+        if self.sessions.len() >= self.config.limits.sessions {
+            self.counters.overload += 1;
+            return self.refused(id, 503, None);
+        }
+        let Some(flow) = self.way_to_device(&ring.to) else {
+            return self.refused(id, 503, None);
+        };
+        let Ok(request) = self.invitation(&ring, &flow, turn) else {
+            self.counters.unprintable += 1;
+            return self.refused(id, 500, None);
+        };
+        let Some(transaction) = self.begin(request.clone(), flow, Owner::Invite(id), turn) else {
+            return self.refused(id, 503, None);
+        };
+        let tag =
+            header::from(&request.headers).ok().and_then(|from| from.tag()).unwrap_or_default().to_owned();
+        let call_id = header::call_id(&request.headers).unwrap_or_default().to_owned();
+        self.dialogs.insert((call_id, tag), id);
+        let calling = Calling { transaction, heard: false, cancel: Cancel::No, early: Vec::new() };
+        let Ring { to, .. } = ring;
+        self.sessions.insert(
+            id,
+            Session {
+                id,
+                peer: Peer::Receptionist(to.receptionist),
+                flow,
+                contact: Some(to.contact),
+                stage: Stage::Calling(calling),
+            },
+        );
+        self.counters.sessions_begun += 1;
+        self.timers.set(Wake::GiveUp(id), turn.now.mono + LONGEST_RINGING);
+    }
+
+    fn refused(&mut self, session: SessionId, status: u16, retry_after: Option<Duration>) {
+        self.flows.event(Event::Refused { session, status, retry_after });
+    }
+
+    /// The flow that a device registered with; if that connection is gone and the device can be called back, a new one.
+    fn way_to_device(&mut self, binding: &Binding) -> Option<Flow> {
+        let current =
+            self.registrar.flow(binding.receptionist, binding.contact.expose()).unwrap_or(binding.flow);
+        let lost = current.transport.is_reliable() && current.connection.is_none();
+        if !lost && self.flows.is_usable(&current) {
+            return Some(current);
+        }
+        let remote = registrar::call_back(binding)?;
+        let flow = self.flows.connect(current.local, remote)?;
+        self.registrar.reconnect(binding.receptionist, binding.contact.expose(), flow);
+        Some(flow)
+    }
+
+    fn invitation(&mut self, ring: &Ring, flow: &Flow, turn: &mut Turn<'_>) -> Result<Request, Fault> {
+        let target = Uri::parse(ring.to.contact.expose())?.without_headers();
+        let from = self.from(&ring.from).with_tag(&Letterhead::tag(turn.entropy));
+        let call_id = hex::encode(vorzimmer_types::entropy::array::<16>(turn.entropy));
+        let mut headers = Headers::default();
+        headers.push(Header::MaxForwards("70".into()));
+        headers.push(Header::From(from.to_string().into()));
+        headers.push(Header::To(NameAddr::new(target.clone()).to_string().into()));
+        headers.push(Header::CallId(call_id.into()));
+        headers.push(Header::CSeq("1 INVITE".into()));
+        headers.push(compose::contact(flow));
+        compose::allow(&mut headers);
+        for (name, value) in &ring.headers {
+            if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+                return Err(Fault::Unsendable { part: "a header that is ours" });
+            }
+            headers.push(wire::header(name, value.expose().clone()));
+        }
+        let mut body = Vec::new();
+        compose::sdp(&mut headers, &mut body, &ring.sdp);
+        Ok(Request { method: Method::Invite, uri: target.into(), version: Version::V2, headers, body })
+    }
+
+    fn from(&self, party: &FromParty) -> NameAddr {
+        match party {
+            FromParty::Known { display, user } => {
+                let uri = Uri::sip(Some(user.expose()), Host::Name(self.config.realm.clone()), None);
+                let address = NameAddr::new(uri);
+                match display {
+                    Some(display) => address.with_display(display.expose()),
+                    None => address,
+                }
+            }
+            // RFC 3323 §4.1.1.3.
+            FromParty::Anonymous => {
+                let host = Host::Name("anonymous.invalid".into());
+                NameAddr::new(Uri::sip(Some("anonymous"), host, None)).with_display("Anonymous")
+            }
+        }
+    }
+
+    /// Signs a request of ours and sends it in a transaction of its own. None if the table is full or the request
+    /// cannot be written; then nothing was sent.
+    pub(super) fn begin(
+        &mut self,
+        mut request: Request,
+        flow: Flow,
+        owner: Owner,
+        turn: &mut Turn<'_>,
+    ) -> Option<TransactionId> {
+        let branch = self.letterhead.branch(turn.entropy);
+        self.letterhead.sign(&mut request, &flow, &branch);
+        let kind = Self::kind(request.method);
+        let id = self.begin_signed(&request, kind, flow, owner, turn)?;
+        if let (Kind::Invite, Owner::Invite(session) | Owner::Reinvite(session)) = (kind, owner) {
+            request.body = Vec::new();
+            self.invites
+                .insert(id, OurInvite { session, request: Box::new(request), flow, acks: Vec::new() });
+        }
+        Some(id)
+    }
+
+    fn begin_signed(
+        &mut self,
+        request: &Request,
+        kind: Kind,
+        flow: Flow,
+        owner: Owner,
+        turn: &mut Turn<'_>,
+    ) -> Option<TransactionId> {
+        let (Ok(bytes), Ok(key)) = (compose::request_bytes(request), ClientKey::of(&request.headers)) else {
+            self.counters.unprintable += 1;
+            return None;
+        };
+        let begun = self.clients.begin(key, kind, flow, bytes, owner, turn.now.mono, &mut self.flows);
+        if begun.is_err() {
+            self.counters.overload += 1;
+        }
+        begun.ok()
+    }
+
+    /// The layer above gives an INVITE up.
+    pub(super) fn cancel(&mut self, id: SessionId, reason: Option<Reason>, turn: &mut Turn<'_>) {
+        let Some(Session { stage: Stage::Calling(calling), .. }) = self.sessions.get_mut(&id) else { return };
+        if calling.cancel == Cancel::No {
+            calling.cancel = Cancel::Wanted(reason);
+            self.timers.stop(Wake::GiveUp(id));
+            self.send_cancel(id, turn);
+        }
+    }
+
+    /// §9.1: a CANCEL goes out only after a provisional answer came.
+    pub(super) fn send_cancel(&mut self, id: SessionId, turn: &mut Turn<'_>) {
+        let Some(Session { stage: Stage::Calling(calling), .. }) = self.sessions.get_mut(&id) else { return };
+        if !calling.heard || !matches!(calling.cancel, Cancel::Wanted(_)) {
+            return;
+        }
+        let Cancel::Wanted(reason) = std::mem::replace(&mut calling.cancel, Cancel::Sent) else { return };
+        let Some(invite) = self.invites.get(&calling.transaction) else { return };
+        let mut cancel = compose::same_hop(&invite.request, Method::Cancel, None);
+        compose::reason(&mut cancel.headers, reason.as_ref());
+        let flow = invite.flow;
+        self.begin_signed(&cancel, Kind::Other, flow, Owner::Nobody, turn);
+        // §9.1: without an answer to the INVITE in 64·T1 it counts as cancelled.
+        self.timers.set(Wake::Uncancelled(id), turn.now.mono + PATIENCE);
+    }
+}
+
+/// The ACK of a refusal of our INVITE (§17.1.1.3).
+pub(super) fn ack_of_refusal(invite: &OurInvite, response: &Response) -> Option<Bytes> {
+    let to = header::first(&response.headers, "To")?;
+    compose::request_bytes(&compose::same_hop(&invite.request, Method::Ack, Some(to))).ok()
+}

@@ -1,0 +1,142 @@
+//! What the layer above wants.
+//!
+//! A command for a session that is over or in another stage does nothing: the event that says so is on its way up.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rsip::{Header, Response};
+
+use super::calling::Ring;
+use super::compose;
+use super::session::{Invited, Pending, Reinvite, Session, Stage, Talking, Unacknowledged, Wake};
+use super::{Command, Flow, Reason, SessionId, Turn, Ua};
+use crate::transaction::{PATIENCE, T1};
+
+/// §13.3.1.1: proxies forget an INVITE that rings for three minutes without a word.
+const REMINDER: Duration = Duration::from_secs(60);
+
+impl Ua {
+    pub(super) fn command(&mut self, command: Command, turn: &mut Turn<'_>) {
+        match command {
+            Command::Progress { session, status, sdp } => self.progress(session, status, sdp, turn),
+            Command::Accept { session, sdp } => self.accept(session, &sdp, turn),
+            Command::Refuse { session, status, reason, retry_after } => {
+                self.refuse(session, status, reason.as_ref(), retry_after, turn);
+            }
+            Command::Invite { session, to, from, sdp, headers } => {
+                self.ring(session, Ring { to, from, sdp, headers }, turn);
+            }
+            Command::Cancel { session, reason } => self.cancel(session, reason, turn),
+            Command::Reinvite { session, sdp } => self.reinvite(session, sdp, turn),
+            Command::Hangup { session, reason } => self.hang_up(session, reason, turn),
+        }
+    }
+
+    fn progress(&mut self, id: SessionId, status: u16, sdp: Option<Bytes>, turn: &mut Turn<'_>) {
+        let Some(Session { stage: Stage::Invited(invited), flow, .. }) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        if !(101..200).contains(&status) {
+            return;
+        }
+        let mut response = self.letterhead.answer(&invited.pending.envelope, status);
+        make_dialog(&mut response, &invited.pending, flow);
+        if let Some(sdp) = &sdp {
+            compose::sdp(&mut response.headers, &mut response.body, sdp);
+        }
+        invited.progress = Some((status, sdp));
+        let transaction = invited.pending.transaction;
+        self.respond(transaction, &response, turn.now);
+        self.timers.set(Wake::Remind(id), turn.now.mono + REMINDER);
+    }
+
+    /// A minute has passed: the latest 1xx once more.
+    pub(super) fn remind(&mut self, id: SessionId, turn: &mut Turn<'_>) {
+        if let Some(Session {
+            stage: Stage::Invited(Invited { progress: Some((status, sdp)), .. }), ..
+        }) = self.sessions.get(&id)
+        {
+            let (status, sdp) = (*status, sdp.clone());
+            self.progress(id, status, sdp, turn);
+        }
+    }
+
+    fn accept(&mut self, id: SessionId, sdp: &Bytes, turn: &mut Turn<'_>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let pending = match &session.stage {
+            Stage::Invited(invited) => Some(&invited.pending),
+            Stage::Talking(talking) => talking.theirs.as_ref(),
+            Stage::Calling(_) | Stage::Closing(_) => None,
+        };
+        let Some(pending) = pending else { return };
+        let mut response = self.letterhead.answer(&pending.envelope, 200);
+        make_dialog(&mut response, pending, &session.flow);
+        compose::allow(&mut response.headers);
+        compose::sdp(&mut response.headers, &mut response.body, sdp);
+        let (transaction, seq, offer) = (pending.transaction, pending.seq, !pending.offered);
+        let Some(bytes) = self.respond(transaction, &response, turn.now) else { return };
+        let until = turn.now.mono + PATIENCE;
+        let unacknowledged = Unacknowledged { transaction, seq, response: bytes, interval: T1, until, offer };
+        self.timers.stop(Wake::GiveUp(id));
+        self.timers.stop(Wake::Remind(id));
+        self.timers.set(Wake::Repeat(id), turn.now.mono + T1);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        match &mut session.stage {
+            Stage::Invited(invited) => {
+                let dialog = invited.dialog.clone();
+                session.stage = Stage::Talking(Box::new(Talking {
+                    dialog,
+                    unacknowledged: Some(unacknowledged),
+                    theirs: None,
+                    ours: Reinvite::None,
+                    hangup: None,
+                }));
+            }
+            Stage::Talking(talking) => {
+                talking.theirs = None;
+                talking.unacknowledged = Some(unacknowledged);
+            }
+            Stage::Calling(_) | Stage::Closing(_) => {}
+        }
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        id: SessionId,
+        status: u16,
+        reason: Option<&Reason>,
+        retry_after: Option<Duration>,
+        turn: &mut Turn<'_>,
+    ) {
+        if !(300..700).contains(&status) {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let first = matches!(session.stage, Stage::Invited(_));
+        let (transaction, mut response) = match &mut session.stage {
+            Stage::Invited(Invited { pending, .. }) => {
+                (pending.transaction, self.letterhead.answer(&pending.envelope, status))
+            }
+            Stage::Talking(talking) => match talking.theirs.take() {
+                Some(pending) => (pending.transaction, self.letterhead.answer(&pending.envelope, status)),
+                None => return,
+            },
+            Stage::Calling(_) | Stage::Closing(_) => return,
+        };
+        compose::reason(&mut response.headers, reason);
+        if let Some(after) = retry_after {
+            response.headers.push(Header::RetryAfter(after.as_secs().to_string().into()));
+        }
+        self.respond(transaction, &response, turn.now);
+        if first {
+            self.forget(id);
+        }
+    }
+}
+
+/// §12.1.1: what makes a dialog out of an answer.
+fn make_dialog(response: &mut Response, pending: &Pending, flow: &Flow) {
+    response.headers.extend(pending.record_routes.clone());
+    response.headers.push(compose::contact(flow));
+}

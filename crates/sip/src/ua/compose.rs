@@ -1,0 +1,209 @@
+//! Writes what is ours into messages: Via, Contact, tags, branches, what we allow and accept.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use rsip::{Header, Headers, Method, Request, Response, StatusCode};
+use sha2::{Digest as _, Sha256};
+use vorzimmer_types::{Entropy, entropy};
+
+use super::{Flow, Reason, Transport};
+use crate::fault::Fault;
+use crate::header;
+use crate::uri::{Host, Uri};
+use crate::wire::{self, Skeleton};
+
+/// What we answer to (RFC 3261 §20.5).
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REGISTER";
+/// What an INVITE may carry.
+pub(super) const ACCEPT_SDP: &str = "application/sdp";
+/// What an INFO may carry.
+pub(super) const ACCEPT_INFO: &str = "application/dtmf-relay, application/dtmf";
+
+/// What this process calls itself in the messages that it makes.
+#[derive(Debug)]
+pub(super) struct Letterhead {
+    user_agent: String,
+    /// Starts each branch of ours after the magic cookie, so that a request that comes back is recognised (§16.3).
+    mark: String,
+    secret: [u8; 32],
+}
+
+impl Letterhead {
+    pub fn new(user_agent: &str, secret: [u8; 32]) -> Self {
+        let mark = keyed(&secret, &[b"branch"]);
+        Self { user_agent: user_agent.to_owned(), mark, secret }
+    }
+
+    /// A branch that nobody has used (§8.1.1.7).
+    pub fn branch(&self, entropy: &mut dyn Entropy) -> String {
+        format!("z9hG4bK{}{}", self.mark, hex::encode(entropy::array::<8>(entropy)))
+    }
+
+    /// Whether a Via of ours is already in the request: it has been here before (§16.3 step 4).
+    pub fn has_been_here(&self, headers: &Headers) -> bool {
+        let ours =
+            |branch: &str| branch.get("z9hG4bK".len()..).is_some_and(|rest| rest.starts_with(&self.mark));
+        header::vias(headers).flatten().filter_map(|via| via.unique_branch()).any(ours)
+    }
+
+    /// A tag of 64 random bits (§19.3).
+    pub fn tag(entropy: &mut dyn Entropy) -> String {
+        hex::encode(entropy::array::<8>(entropy))
+    }
+
+    /// A tag that is the same for each copy of a request, for answers that are not remembered (§8.2.7).
+    pub fn stateless_tag(&self, skeleton: &Headers) -> String {
+        let texts = ["Via", "Call-ID", "From", "CSeq"];
+        let parts: Vec<_> = texts.iter().filter_map(|name| header::first(skeleton, name)).collect();
+        let parts: Vec<_> = parts.iter().map(|part| part.as_bytes()).collect();
+        keyed(&self.secret, &parts)
+    }
+
+    /// Puts our Via on top of a request that goes over `flow` (§18.1.1, RFC 3581 §3).
+    pub fn sign(&self, request: &mut Request, flow: &Flow, branch: &str) {
+        let transport = match flow.transport {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+        };
+        let via = format!("SIP/2.0/{transport} {};branch={branch};rport", flow.local);
+        let mut headers = vec![Header::Via(via.into())];
+        headers.extend(std::mem::take(&mut request.headers));
+        headers.push(Header::UserAgent(self.user_agent.as_str().into()));
+        request.headers = headers.into();
+    }
+
+    /// The answer to a request: stamped, tagged, signed. A 100 has no tag of ours (§8.2.6.2).
+    pub fn answer(&self, envelope: &Envelope, status: u16) -> Response {
+        let mut response = envelope.answer(status);
+        if status != 100 {
+            response.headers.push(Header::Server(self.user_agent.as_str().into()));
+        }
+        response
+    }
+}
+
+/// What every answer to one request has in common.
+#[derive(Clone, Debug)]
+pub(super) struct Envelope {
+    skeleton: Skeleton,
+    tag: String,
+    source: SocketAddr,
+}
+
+impl Envelope {
+    /// For answers with this To tag, to a request that came from `source`.
+    pub fn new(skeleton: Skeleton, tag: String, source: SocketAddr) -> Self {
+        Self { skeleton, tag, source }
+    }
+
+    /// The tag that answers carry unless the request had one.
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// The answer, without our signature.
+    pub fn answer(&self, status: u16) -> Response {
+        let mut response = self.skeleton.response(StatusCode::from(status), &self.tag);
+        if status == 100
+            && let Some(to) = header::first(self.skeleton.headers(), "To")
+        {
+            header::set(&mut response.headers, Header::To(to.into()));
+        }
+        stamp(&mut response.headers, self.source);
+        response
+    }
+}
+
+/// Where requests of this dialog reach us: the listening address of the flow (§8.1.1.8).
+pub(super) fn contact(flow: &Flow) -> Header {
+    let mut uri = Uri::sip(None, Host::Ip(flow.local.ip()), Some(flow.local.port()));
+    if flow.transport == Transport::Tcp {
+        uri = uri.with_param("transport", Some("tcp"));
+    }
+    Header::Contact(format!("<{uri}>").into())
+}
+
+/// Adds what we allow.
+pub(super) fn allow(headers: &mut Headers) {
+    headers.push(Header::Allow(ALLOW.into()));
+}
+
+/// Adds Reason (RFC 3326).
+pub(super) fn reason(headers: &mut Headers, reason: Option<&Reason>) {
+    let Some(Reason { protocol, cause, text }) = reason else { return };
+    let mut value = format!("{protocol} ;cause={cause}");
+    if !text.is_empty() {
+        let text: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect();
+        value.push_str(&format!(" ;text=\"{text}\""));
+    }
+    headers.push(Header::Other("Reason".into(), value));
+}
+
+/// Sets the body and its type.
+pub(super) fn sdp(headers: &mut Headers, body: &mut Vec<u8>, sdp: &[u8]) {
+    header::set(headers, Header::ContentType(ACCEPT_SDP.into()));
+    body.clear();
+    body.extend_from_slice(sdp);
+}
+
+/// The bytes of a request.
+pub(super) fn request_bytes(request: &Request) -> Result<Bytes, Fault> {
+    let mut out = Vec::with_capacity(1024 + request.body.len());
+    wire::print(request, &mut out)?;
+    Ok(out.into())
+}
+
+/// The bytes of a response.
+pub(super) fn response_bytes(response: &Response) -> Result<Bytes, Fault> {
+    let mut out = Vec::with_capacity(768 + response.body.len());
+    wire::print(response, &mut out)?;
+    Ok(out.into())
+}
+
+/// The ACK of a refusal, or the CANCEL, of an INVITE of ours: same Via, route, From, To, Call-ID and number (§9.1,
+/// §17.1.1.3).
+pub(super) fn same_hop(invite: &Request, method: Method, to: Option<&str>) -> Request {
+    let mut headers = Headers::default();
+    for line in invite.headers.iter() {
+        match line {
+            Header::Via(_)
+            | Header::Route(_)
+            | Header::From(_)
+            | Header::CallId(_)
+            | Header::MaxForwards(_) => {
+                headers.push(line.clone());
+            }
+            Header::To(_) => headers.push(to.map_or_else(|| line.clone(), |to| Header::To(to.into()))),
+            Header::CSeq(_) => {
+                let seq = header::cseq(&invite.headers).map_or(0, |cseq| cseq.seq);
+                headers.push(Header::CSeq(format!("{seq} {}", wire::method_name(method)).into()));
+            }
+            _ => {}
+        }
+    }
+    Request { method, uri: invite.uri.clone(), version: rsip::Version::V2, headers, body: Vec::new() }
+}
+
+/// The first Via tells the truth about the source (§18.2.1, RFC 3581 §4).
+fn stamp(headers: &mut Headers, source: SocketAddr) {
+    for line in headers.iter_mut() {
+        if let Header::Via(via) = line {
+            if let Ok(stamped) = header::stamp(wire::value(&Header::Via(via.clone())), source) {
+                *line = Header::Via(stamped.into());
+            }
+            return;
+        }
+    }
+}
+
+/// Eight bytes that only we can compute, in hexadecimal.
+fn keyed(secret: &[u8; 32], parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(secret);
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(hash.finalize().get(..8).unwrap_or_default())
+}

@@ -1,0 +1,108 @@
+//! What the user agent is told once: its names, its trunks, its limits; and whom it asks for accounts.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use vorzimmer_types::{ReceptionistId, TrunkId};
+
+use crate::digest::Ha1;
+
+/// Who we are and whom we serve.
+#[derive(Clone, Debug)]
+pub struct UaConfig {
+    /// The digest realm; also the host in addresses that we make up.
+    pub realm: String,
+    /// Host names that are ours. Receptionists register at one of them or at one of our addresses; if there are none,
+    /// at any name that leads here.
+    pub domains: Vec<String>,
+    /// Who may send us calls.
+    pub trunks: Vec<Trunk>,
+    /// Stands in User-Agent and Server.
+    pub user_agent: String,
+    /// How long registrations last.
+    pub expires: Expires,
+    /// What is held at most.
+    pub limits: Limits,
+}
+
+/// One trunk.
+///
+/// Known by address if it has `addresses`, by digest if it has `digest`; with both it must prove both.
+#[derive(Clone, Debug)]
+pub struct Trunk {
+    /// Which.
+    pub id: TrunkId,
+    /// Its configured name.
+    pub name: String,
+    /// Where its requests come from.
+    pub addresses: Vec<IpNet>,
+    /// User name and secret.
+    pub digest: Option<(String, Ha1)>,
+}
+
+impl Trunk {
+    /// Whether requests of this trunk come from `ip`. IPv4 in IPv6 clothes (RFC 4291 §2.5.5.2) is IPv4.
+    #[must_use]
+    pub fn holds(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.addresses.iter().any(|net| net.contains(&ip))
+    }
+}
+
+/// How long registrations last, in whole seconds on the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Expires {
+    /// Less is refused with 423 (RFC 3261 §10.3).
+    pub min: Duration,
+    /// If the device asks for nothing.
+    pub default: Duration,
+    /// More is cut down to this.
+    pub max: Duration,
+}
+
+impl Default for Expires {
+    fn default() -> Self {
+        Self {
+            min: Duration::from_secs(60),
+            default: Duration::from_secs(3600),
+            max: Duration::from_secs(7200),
+        }
+    }
+}
+
+/// What is held at most. At a limit new work is refused; what runs goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Sessions: further INVITEs get 503.
+    pub sessions: usize,
+    /// Server transactions, and as many client transactions: further requests get a stateless 503.
+    pub transactions: usize,
+    /// Bindings of one receptionist: a further device takes the place of the one that lapses first.
+    pub bindings: usize,
+    /// Open connections: further ones are closed.
+    pub connections: usize,
+    /// Addresses remembered as those of proven peers; the oldest is forgotten.
+    pub known_flows: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { sessions: 10_000, transactions: 50_000, bindings: 8, connections: 10_000, known_flows: 20_000 }
+    }
+}
+
+/// One receptionist's log-in.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Who.
+    pub id: ReceptionistId,
+    /// What her digest is checked against, for the configured realm.
+    pub secret: Ha1,
+}
+
+/// Who may register: asked for each request that carries a digest, answered at once from memory.
+pub trait Accounts {
+    /// The account with this user name.
+    fn receptionist(&self, login: &str) -> Option<Account>;
+}

@@ -1,0 +1,154 @@
+//! How sessions end, and the way to a session's peer (RFC 3261 §15, §8.1.2).
+
+use std::net::SocketAddr;
+
+use rsip::Method;
+
+use super::compose;
+use super::session::{Closing, Owner, Session, Stage, Wake};
+use super::{Ending, Event, Flow, Peer, Reason, SessionId, Turn, Ua};
+use crate::uri::{Host, Uri};
+
+impl Ua {
+    /// The layer above ends a session, whatever stage it is in.
+    pub(super) fn hang_up(&mut self, id: SessionId, reason: Option<Reason>, turn: &mut Turn<'_>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        match &mut session.stage {
+            Stage::Invited(_) => {
+                self.refuse(id, 480, reason.as_ref(), None, turn);
+                self.flows.event(Event::Ended { session: id, why: Ending::WeHungUp });
+            }
+            Stage::Calling(_) => self.cancel(id, reason, turn),
+            // §15: a callee does not say BYE before the ACK has come; the 2xx goes on being repeated until then.
+            Stage::Talking(talking) if talking.unacknowledged.is_some() => {
+                talking.hangup.get_or_insert(reason);
+            }
+            Stage::Talking(_) => self.say_bye(id, reason.as_ref(), Ending::WeHungUp, turn),
+            Stage::Closing(_) => {}
+        }
+    }
+
+    /// Sends BYE; the session is over when it is answered.
+    pub(super) fn say_bye(
+        &mut self,
+        id: SessionId,
+        reason: Option<&Reason>,
+        why: Ending,
+        turn: &mut Turn<'_>,
+    ) {
+        self.give_up(id, 487, turn);
+        let flow = self.way(id);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Stage::Talking(talking) = &mut session.stage else { return };
+        let mut bye = talking.dialog.request(Method::Bye);
+        compose::reason(&mut bye.headers, reason);
+        session.stage = Stage::Closing(Closing { dialog: talking.dialog.clone(), why });
+        self.silence(id);
+        let sent = flow.and_then(|flow| self.begin(bye, flow, Owner::Bye(id), turn));
+        if sent.is_none() {
+            self.end(id, why);
+        }
+    }
+
+    /// The session is over, and the layer above is told.
+    pub(super) fn end(&mut self, id: SessionId, why: Ending) {
+        if self.sessions.contains_key(&id) {
+            self.forget(id);
+            self.flows.event(Event::Ended { session: id, why });
+        }
+    }
+
+    /// Forgets a session. Its transactions live on until their own end.
+    pub(super) fn forget(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.remove(&id) else { return };
+        self.silence(id);
+        let key = match &session.stage {
+            Stage::Calling(calling) => self.invites.get(&calling.transaction).and_then(|invite| {
+                let headers = &invite.request.headers;
+                let call_id = crate::header::call_id(headers).ok()?.to_owned();
+                Some((call_id, crate::header::from(headers).ok()?.tag()?.to_owned()))
+            }),
+            _ => session.dialog().map(|dialog| (dialog.call_id().to_owned(), dialog.local_tag().to_owned())),
+        };
+        if let Some(key) = key {
+            self.dialogs.remove(&key);
+        }
+    }
+
+    fn silence(&mut self, id: SessionId) {
+        for wake in
+            [Wake::Repeat(id), Wake::Remind(id), Wake::GiveUp(id), Wake::Uncancelled(id), Wake::Retry(id)]
+        {
+            self.timers.stop(wake);
+        }
+    }
+
+    /// The way of the next request to a session's peer.
+    ///
+    /// A device is reached over the flow it was last heard on, whatever its Contact says. For a trunk the next hop of the
+    /// route counts (§8.1.2), as far as it is an address of that very trunk; anything else, names included, goes back to
+    /// where the trunk's requests come from, so that nobody can make us send elsewhere.
+    pub(super) fn way(&mut self, id: SessionId) -> Option<Flow> {
+        let session = self.sessions.get(&id)?;
+        let flow = session.flow;
+        let hop = session.dialog().map(|dialog| dialog.next_hop().clone());
+        let hop = hop
+            .and_then(|hop| address_of(&hop))
+            .filter(|hop| self.trunk(&session.peer).is_some_and(|trunk| trunk.holds(hop.ip())));
+        let way = match (hop, flow.connection) {
+            (Some(remote), None) if !flow.transport.is_reliable() => Some(Flow { remote, ..flow }),
+            _ if self.flows.is_usable(&flow) => Some(flow),
+            (Some(remote), _) => self.flows.connect(flow.local, remote),
+            (None, _) => self.way_back(session.id),
+        };
+        if let (Some(way), Some(session)) = (way, self.sessions.get_mut(&id))
+            && way.connection != session.flow.connection
+        {
+            session.flow = way;
+        }
+        way
+    }
+
+    /// The device's connection is gone: the one that it has registered over since, or one to its Contact.
+    fn way_back(&mut self, id: SessionId) -> Option<Flow> {
+        let session: &Session = self.sessions.get(&id)?;
+        let (Peer::Receptionist(owner), Some(contact)) = (&session.peer, &session.contact) else {
+            return None;
+        };
+        let (owner, contact, local) = (*owner, contact.clone(), session.flow.local);
+        if let Some(flow) =
+            self.registrar.flow(owner, contact.expose()).filter(|flow| self.flows.is_usable(flow))
+        {
+            return Some(flow);
+        }
+        let came_from = session.flow.remote.ip().to_canonical();
+        let remote = address_of(&Uri::parse(contact.expose()).ok()?)?;
+        if remote.ip() != came_from {
+            return None;
+        }
+        let flow = self.flows.connect(local, remote)?;
+        self.registrar.reconnect(owner, contact.expose(), flow);
+        Some(flow)
+    }
+
+    /// A connection is gone: what was sent over it and not answered has failed.
+    pub(super) fn connection_lost(&mut self, connection: super::ConnectionId, turn: &mut Turn<'_>) {
+        self.flows.closed(connection);
+        self.known.forget(connection);
+        for (transaction, owner) in self.clients.connection_lost(connection) {
+            self.unanswered(transaction, owner, 503, turn);
+        }
+        for receptionist in self.registrar.connection_lost(connection) {
+            let bindings = self.registrar.bindings(receptionist, turn.now.wall);
+            self.flows.event(Event::BindingsChanged { receptionist, bindings });
+        }
+    }
+}
+
+/// The address that a URI names without any look-up.
+fn address_of(uri: &Uri) -> Option<SocketAddr> {
+    match uri.host {
+        Some(Host::Ip(ip)) => Some(SocketAddr::new(ip.to_canonical(), uri.port.unwrap_or(5060))),
+        _ => None,
+    }
+}

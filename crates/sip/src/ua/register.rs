@@ -1,0 +1,131 @@
+//! REGISTER (RFC 3261 §10.3): proof first, then the registrar, then an answer with all her bindings.
+
+use rsip::{Header, Request};
+use vorzimmer_types::{Now, ReceptionistId};
+
+use super::inspect::{Objection, check_require};
+use super::respond::Arrival;
+use super::session::Wake;
+use super::{Binding, Event, Peer, Turn, Ua};
+use crate::auth::Proof;
+use crate::header;
+use crate::registrar::{self, Refusal, Registration};
+use crate::uri::{Host, Uri};
+
+impl Ua {
+    /// Somebody wants to register. Whoever has no good digest gets a 401, and nothing is kept of the request.
+    pub(super) fn registered(&mut self, arrival: &Arrival, turn: &mut Turn<'_>) {
+        let (user, receptionist) = match self.prove_receptionist(&arrival.request, turn) {
+            Proof::Good { user, who } => (user, who),
+            Proof::None => return self.challenge(arrival, false, turn),
+            Proof::Stale => return self.challenge(arrival, true, turn),
+            Proof::Bad => {
+                self.counters.unauthenticated += 1;
+                return self.challenge(arrival, false, turn);
+            }
+        };
+        self.known.note(&arrival.flow, Peer::Receptionist(receptionist), turn.now.mono);
+        let Some(opened) = self.open(arrival, turn) else { return };
+        match self.carry_out(arrival, &user, receptionist, turn.now) {
+            Ok(changed) => {
+                let bindings = self.registrar.bindings(receptionist, turn.now.wall);
+                let contacts = bindings.iter().map(|binding| contact(binding, turn.now)).collect();
+                self.answer(&opened, 200, contacts, turn.now);
+                if changed {
+                    self.flows.event(Event::BindingsChanged { receptionist, bindings });
+                }
+            }
+            Err(objection) => self.answer(&opened, objection.status, objection.extra, turn.now),
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        arrival: &Arrival,
+        user: &str,
+        receptionist: ReceptionistId,
+        now: Now,
+    ) -> Result<bool, Objection> {
+        let request = &arrival.request;
+        check_require(request)?;
+        self.check_address(arrival, user)?;
+        let headers = &request.headers;
+        let unreadable = |_| Objection::plain(400);
+        let registration = Registration {
+            receptionist,
+            contacts: registrar::contacts(headers).map_err(unreadable)?,
+            call_id: header::call_id(headers).map_err(unreadable)?.to_owned(),
+            cseq: header::cseq(headers).map_err(unreadable)?.seq,
+            flow: arrival.flow,
+        };
+        self.registrar.register(&registration, now.wall).map_err(refused)
+    }
+
+    /// §10.3 steps 1, 4 and 5: the domain is ours, and the address of record is her own.
+    fn check_address(&self, arrival: &Arrival, user: &str) -> Result<(), Objection> {
+        let to = header::to(&arrival.request.headers).map_err(|_| Objection::plain(400))?.uri.to_uri();
+        if !self.is_our_host(&arrival.request, &to, arrival.flow.local.ip()) {
+            return Err(Objection::plain(404));
+        }
+        if to.user_decoded().as_deref() != Some(user) {
+            return Err(Objection::plain(403));
+        }
+        Ok(())
+    }
+
+    fn is_our_host(&self, request: &Request, to: &Uri, local: std::net::IpAddr) -> bool {
+        let domains = &self.config.domains;
+        let ours = |host: Option<&Host>| match host {
+            Some(Host::Ip(ip)) => ip.to_canonical() == local.to_canonical() || domains.is_empty(),
+            Some(Host::Name(name)) => {
+                domains.is_empty()
+                    || name.eq_ignore_ascii_case(&self.config.realm)
+                    || domains.iter().any(|domain| domain.eq_ignore_ascii_case(name))
+            }
+            None => false,
+        };
+        ours(Uri::from(&request.uri).host.as_ref()) && ours(to.host.as_ref())
+    }
+
+    /// Sets the clock to the next binding that lapses.
+    pub(super) fn watch_bindings(&mut self, now: Now) {
+        match self.registrar.next_expiry() {
+            Some(at) => {
+                let left = u64::try_from(at.0.saturating_sub(now.wall.0)).unwrap_or(0);
+                self.timers.set(Wake::Lapse, now.mono + std::time::Duration::from_millis(left));
+            }
+            None => self.timers.stop(Wake::Lapse),
+        }
+    }
+
+    /// Bindings lapsed.
+    pub(super) fn lapse(&mut self, now: Now) {
+        while let Some(receptionist) = self.registrar.expire(now.wall) {
+            let bindings = self.registrar.bindings(receptionist, now.wall);
+            self.flows.event(Event::BindingsChanged { receptionist, bindings });
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Objection {
+    match refusal {
+        Refusal::TooBrief { min } => {
+            Objection { status: 423, extra: vec![Header::MinExpires(min.as_secs().to_string().into())] }
+        }
+        Refusal::OutOfOrder => Objection::plain(500),
+        Refusal::TooMany { .. } => Objection::plain(403),
+    }
+}
+
+/// One Contact of the 200: the binding and how long it is still good, in whole seconds (§10.3 step 8).
+fn contact(binding: &Binding, now: Now) -> Header {
+    let left = binding.expires_at.0.saturating_sub(now.wall.0).max(0).div_euclid(1000);
+    let mut value = format!("<{}>;expires={left}", binding.contact.expose());
+    if binding.q_milli < 1000 {
+        value.push_str(&format!(";q=0.{:03}", binding.q_milli));
+    }
+    if let Some(instance) = &binding.instance {
+        value.push_str(&format!(";+sip.instance=\"{}\"", instance.expose()));
+    }
+    Header::Contact(value.into())
+}

@@ -1,0 +1,187 @@
+//! What is remembered about a session, stage by stage. No behaviour: that is in the modules named after what happens.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rsip::Request;
+use vorzimmer_types::Pii;
+
+use super::compose::Envelope;
+use super::{Ending, Flow, Peer, Reason, SessionId};
+use crate::dialog::Dialog;
+use crate::transaction::TransactionId;
+
+/// An INVITE and everything until its BYE.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub id: SessionId,
+    pub peer: Peer,
+    /// The way to the peer.
+    pub flow: Flow,
+    /// The Contact of the device that was rung, for calling it back once its connection is gone.
+    pub contact: Option<Pii<String>>,
+    pub stage: Stage,
+}
+
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Their INVITE waits for our answer.
+    Invited(Invited),
+    /// Our INVITE waits for theirs.
+    Calling(Calling),
+    /// The dialog is confirmed.
+    Talking(Box<Talking>),
+    /// BYE is under way.
+    Closing(Closing),
+}
+
+#[derive(Debug)]
+pub(super) struct Invited {
+    pub pending: Pending,
+    pub dialog: Dialog,
+    /// The latest 101–199, repeated each minute (RFC 3261 §13.3.1.1).
+    pub progress: Option<(u16, Option<Bytes>)>,
+}
+
+/// An INVITE of theirs that has no final answer yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub transaction: TransactionId,
+    pub envelope: Envelope,
+    /// Record-Route, which answers that make a dialog repeat (§12.1.1).
+    pub record_routes: Vec<rsip::Header>,
+    pub seq: u32,
+    /// Whether it had an offer: else ours goes into the 2xx and the answer comes in the ACK.
+    pub offered: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Calling {
+    pub transaction: TransactionId,
+    /// A 1xx came, so a CANCEL may be sent (§9.1).
+    pub heard: bool,
+    pub cancel: Cancel,
+    pub early: Vec<Dialog>,
+}
+
+/// Whether an INVITE of ours was given up.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cancel {
+    No,
+    /// As soon as a 1xx comes.
+    Wanted(Option<Reason>),
+    Sent,
+}
+
+#[derive(Debug)]
+pub(super) struct Talking {
+    pub dialog: Dialog,
+    pub unacknowledged: Option<Unacknowledged>,
+    /// Their re-INVITE, waiting for Accept or Refuse.
+    pub theirs: Option<Pending>,
+    pub ours: Reinvite,
+    /// A BYE that waits for the ACK of our 2xx (§15).
+    pub hangup: Option<Option<Reason>>,
+}
+
+/// A 2xx of ours without its ACK (§13.3.1.4).
+#[derive(Debug)]
+pub(super) struct Unacknowledged {
+    pub transaction: TransactionId,
+    pub seq: u32,
+    pub response: Bytes,
+    pub interval: Duration,
+    pub until: Instant,
+    /// Whether the ACK must carry the answer to the offer in the 2xx.
+    pub offer: bool,
+}
+
+/// Our re-INVITE.
+#[derive(Debug)]
+pub(super) enum Reinvite {
+    None,
+    Sent {
+        transaction: TransactionId,
+        sdp: Bytes,
+        attempt: u8,
+    },
+    /// After a 491 (§14.1).
+    Waiting {
+        sdp: Bytes,
+        attempt: u8,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Closing {
+    pub dialog: Dialog,
+    pub why: Ending,
+}
+
+/// An INVITE of ours for as long as its transaction lives: what its ACKs and its CANCEL are made of.
+#[derive(Debug)]
+pub(super) struct OurInvite {
+    pub session: SessionId,
+    /// Without body.
+    pub request: Box<Request>,
+    pub flow: Flow,
+    /// ACKs of 2xx by the tag of the fork, for when a 2xx is repeated (§13.2.2.4).
+    pub acks: Vec<(String, Bytes)>,
+}
+
+/// Whom a client transaction's answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Invite(SessionId),
+    Reinvite(SessionId),
+    Bye(SessionId),
+    /// A CANCEL, or the BYE of a fork that nobody wanted: whatever the answer is.
+    Nobody,
+}
+
+/// What a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Wake {
+    /// Repeat the unacknowledged 2xx.
+    Repeat(SessionId),
+    /// Repeat the latest 1xx.
+    Remind(SessionId),
+    /// Their INVITE's Expires, or our limit for a ringing one.
+    GiveUp(SessionId),
+    /// No answer came to a CANCEL of ours.
+    Uncancelled(SessionId),
+    /// Send the re-INVITE again.
+    Retry(SessionId),
+    /// A binding lapses.
+    Lapse,
+}
+
+impl Session {
+    /// The dialog, once there is one and only one.
+    pub fn dialog(&self) -> Option<&Dialog> {
+        match &self.stage {
+            Stage::Invited(invited) => Some(&invited.dialog),
+            Stage::Calling(_) => None,
+            Stage::Talking(talking) => Some(&talking.dialog),
+            Stage::Closing(closing) => Some(&closing.dialog),
+        }
+    }
+
+    /// The dialog, early ones included, with these tags.
+    pub fn dialog_mut(&mut self, call_id: &str, local: &str, remote: &str) -> Option<&mut Dialog> {
+        let matches = |dialog: &&mut Dialog| dialog.matches(call_id, local, remote);
+        match &mut self.stage {
+            Stage::Invited(invited) => Some(&mut invited.dialog).filter(matches),
+            Stage::Calling(calling) => calling.early.iter_mut().find(matches),
+            Stage::Talking(talking) => Some(&mut talking.dialog).filter(matches),
+            Stage::Closing(closing) => Some(&mut closing.dialog).filter(matches),
+        }
+    }
+
+    pub fn talking(&mut self) -> Option<&mut Talking> {
+        match &mut self.stage {
+            Stage::Talking(talking) => Some(talking),
+            _ => None,
+        }
+    }
+}
