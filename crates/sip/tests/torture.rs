@@ -2,6 +2,8 @@
 //!
 //! The messages are written from what the RFC says about each, not copied byte by byte; names are its own.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use rsip::StatusCode;
 use vorzimmer_sip::fault::Fault;
 use vorzimmer_sip::header;

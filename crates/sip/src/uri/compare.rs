@@ -10,6 +10,10 @@ impl Uri {
     /// Whether both URIs name the same resource.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
+        if self == other {
+            // Also a URI that names a parameter twice, which nothing else could match.
+            return true;
+        }
         if self.scheme != other.scheme {
             return false;
         }
@@ -110,6 +114,7 @@ mod tests {
                 "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
                 "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
             ),
+            ("sip:a;t;t=0", "sip:a;t;t=0"),
             ("sip:a@[2001:db8:0:0::1]", "sip:a@[2001:db8::1]"),
             ("tel:+49-30-23125-001", "TEL:+4930(23125)001"),
         ] {

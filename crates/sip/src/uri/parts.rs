@@ -66,7 +66,9 @@ impl<'a> Parts<'a> {
         let colon = memchr(b':', text.as_bytes()).ok_or(Fault::Uri)?;
         let (scheme, rest) = (text.get(..colon), text.get(colon + 1..));
         let (Some(scheme), Some(rest)) = (scheme, rest) else { return Err(Fault::Uri) };
-        if !is_scheme(scheme) || rest.bytes().any(|b| b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"')) {
+        if !is_scheme(scheme)
+            || rest.bytes().any(|b| !b.is_ascii_graphic() || matches!(b, b'<' | b'>' | b'"'))
+        {
             return Err(Fault::Uri);
         }
         let blank = Self {

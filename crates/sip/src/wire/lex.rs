@@ -157,5 +157,20 @@ pub(super) fn printable(value: Cow<'_, str>) -> Option<Cow<'_, str>> {
             c => clean.push(c),
         }
     }
-    Some(Cow::Owned(clean))
+    Some(Cow::Owned(trim(&clean).to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn escaped_control_characters_become_spaces_and_bare_ones_are_refused() {
+        let read = |text: &str| printable(text.to_owned().into()).map(|clean| clean.into_owned());
+        assert_eq!(read("\"a\\\u{7}b\" c\\d\t\u{7f0}").as_deref(), Some("\"a b\" c\\d\t\u{7f0}"));
+        assert_eq!(read("\"a\\\u{7}b\"").as_deref(), Some("\"a b\""));
+        assert_eq!(read("end\\\u{e}").as_deref(), Some("end"), "no space is left at the end");
+        assert_eq!(read("a\u{7}b"), None);
+        assert_eq!(read("a\\\\\u{7}"), None, "an escaped backslash escapes nothing");
+    }
 }

@@ -207,7 +207,7 @@ impl Draft {
         let headers = self.headers;
         match (kind, self.fault) {
             (Kind::Request(method, _), Some(fault)) => {
-                let reply = Skeleton::keep(method, &headers).map(Box::new);
+                let reply = Skeleton::keep(method, headers.iter()).map(Box::new);
                 Err(ParseError { fault, reply })
             }
             (Kind::Request(name, Some(uri)), None) => match start::method(name) {
@@ -218,7 +218,7 @@ impl Draft {
                     headers: Headers::from(headers),
                     body,
                 })),
-                None => Skeleton::keep(name, &headers)
+                None => Skeleton::keep(name, headers.iter())
                     .map(|reply| Parsed::UnknownMethod(UnknownMethod { method: name.to_owned(), reply }))
                     .ok_or(ParseError { fault: Fault::StartLine, reply: None }),
             },

@@ -121,7 +121,8 @@ fn request_uri(uri: &Uri, out: &mut Vec<u8>) -> Result<(), Fault> {
     push_uri(uri, out);
     // RFC 3261 §25.1: a space would end the Request-URI, a quote or bracket is never part of one.
     let sound = out.get(start..).is_some_and(|written| {
-        !written.is_empty() && !written.iter().any(|&b| b <= b' ' || matches!(b, 0x7f | b'"' | b'<' | b'>'))
+        !written.is_empty()
+            && !written.iter().any(|&b| !b.is_ascii_graphic() || matches!(b, b'"' | b'<' | b'>'))
     });
     if sound { Ok(()) } else { Err(Fault::Unsendable { part: "the Request-URI" }) }
 }

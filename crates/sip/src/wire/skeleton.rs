@@ -16,27 +16,28 @@ impl Skeleton {
     /// Keeps what an answer needs of `headers`, if all of it is there and the top Via says where the answer goes.
     ///
     /// An ACK is never answered (RFC 3261 §17), so it leaves no skeleton.
-    pub(super) fn keep(method: &str, headers: &[Header]) -> Option<Self> {
+    pub(super) fn keep<'a>(method: &str, headers: impl Iterator<Item = &'a Header> + Clone) -> Option<Self> {
         if method == super::method_name(Method::Ack) {
             return None;
         }
-        let first = |wanted: &dyn Fn(&Header) -> bool| {
-            headers.iter().find(|h| wanted(h) && !value(h).is_empty()).cloned()
+        let first = |wanted: fn(&Header) -> bool| {
+            headers.clone().find(|h| wanted(h) && !value(h).is_empty()).cloned()
         };
-        let mut kept: Vec<_> = headers.iter().filter(|h| matches!(h, Header::Via(_))).cloned().collect();
+        let mut kept: Vec<_> = headers.clone().filter(|h| matches!(h, Header::Via(_))).cloned().collect();
         header::Via::parse(value(kept.first()?)).ok()?;
-        kept.push(first(&|h| matches!(h, Header::From(_)))?);
-        kept.push(first(&|h| matches!(h, Header::To(_)))?);
-        kept.push(first(&|h| matches!(h, Header::CallId(_)))?);
-        kept.push(first(&|h| matches!(h, Header::CSeq(_)))?);
+        kept.push(first(|h| matches!(h, Header::From(_)))?);
+        kept.push(first(|h| matches!(h, Header::To(_)))?);
+        kept.push(first(|h| matches!(h, Header::CallId(_)))?);
+        kept.push(first(|h| matches!(h, Header::CSeq(_)))?);
         Some(Self { headers: kept.into() })
     }
 
     /// The same for a request that is whole.
     #[must_use]
     pub fn of(request: &rsip::Request) -> Option<Self> {
-        let headers: Vec<_> = request.headers.iter().cloned().collect();
-        Self::keep(super::method_name(request.method), &headers)
+        // `rsip` gives its headers out by an iterator that cannot start again.
+        let headers: Vec<_> = request.headers.iter().collect();
+        Self::keep(super::method_name(request.method), headers.iter().copied())
     }
 
     /// The headers kept: Vias in order, From, To, Call-ID, CSeq.

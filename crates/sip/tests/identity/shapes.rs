@@ -31,7 +31,27 @@ fn by_request_uri() -> (&'static str, DidSource) {
     (DID, DidSource::RequestUri)
 }
 
-pub fn big_carriers() -> Vec<Row> {
+/// All rows.
+pub fn all() -> Vec<Row> {
+    [
+        telekom(),
+        telekom_withheld(),
+        vodafone_and_telefonica(),
+        sipgate(),
+        city_carriers(),
+        resellers(),
+        easybell_local(),
+        pbx(),
+        pbx_without_much(),
+        cores(),
+        swiss_and_austrian(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn telekom() -> Vec<Row> {
     let de = NumberPlan::germany;
     vec![
         Row {
@@ -73,6 +93,12 @@ pub fn big_carriers() -> Vec<Row> {
             who: Who::Withheld,
             chain: vec![("-", NO_ANSWER, 1)],
         },
+    ]
+}
+
+fn telekom_withheld() -> Vec<Row> {
+    let de = NumberPlan::germany;
+    vec![
         Row {
             shape: "Telekom: anonymous user at a real host, no Privacy header",
             plan: de(),
@@ -119,6 +145,12 @@ pub fn big_carriers() -> Vec<Row> {
             who: Who::Withheld,
             chain: vec![("+4969900090001", BUSY, 1)],
         },
+    ]
+}
+
+fn vodafone_and_telefonica() -> Vec<Row> {
+    let de = NumberPlan::germany;
+    vec![
         Row {
             shape: "Vodafone: national called number, 0049 caller, two diversions on one line",
             plan: de(),
@@ -169,7 +201,7 @@ pub fn big_carriers() -> Vec<Row> {
     ]
 }
 
-pub fn small_carriers() -> Vec<Row> {
+fn sipgate() -> Vec<Row> {
     let de = NumberPlan::germany;
     vec![
         Row {
@@ -198,6 +230,12 @@ pub fn small_carriers() -> Vec<Row> {
             who: Who::Number("+4940669690077"),
             chain: vec![("+4969900090001", UNCONDITIONAL, 1)],
         },
+    ]
+}
+
+fn city_carriers() -> Vec<Row> {
+    let de = NumberPlan::germany;
+    vec![
         Row {
             shape: "QSC/plusnet: number dialled kept in P-Called-Party-ID, quoted Diversion values",
             plan: de(),
@@ -240,8 +278,14 @@ pub fn small_carriers() -> Vec<Row> {
             who: Who::Number("+493023125007"),
             chain: vec![],
         },
+    ]
+}
+
+fn resellers() -> Vec<Row> {
+    let de = NumberPlan::germany;
+    vec![
         Row {
-            shape: "Peoplefone: display name in Latin-1 spirit, caller withheld by display alone",
+            shape: "Peoplefone: caller withheld by his display name alone, number in From and Diversion",
             plan: de(),
             request: invite(
                 "sip:+493023125100@192.0.2.10",
@@ -270,6 +314,12 @@ pub fn small_carriers() -> Vec<Row> {
             who: Who::Named("+4940669690077", "Muster GmbH"),
             chain: vec![],
         },
+    ]
+}
+
+fn easybell_local() -> Vec<Row> {
+    let de = NumberPlan::germany;
+    vec![
         Row {
             shape: "easybell: called number without any prefix within its area",
             plan: german_in_berlin(),
@@ -291,12 +341,6 @@ pub fn small_carriers() -> Vec<Row> {
             who: Who::Withheld,
             chain: vec![("-", Some(ForwardReason::Other), 1)],
         },
-    ]
-}
-
-pub fn pbx_and_abroad() -> Vec<Row> {
-    let de = NumberPlan::germany;
-    vec![
         Row {
             shape: "Twilio style: E.164 at a domain, Diversion names the rented number",
             plan: de(),
@@ -313,6 +357,12 @@ pub fn pbx_and_abroad() -> Vec<Row> {
             who: Who::Number("+442079460123"),
             chain: vec![("+442079460999", UNCONDITIONAL, 1)],
         },
+    ]
+}
+
+fn pbx() -> Vec<Row> {
+    let de = NumberPlan::germany;
+    vec![
         Row {
             shape: "Asterisk: Diversion with an extension, Remote-Party-ID open",
             plan: german_in_berlin(),
@@ -357,6 +407,12 @@ pub fn pbx_and_abroad() -> Vec<Row> {
             who: Who::Address("201@pbx.example.com"),
             chain: vec![("800@pbx.example.com", Some(ForwardReason::Deflection), 1)],
         },
+    ]
+}
+
+fn pbx_without_much() -> Vec<Row> {
+    let de = NumberPlan::germany;
+    vec![
         Row {
             shape: "FRITZ!Box forwarding: caller kept in From, box asserted, no Diversion",
             plan: de(),
@@ -391,23 +447,32 @@ pub fn pbx_and_abroad() -> Vec<Row> {
             who: Who::Unknown,
             chain: vec![],
         },
-        Row {
-            shape: "3GPP IMS core: only History-Info tells the number, entries out of order, one private",
-            plan: de(),
-            request: invite(
-                "sip:contact-7f3a@192.0.2.10;transport=tcp",
-                "<sip:+4922147100011@ims.example;user=phone>",
-                "<sip:service@ims.example>",
-                &[
-                    "History-Info: <sip:+493023125100@ims.example;cause=302>;index=1.1.1;mp=1.1",
-                    "History-Info: <sip:+4969900090001@ims.example?Privacy=history>;index=1, \
+    ]
+}
+
+fn cores() -> Vec<Row> {
+    let de = NumberPlan::germany;
+    vec![Row {
+        shape: "3GPP IMS core: only History-Info tells the number, entries out of order, one private",
+        plan: de(),
+        request: invite(
+            "sip:contact-7f3a@192.0.2.10;transport=tcp",
+            "<sip:+4922147100011@ims.example;user=phone>",
+            "<sip:service@ims.example>",
+            &[
+                "History-Info: <sip:+493023125100@ims.example;cause=302>;index=1.1.1;mp=1.1",
+                "History-Info: <sip:+4969900090001@ims.example?Privacy=history>;index=1, \
                      <sip:+4969900090002@ims.example;cause=486>;index=1.1;mp=1",
-                ],
-            ),
-            did: (DID, DidSource::History),
-            who: Who::Number("+4922147100011"),
-            chain: vec![("-", BUSY, 1), ("+4969900090002", UNCONDITIONAL, 1), (DID, None, 1)],
-        },
+            ],
+        ),
+        did: (DID, DidSource::History),
+        who: Who::Number("+4922147100011"),
+        chain: vec![("-", BUSY, 1), ("+4969900090002", UNCONDITIONAL, 1), (DID, None, 1)],
+    }]
+}
+
+fn swiss_and_austrian() -> Vec<Row> {
+    vec![
         Row {
             shape: "Swisscom: national numbers, Diversion counter above one",
             plan: swiss(),
