@@ -106,6 +106,12 @@ CREATE TABLE certificates (
     certificate TEXT NOT NULL
 );
 
+-- What retention has set out to destroy and not yet certified.
+CREATE TABLE tallies (
+    item TEXT NOT NULL PRIMARY KEY,
+    count BIGINT NOT NULL
+);
+
 CREATE TABLE counters (
     name TEXT NOT NULL PRIMARY KEY,
     value BIGINT NOT NULL

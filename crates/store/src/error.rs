@@ -123,6 +123,12 @@ pub enum StoreError {
         /// The id that was asked for.
         recording: RecordingId,
     },
+    /// Another run of retention was faster.
+    #[error("certificate {number} was made by another run in the meantime; run again")]
+    CertificateTaken {
+        /// Its number.
+        number: u64,
+    },
     /// The writer has been shut down.
     #[error("the store's writer has been shut down")]
     Closed,

@@ -37,9 +37,14 @@ impl Prepared {
         lifetimes: &Lifetimes,
         record: EventRecord,
     ) -> Result<Self, StoreError> {
+        let expiry = lifetimes.call_data_due(record.at);
+        Self::seal_due(seals, expiry, record)
+    }
+
+    /// Seals `record` for a row that is due on `expiry`.
+    pub(crate) fn seal_due(seals: &Seals, expiry: Day, record: EventRecord) -> Result<Self, StoreError> {
         let plain = serde_json::to_vec(&record).map_err(content)?;
         let customer = record.customer.unwrap_or(NOBODY);
-        let expiry = lifetimes.call_data_due(record.at);
         let payload = seals.seal(call_data_key(customer, expiry), &place(record.call, record.seq), &plain)?;
         let EventRecord { call, seq, at, .. } = record;
         Ok(Self { record, sealed: SealedEvent { call, seq, at, customer, expiry, payload } })

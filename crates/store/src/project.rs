@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use vorzimmer_types::consent::SignedReceipt;
 use vorzimmer_types::event::{Caller, Hop, RecordingResult};
 use vorzimmer_types::record::Disposition;
-use vorzimmer_types::{CallId, CallRecord, CustomerId, Day, E164, Event, EventRecord, Pii};
+use vorzimmer_types::{
+    CallId, CallRecord, CustomerId, Day, E164, Event, EventRecord, Pii, RecordingId, UnixMillis,
+};
 
 use crate::error::StoreError;
 use crate::events::{AFTER_THE_FACT, OF_CALL, Prepared, SealedEvent};
@@ -142,13 +144,24 @@ async fn project_recording(tx: &mut Tx, lifetimes: &Lifetimes, event: &Prepared)
         }
         Event::RecordingDestroyed { recording, why } => {
             ensure_recording(tx, lifetimes, event, recording.as_bytes()).await?;
-            let sql = "UPDATE recordings SET destroyed_at = $2, destroyed_why = $3 \
-                WHERE recording_id = $1 AND destroyed_at IS NULL";
-            let args = vec![recording.as_bytes().into(), at.0.into(), why.as_str().into()];
-            tx.execute(sql, args).await.map(|_| ())
+            mark_destroyed(tx, *recording, at, why).await
         }
         _ => Ok(()),
     }
+}
+
+/// Notes in a recording's row that it is to be destroyed. The first reason stays.
+pub(crate) async fn mark_destroyed(
+    tx: &mut Tx,
+    recording: RecordingId,
+    at: UnixMillis,
+    why: &str,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE recordings SET destroyed_at = $2, destroyed_why = $3 \
+        WHERE recording_id = $1 AND destroyed_at IS NULL";
+    // PostgreSQL has no text with a NUL in it, and an event must not be refused for one.
+    let why = why.replace('\0', "");
+    tx.execute(sql, vec![recording.as_bytes().into(), at.0.into(), why.into()]).await.map(|_| ())
 }
 
 /// Makes the recording's row if an earlier event of it was lost or is still to come.

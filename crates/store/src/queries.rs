@@ -243,6 +243,10 @@ const RECORDINGS: &str = select_recordings!(
 const RECORDING: &str = select_recordings!("WHERE r.recording_id = $1");
 const OPEN_RECORDINGS: &str =
     select_recordings!("WHERE r.result IS NULL AND r.destroyed_at IS NULL ORDER BY r.started_at");
+pub(crate) const DUE_RECORDINGS: &str =
+    select_recordings!("WHERE r.expiry_day <= $1 ORDER BY r.expiry_day, r.recording_id");
+pub(crate) const DESTROYED_RECORDINGS: &str =
+    select_recordings!("WHERE r.destroyed_at IS NOT NULL ORDER BY r.recording_id");
 
 impl RecordingRow {
     /// Reads a row of the selections above.

@@ -161,6 +161,14 @@ impl Spool {
     }
 }
 
+/// Drops what is due on `through` or before from a spool that no server is writing. Says how many events that were.
+///
+/// # Errors
+/// [`StoreError::SpoolInUse`] if a server is writing it: that one does it itself.
+pub fn purge(path: &Path, through: Day) -> Result<u64, StoreError> {
+    if path.exists() { Spool::open(path, u64::MAX)?.purge(through) } else { Ok(0) }
+}
+
 /// Makes the file's entry in its folder durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use vorzimmer_types::{CallId, CustomerId, Entropy, Event, EventRecord, UnixMillis};
-use vorzimmer_vault::{KeyStore, StoreId};
+use vorzimmer_types::{CallId, Day, Entropy, Event, EventRecord, RecordingId, UnixMillis};
+use vorzimmer_vault::{KeyStore, SigningKey, StoreId};
 
 use crate::error::StoreError;
 use crate::events::{AFTER_THE_FACT, Prepared};
 use crate::project;
-use crate::seal::Seals;
+use crate::seal::{Seals, is_forgotten};
 use crate::settings::Settings;
 use crate::sql::{Database, Tx};
 
@@ -117,26 +117,48 @@ impl Store {
         self.inner.seals.keys()
     }
 
-    /// Adds one event to a call that is over, and returns when it is durable: for what people do to calls afterwards.
+    /// The key that signs receipts and certificates.
     ///
     /// # Errors
-    /// If the database or the vault refuses; then nothing was written.
-    pub async fn append_after_the_fact(
+    /// If the key store cannot be read.
+    pub fn signing_key(&self) -> Result<SigningKey, StoreError> {
+        Ok(self.inner.seals.with_entropy(|entropy| self.keys().signing_key(entropy))?)
+    }
+
+    /// Notes that a recording was destroyed before its day, in its row and in its call's events, and returns when that
+    /// is durable. The event is due together with its call; if that is forgotten already, the row alone tells.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRecording`]; if the database or the vault refuses, nothing was written.
+    pub async fn note_destroyed(
         &self,
-        call: CallId,
-        customer: Option<CustomerId>,
+        recording: RecordingId,
         at: UnixMillis,
-        event: Event,
+        why: &str,
     ) -> Result<(), StoreError> {
+        let row = self.recording(recording).await?;
         let Inner { database, seals, settings } = &*self.inner;
         let mut tx = database.begin().await?;
-        let sql = "SELECT MAX(seq) FROM events WHERE call_id = $1 AND seq >= $2";
-        let rows = tx.fetch(sql, vec![call.as_bytes().into(), AFTER_THE_FACT.into()]).await?;
-        let last = rows.first().map(|row| row.int_or_null(0)).transpose()?.flatten();
-        let seq = last.and_then(|last| u32::try_from(last).ok()).map_or(AFTER_THE_FACT, |last| last + 1);
-        let record = EventRecord { call, seq, at, customer, event };
-        let prepared = Prepared::seal(seals, &settings.lifetimes, record)?;
-        project::write(&mut tx, seals, &settings.lifetimes, &[prepared]).await?;
+        let sql = "SELECT expiry_day FROM calls WHERE call_id = $1";
+        let calls = tx.fetch(sql, vec![row.call.as_bytes().into()]).await?;
+        let expiry = calls.first().map(|call| call.small(0)).transpose()?.map(Day);
+        let record = EventRecord {
+            call: row.call,
+            seq: next_after_the_fact(&mut tx, row.call).await?,
+            at,
+            customer: Some(row.customer),
+            event: Event::RecordingDestroyed { recording, why: why.to_owned() },
+        };
+        let expiry = expiry.unwrap_or_else(|| settings.lifetimes.call_data_due(row.started_at));
+        match Prepared::seal_due(seals, expiry, record) {
+            Ok(prepared) => {
+                project::write(&mut tx, seals, &settings.lifetimes, &[prepared]).await?;
+            }
+            Err(StoreError::Vault { source }) if is_forgotten(&source) => {
+                project::mark_destroyed(&mut tx, recording, at, why).await?;
+            }
+            Err(error) => return Err(error),
+        }
         tx.commit().await
     }
 
@@ -179,6 +201,13 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("settings", &self.inner.settings).finish_non_exhaustive()
     }
+}
+
+async fn next_after_the_fact(tx: &mut Tx, call: CallId) -> Result<u32, StoreError> {
+    let sql = "SELECT MAX(seq) FROM events WHERE call_id = $1 AND seq >= $2";
+    let rows = tx.fetch(sql, vec![call.as_bytes().into(), AFTER_THE_FACT.into()]).await?;
+    let last = rows.first().map(|row| row.int_or_null(0)).transpose()?.flatten();
+    Ok(last.and_then(|last| u32::try_from(last).ok()).map_or(AFTER_THE_FACT, |last| last + 1))
 }
 
 const READ_COUNTER: &str = "SELECT value FROM counters WHERE name = $1";

@@ -178,7 +178,13 @@ impl Writer {
             return;
         }
         let sealing = self.seal(batch).await;
-        self.shared.forgotten.fetch_add(sealing.forgotten, Ordering::Relaxed);
+        if sealing.forgotten > 0 {
+            self.shared.forgotten.fetch_add(sealing.forgotten, Ordering::Relaxed);
+            tracing::warn!(
+                events = sealing.forgotten,
+                "events of a day that is already forgotten were dropped; is the clock right?"
+            );
+        }
         self.hold(sealing.refused);
         let prepared = sealing.prepared;
         if prepared.is_empty() {

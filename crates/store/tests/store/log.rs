@@ -61,7 +61,6 @@ async fn page_counts_only_grow_and_open_recordings_are_found_after_a_crash(house
 }
 
 async fn what_is_done_afterwards_joins_the_story(house: House) {
-    use vorzimmer_types::Event;
     let store = house.store().await;
     let log = house.log(&store);
     let mut events = recorded_call(1, MORNING);
@@ -69,12 +68,8 @@ async fn what_is_done_afterwards_joins_the_story(house: House) {
     events.into_iter().for_each(|event| log.append(event));
     log.flush().await.expect("flush");
 
-    let destroyed = Event::RecordingDestroyed { recording: recording(1), why: "erasure".into() };
-    for _ in 0..2 {
-        store
-            .append_after_the_fact(call(1), Some(customer()), MORNING, destroyed.clone())
-            .await
-            .expect("destroyed");
+    for why in ["erasure", "operator"] {
+        store.note_destroyed(recording(1), MORNING, why).await.expect("destroyed");
     }
     // The call goes on counting where it was.
     log.append(last);
@@ -82,10 +77,12 @@ async fn what_is_done_afterwards_joins_the_story(house: House) {
 
     let story = store.story(call(1)).await.expect("story");
     assert_eq!(story.events.len(), 10);
-    assert_eq!(story.record.recordings[0].destroyed.as_deref(), Some("erasure"));
+    assert!(story.record.recordings[0].destroyed.is_some());
     assert_eq!(story.record.why, "hung up");
     let row = store.recording(recording(1)).await.expect("recording");
-    assert_eq!(row.destroyed, Some((MORNING, "erasure".to_owned())));
+    assert_eq!(row.destroyed, Some((MORNING, "erasure".to_owned())), "the first reason stays");
+    let nothing = store.note_destroyed(recording(9), MORNING, "erasure").await;
+    assert!(matches!(nothing, Err(StoreError::NoRecording { .. })));
 }
 
 async fn a_closed_log_says_so(house: House) {
