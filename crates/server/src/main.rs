@@ -1,13 +1,13 @@
 //! The Vorzimmer server: configuration, clock, sockets, media workers and the wiring between the rooms.
 
 mod cli;
-// mod clock;
+mod clock;
 mod config;
 mod failure;
-// mod logging;
+mod logging;
 mod media;
-// mod net;
-// mod protect;
+mod net;
+mod protect;
 
 use std::process::ExitCode;
 
