@@ -52,7 +52,8 @@ const SECONDS: &[f64] = &[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 
 /// # Errors
 /// The list of buckets is refused.
 pub fn recorder() -> Result<PrometheusRecorder, BuildError> {
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?;
+    let builder =
+        PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?;
     Ok(builder.build_recorder())
 }
 
@@ -62,7 +63,10 @@ pub fn describe() {
     describe_gauge!(RUNNING_CALLS, "Calls now");
     describe_gauge!(BRIDGED_CALLS, "Calls now in which two people talk");
     describe_histogram!(SETUP_SECONDS, "From the offer of a call to our answer");
-    describe_histogram!(CONNECT_SECONDS, "From the offer of a call until caller and receptionist hear each other");
+    describe_histogram!(
+        CONNECT_SECONDS,
+        "From the offer of a call until caller and receptionist hear each other"
+    );
     describe_counter!(RECORDINGS, "Recordings that ended, by result");
     describe_gauge!(RUNNING_RECORDINGS, "Recordings now");
     describe_counter!(GAPS, "Gaps in recordings that ended");

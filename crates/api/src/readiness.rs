@@ -51,7 +51,9 @@ impl Readiness {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.draining
-            && [&self.database, &self.key_store, &self.recordings, &self.media].into_iter().all(Check::is_well)
+            && [&self.database, &self.key_store, &self.recordings, &self.media]
+                .into_iter()
+                .all(Check::is_well)
     }
 }
 

@@ -8,6 +8,8 @@ mod logging;
 mod media;
 mod net;
 mod protect;
+mod receipts;
+mod rooms;
 
 use std::process::ExitCode;
 

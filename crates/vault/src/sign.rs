@@ -6,7 +6,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use ed25519_dalek::{Signer, VerifyingKey};
+use zeroize::Zeroizing;
 
+use crate::aead;
 use crate::error::{Error, Result};
 
 /// Bytes of a signature.
@@ -26,6 +28,14 @@ impl SigningKey {
     #[must_use]
     pub fn sign(&self, purpose: &str, message: &[u8]) -> Signature {
         Signature(self.0.sign(&framed(purpose, message)).to_bytes())
+    }
+
+    /// The key that signs consent receipts. They are signed without a purpose around them, so that anybody can check
+    /// them with Ed25519 alone; a key of their own keeps such a signature from being taken for anything else's.
+    #[must_use]
+    pub fn receipt_key(&self) -> ed25519_dalek::SigningKey {
+        let seed = Zeroizing::new(self.0.to_bytes());
+        ed25519_dalek::SigningKey::from_bytes(&*aead::expand(&seed, &[b"vorzimmer receipt key v1"]))
     }
 
     /// The key by which anybody can check what this one signed.

@@ -1,13 +1,21 @@
-//! The command line.
+//! The command line. Every command says on one line what went wrong and on one what to do.
 
+mod audit;
+mod calls;
 mod check;
+mod directory;
+mod keys;
+mod receipts;
+mod table;
 
+use std::future::Future;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::config;
+use crate::config::{self, Loaded, Settings};
 use crate::failure::Failure;
+use crate::rooms::{FirstStart, Rooms};
 
 /// A telephone secretary's server.
 ///
@@ -25,6 +33,9 @@ pub struct Cli {
         value_name = "FILE"
     )]
     config: PathBuf,
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -33,6 +44,31 @@ pub struct Cli {
 enum Command {
     /// Say what the server would do with this configuration, without doing it.
     Check,
+    /// Customers, their numbers, and receptionists.
+    #[command(subcommand)]
+    Directory(directory::Command),
+    /// Calls: who rang whom, and what became of it.
+    #[command(subcommand)]
+    Call(calls::Command),
+    /// What parties answered when they were asked whether they may be recorded.
+    #[command(subcommand)]
+    Receipt(receipts::Command),
+    /// The keys that everything kept is sealed with.
+    #[command(subcommand)]
+    Keys(keys::Command),
+}
+
+/// What every command is given.
+struct Context {
+    settings: Settings,
+    json: bool,
+}
+
+impl Context {
+    /// Opens what is kept.
+    async fn rooms(&self, first_start: FirstStart) -> Result<Rooms, Failure> {
+        Rooms::open(&self.settings, first_start).await
+    }
 }
 
 impl Cli {
@@ -42,8 +78,33 @@ impl Cli {
     /// What went wrong, with an exit code.
     pub fn execute(self) -> Result<(), Failure> {
         let loaded = config::load(&self.config, std::env::vars())?;
+        if let Command::Check = self.command {
+            return check::check(&self.config, &loaded);
+        }
+        crate::protect::process().map_err(|error| {
+            Failure::failed(format!("core dumps cannot be turned off: {error}"), "start it with ulimit -c 0")
+        })?;
+        let Loaded { settings, .. } = loaded;
+        let context = Context { settings, json: self.json };
         match self.command {
-            Command::Check => check::check(&self.config, &loaded),
+            Command::Check => Ok(()),
+            Command::Directory(command) => command_runtime(directory::execute(command, &context)),
+            Command::Call(command) => command_runtime(calls::execute(command, &context)),
+            Command::Receipt(command) => command_runtime(receipts::execute(command, &context)),
+            Command::Keys(command) => command_runtime(keys::execute(command, &context)),
         }
     }
+}
+
+/// Runs one command to its end.
+fn command_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::failed(error, "try again"))?.block_on(command)
+}
+
+/// Prints a value as indented JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value);
+    println!("{}", text.map_err(|error| Failure::failed(error, "report this: it is a bug"))?);
+    Ok(())
 }

@@ -67,7 +67,8 @@ impl Drop for Line {
     fn drop(&mut self) {
         let text = std::mem::take(&mut self.text);
         if !text.is_empty()
-            && let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.lines.queue.try_send(text)
+            && let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+                self.lines.queue.try_send(text)
         {
             self.lines.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -103,7 +104,10 @@ fn write_all(lines: &Receiver<Vec<u8>>, mut files: Option<DailyFiles>, lost: &At
         }
         let lost = lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let _ = writeln!(io::stderr(), "{lost} log lines were lost: they came faster than they could be written");
+            let _ = writeln!(
+                io::stderr(),
+                "{lost} log lines were lost: they came faster than they could be written"
+            );
         }
     }
 }

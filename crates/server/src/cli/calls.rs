@@ -1,0 +1,183 @@
+//! `vorzimmer call`.
+
+use clap::Subcommand;
+use vorzimmer_store::{CallStory, Page};
+use vorzimmer_types::event::{Caller, Hop};
+use vorzimmer_types::{CallId, CallRecord, E164, EventRecord};
+
+use super::table::{Table, word};
+use super::{Context, audit, print_json};
+use crate::failure::Failure;
+use crate::rooms::{FirstStart, database_failure};
+
+/// What the audit log says when nobody said what for.
+const UNSTATED: &str = "not stated";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// The newest calls.
+    List {
+        /// How many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// One call: its record, what happened when, and who consented.
+    Show {
+        /// The call's id.
+        call: CallId,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// The calls in which a number was rung, rang, or forwarded.
+    Find {
+        /// The number: + and digits.
+        #[arg(long)]
+        number: E164,
+        #[command(flatten)]
+        why: Why,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Why {
+    /// What you need it for; written into the audit log.
+    #[arg(long, value_parser = audit::purpose)]
+    purpose: Option<String>,
+}
+
+impl Why {
+    fn words(&self) -> &str {
+        self.purpose.as_deref().unwrap_or(UNSTATED)
+    }
+}
+
+pub(super) async fn execute(command: Command, context: &Context) -> Result<(), Failure> {
+    let store = context.rooms(FirstStart::Refused).await?.store;
+    match command {
+        Command::List { limit, why } => {
+            audit::record(&store, "call-list", "calls", why.words()).await?;
+            let calls = store.calls(Page::newest(limit)).await.map_err(database_failure)?;
+            show_list(&calls.records, context)
+        }
+        Command::Show { call, why } => {
+            audit::record(&store, "call-show", &call.to_string(), why.words()).await?;
+            let story = store.story(call).await.map_err(database_failure)?;
+            if context.json { print_json(&as_json(&story)) } else { show(&story) }
+        }
+        Command::Find { number, why } => {
+            audit::record(&store, "call-find", "calls", why.words()).await?;
+            let found = store.find_by_number(&number).await.map_err(database_failure)?;
+            show_list(&found, context)
+        }
+    }
+}
+
+fn show_list(records: &[CallRecord], context: &Context) -> Result<(), Failure> {
+    if context.json {
+        return print_json(&records);
+    }
+    let mut table =
+        Table::new(&["offered", "call", "number", "caller", "disposition", "seconds", "recording"]);
+    for record in records {
+        let talked = record.connected_at.zip(record.ended_at).map(|(from, to)| (to.0 - from.0) / 1000);
+        table.row([
+            record.offered_at.map(|at| at.to_string()).unwrap_or_default(),
+            record.call.to_string(),
+            record.did.as_ref().map(|did| did.expose().as_str().to_owned()).unwrap_or_default(),
+            caller(&record.caller),
+            word(&record.disposition),
+            talked.map(|seconds| seconds.to_string()).unwrap_or_default(),
+            recordings(record),
+        ]);
+    }
+    table.print();
+    Ok(())
+}
+
+fn recordings(record: &CallRecord) -> String {
+    let results = record.recordings.iter().map(|recording| match &recording.destroyed {
+        Some(why) => format!("destroyed ({why})"),
+        None => recording.result.map_or_else(|| "open".to_owned(), |result| word(&result)),
+    });
+    results.collect::<Vec<_>>().join(", ")
+}
+
+fn caller(caller: &Caller) -> String {
+    match caller {
+        Caller::Known { address, name: None } => address.expose().clone(),
+        Caller::Known { address, name: Some(name) } => format!("{} ({})", address.expose(), name.expose()),
+        Caller::Withheld => "withheld".to_owned(),
+        Caller::Unknown => "unknown".to_owned(),
+    }
+}
+
+fn hop(hop: &Hop) -> String {
+    let from = hop.from.as_ref().map_or("private", |from| from.expose());
+    format!("{from} ({}, {} times, {})", hop.reason, hop.count, hop.source)
+}
+
+fn show(story: &CallStory) -> Result<(), Failure> {
+    let record = &story.record;
+    println!("call         {}", record.call);
+    println!("trunk        {}", record.trunk);
+    println!("number       {}", record.did.as_ref().map_or("", |did| did.expose().as_str()));
+    println!("caller       {}", caller(&record.caller));
+    for forwarded in &record.chain {
+        println!("forwarded by {}", hop(forwarded));
+    }
+    println!("policy       {}", word(&record.policy));
+    println!("disposition  {} ({})", word(&record.disposition), record.why);
+    for recording in &record.recordings {
+        let id = recording.recording.map_or_else(|| "never began".to_owned(), |id| id.to_string());
+        let result = recording.result.map_or_else(|| "open".to_owned(), |result| word(&result));
+        let [caller, other] = recording.gaps;
+        println!(
+            "recording    {id}: {result}, {} ms, gaps {caller}+{other} {}{}",
+            recording.duration_ms,
+            recording.why,
+            recording.destroyed.as_ref().map(|why| format!(" destroyed: {why}")).unwrap_or_default()
+        );
+    }
+    println!("\ntimeline");
+    for event in &story.events {
+        println!("  {}  {}", event.at, timeline(event));
+    }
+    println!("\nconsent");
+    for signed in &story.receipts {
+        let receipt = &signed.receipt;
+        println!(
+            "  {}  {} {}: {} {}",
+            receipt.at,
+            word(&receipt.role),
+            receipt.party,
+            word(&receipt.answer),
+            word(&receipt.method)
+        );
+    }
+    Ok(())
+}
+
+/// One event as a line: its name, then what it holds.
+fn timeline(event: &EventRecord) -> String {
+    let Ok(serde_json::Value::Object(mut fields)) = serde_json::to_value(&event.event) else {
+        return String::new();
+    };
+    let name = fields.remove("event").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
+    // A receipt is shown whole below.
+    fields.remove("receipt");
+    let details: Vec<String> = fields
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(field, value)| match value {
+            serde_json::Value::String(text) => format!("{field} {text}"),
+            value => format!("{field} {value}"),
+        })
+        .collect();
+    format!("{name:<20} {}", details.join(", "))
+}
+
+fn as_json(story: &CallStory) -> serde_json::Value {
+    serde_json::json!({ "record": story.record, "events": story.events, "receipts": story.receipts })
+}
