@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use vorzimmer_types::CallId;
+
 use super::Shared;
 use super::commit::commit;
 use crate::error::StoreError;
@@ -20,34 +22,49 @@ pub(super) async fn replay(
     settings: LogSettings,
 ) -> Result<bool, StoreError> {
     let most = settings.batch_records.max(1);
-    let (opener, teller) = (store.clone(), Arc::clone(&shared));
-    let (events, place) = on_spool(&spool, move |spool| {
+    let opener = store.clone();
+    let (opened, place) = on_spool(&spool, move |spool| {
         let (sealed, place) = spool.peek(most)?;
-        Ok((open(&opener.inner.seals, &teller, sealed)?, place))
+        Ok((Opened::from(&opener.inner.seals, sealed)?, place))
     })
     .await?;
-    commit(&store, &shared, &settings, &events, None).await?;
-    on_spool(&spool, move |spool| spool.advance(place).map(|()| !spool.is_empty())).await
+    commit(&store, &shared, &settings, &opened.events, None).await?;
+    let more = on_spool(&spool, move |spool| spool.advance(place).map(|()| !spool.is_empty())).await?;
+    // Only now: a step that is done again would count again.
+    shared.forgotten.fetch_add(opened.forgotten, Ordering::Relaxed);
+    for (call, seq, error) in opened.senseless {
+        shared.lost.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%call, seq, %error, "an event in the spool makes no sense and was lost");
+    }
+    Ok(more)
 }
 
-/// Opens what waited. What was due meanwhile is left out; what makes no sense is lost, loudly.
-fn open(seals: &Seals, shared: &Shared, sealed: Vec<SealedEvent>) -> Result<Vec<Prepared>, StoreError> {
-    let mut events = Vec::with_capacity(sealed.len());
-    for event in sealed {
-        let (call, seq) = (event.call, event.seq);
-        match Prepared::open(seals, event) {
-            Ok(event) => events.push(event),
-            Err(StoreError::Vault { source }) if is_forgotten(&source) => {
-                shared.forgotten.fetch_add(1, Ordering::Relaxed);
+/// What waited, opened.
+#[derive(Default)]
+struct Opened {
+    events: Vec<Prepared>,
+    /// How many were due meanwhile and are left out.
+    forgotten: u64,
+    /// What makes no sense.
+    senseless: Vec<(CallId, u32, StoreError)>,
+}
+
+impl Opened {
+    fn from(seals: &Seals, sealed: Vec<SealedEvent>) -> Result<Self, StoreError> {
+        let mut opened = Self::default();
+        for event in sealed {
+            let (call, seq) = (event.call, event.seq);
+            match Prepared::open(seals, event) {
+                Ok(event) => opened.events.push(event),
+                Err(StoreError::Vault { source }) if is_forgotten(&source) => opened.forgotten += 1,
+                Err(error @ (StoreError::Content { .. } | StoreError::Contradiction { .. })) => {
+                    opened.senseless.push((call, seq, error));
+                }
+                Err(error) => return Err(error),
             }
-            Err(error @ (StoreError::Content { .. } | StoreError::Contradiction { .. })) => {
-                shared.lost.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(%call, seq, %error, "an event in the spool makes no sense and was lost");
-            }
-            Err(error) => return Err(error),
         }
+        Ok(opened)
     }
-    Ok(events)
 }
 
 /// Does disk work with the spool on a thread that may block.
