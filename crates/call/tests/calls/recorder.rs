@@ -1,0 +1,84 @@
+//! A recorder that fails fails audibly: every recording has exactly one end, and the call goes on.
+
+use vorzimmer_types::consent::Policy;
+use vorzimmer_types::directory::RingOrder::Together;
+use vorzimmer_types::event::{Event, RecordingResult};
+
+use crate::stage::{Quirks, Stage, alaw};
+use crate::world::FakeWorld;
+
+/// Two who talk since 10.0 and are recorded, as far as the recorder does what it is told.
+fn recorded(quirks: Quirks) -> Stage {
+    let world = FakeWorld::new(Policy::AskBeforeConnect).team(Together, &[("anna", 20)]).without_greeting();
+    let mut stage = Stage::new(world);
+    stage.quirks = quirks;
+    stage.invite(Some(&alaw()));
+    stage.until(6.0);
+    stage.presses("caller", "1");
+    stage.until(10.0);
+    stage.answers("anna-desk");
+    stage.until(12.0);
+    stage.seen();
+    stage
+}
+
+fn ends(stage: &Stage) -> Vec<(RecordingResult, String)> {
+    let ends = stage.events.iter().filter_map(|record| match &record.event {
+        Event::RecordingFinished { result, why, .. } => Some((*result, why.clone())),
+        _ => None,
+    });
+    ends.collect()
+}
+
+#[test]
+fn a_recorder_that_never_starts() {
+    let mut stage = recorded(Quirks { recorder_is_dead: true, ..Quirks::default() });
+    stage.until(40.0);
+    stage.expect("15.0 stop recording (the call ended)");
+    assert_eq!(ends(&stage), [(RecordingResult::Failed, "the recorder did not start in time".into())]);
+    stage.hangs_up("caller");
+    stage.expect("40.0 unbridge\n40.0 bye anna-desk (Q.850 16)");
+    stage.expect_nothing_left();
+    assert_eq!(ends(&stage).len(), 1);
+}
+
+#[test]
+fn a_recorder_that_never_says_it_has_closed() {
+    let mut stage = recorded(Quirks { recorder_never_closes: true, ..Quirks::default() });
+    stage.until(20.0);
+    stage.hangs_up("caller");
+    stage.until(49.0);
+    assert!(ends(&stage).is_empty() && stage.exchange.overview().closing == 1);
+    stage.expect_nothing_left();
+    let why = "the recorder did not say in time that it had closed the recording";
+    assert_eq!(ends(&stage), [(RecordingResult::Failed, why.into())]);
+}
+
+#[test]
+fn a_recording_that_breaks_off_is_told_and_the_call_goes_on() {
+    for (result, why) in
+        [(RecordingResult::Degraded, "the disk is full"), (RecordingResult::Failed, "no key")]
+    {
+        let mut stage = recorded(Quirks::default());
+        stage.recorder_breaks(result, why);
+        stage.until(30.0);
+        stage.expect("");
+        assert_eq!(ends(&stage), [(result, why.into())]);
+        stage.hangs_up("caller");
+        stage.expect("30.0 unbridge\n30.0 bye anna-desk (Q.850 16)");
+        stage.expect_nothing_left();
+        assert_eq!(ends(&stage).len(), 1);
+    }
+}
+
+#[test]
+fn what_broke_off_is_destroyed_too_when_consent_is_withdrawn() {
+    let mut stage = recorded(Quirks::default());
+    stage.recorder_breaks(RecordingResult::Degraded, "the disk is full");
+    stage.presses("caller", "*9");
+    assert!(stage.seen().contains("destroy recording (withdrawn)"));
+    stage.until(20.0);
+    stage.hangs_up("caller");
+    stage.expect_nothing_left();
+    assert_eq!(stage.record().recordings[0].destroyed.as_deref(), Some("withdrawn"));
+}

@@ -1,0 +1,146 @@
+//! The directory, devices and prompts of the tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use vorzimmer_call::World;
+use vorzimmer_sip::ua::{Binding, Flow, Transport};
+use vorzimmer_types::consent::{Language, Policy, PromptVersion, Receipt, SignedReceipt};
+use vorzimmer_types::directory::{
+    Credential, Customer, Directory, OnWithdrawal, Place, Receptionist, RingOrder, RingPlan, StandingConsent,
+};
+use vorzimmer_types::{CustomerId, Pii, ReceptionistId, UnixMillis};
+
+pub const DID: &str = "+493023125001";
+pub const CALLER: &str = "+4915112345678";
+
+#[derive(Debug)]
+pub struct FakeWorld {
+    pub directory: Directory,
+    pub devices: BTreeMap<ReceptionistId, Vec<&'static str>>,
+    pub missing_prompts: BTreeSet<&'static str>,
+}
+
+pub fn receptionist(name: &str) -> ReceptionistId {
+    let first = name.bytes().next().unwrap_or(0);
+    ReceptionistId::from_bytes([first; 16])
+}
+
+impl FakeWorld {
+    /// Anna (desk and cell) and Ben have a standing consent, Carol has none and speaks English.
+    pub fn new(policy: Policy) -> Self {
+        let customer = Customer {
+            id: CustomerId::from_bytes([1; 16]),
+            key: Pii::new("kanzlei".into()),
+            name: Pii::new("Kanzlei Beispiel".into()),
+            numbers: vec![Pii::new(DID.parse().expect("a number"))],
+            language: Language::De,
+            greeting: Some("greeting-default".into()),
+            recording: policy,
+            purpose: "Anliegen weitergeben".into(),
+            on_withdrawal: OnWithdrawal::Destroy,
+            plan: RingPlan::default(),
+        };
+        let receptionists = vec![
+            somebody("anna", Language::De, true),
+            somebody("ben", Language::De, true),
+            somebody("carol", Language::En, false),
+        ];
+        let devices = BTreeMap::from([
+            (receptionist("anna"), vec!["anna-desk"]),
+            (receptionist("ben"), vec!["ben-desk"]),
+            (receptionist("carol"), vec!["carol-desk"]),
+        ]);
+        let directory = Directory { customers: vec![customer], receptionists };
+        Self { directory, devices, missing_prompts: BTreeSet::new() }
+    }
+
+    pub fn team(mut self, order: RingOrder, team: &[(&str, u16)]) -> Self {
+        let place = |(name, timeout_s): &(&str, u16)| Place {
+            receptionist: receptionist(name),
+            timeout_s: *timeout_s,
+        };
+        self.customer().plan = RingPlan { order, team: team.iter().map(place).collect() };
+        self
+    }
+
+    pub fn devices(mut self, name: &str, devices: &[&'static str]) -> Self {
+        self.devices.insert(receptionist(name), devices.to_vec());
+        self
+    }
+
+    pub fn without_greeting(mut self) -> Self {
+        self.customer().greeting = None;
+        self
+    }
+
+    pub fn without_prompt(mut self, name: &'static str) -> Self {
+        self.missing_prompts.insert(name);
+        self
+    }
+
+    pub fn keeping_withdrawn(mut self) -> Self {
+        self.customer().on_withdrawal = OnWithdrawal::Keep;
+        self
+    }
+
+    fn customer(&mut self) -> &mut Customer {
+        self.directory.customers.first_mut().expect("one customer")
+    }
+}
+
+fn somebody(name: &str, language: Language, standing: bool) -> Receptionist {
+    let given = StandingConsent { given_on: "2026-01-31".into(), text: "employee-consent v1".into() };
+    Receptionist {
+        id: receptionist(name),
+        login: Pii::new(name.into()),
+        name: Pii::new(name.into()),
+        language,
+        standing_consent: standing.then_some(given),
+        credential: Credential { realm: String::new(), ha1_md5: String::new(), ha1_sha256: String::new() },
+    }
+}
+
+pub fn flow() -> Flow {
+    let address = |text: &str| -> SocketAddr { text.parse().expect("an address") };
+    Flow {
+        transport: Transport::Udp,
+        local: address("192.0.2.1:5060"),
+        remote: address("192.0.2.9:5060"),
+        connection: None,
+    }
+}
+
+impl World for FakeWorld {
+    fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    fn devices(&self, receptionist: ReceptionistId) -> Vec<Binding> {
+        let binding = |name: &&'static str| Binding {
+            receptionist,
+            contact: Pii::new((*name).to_owned()),
+            flow: flow(),
+            call_id: Pii::new("registration".into()),
+            cseq: 1,
+            instance: None,
+            q_milli: 1000,
+            expires_at: UnixMillis(i64::MAX),
+        };
+        self.devices.get(&receptionist).map(|names| names.iter().map(binding).collect()).unwrap_or_default()
+    }
+
+    fn prompt(&self, name: &str, language: Language) -> Option<PromptVersion> {
+        let shipped = !self.missing_prompts.contains(name);
+        shipped.then(|| PromptVersion {
+            name: name.into(),
+            version: 1,
+            language,
+            sha256: format!("{name}{language:?}"),
+        })
+    }
+
+    fn sign(&self, receipt: Receipt) -> SignedReceipt {
+        SignedReceipt { receipt, signature: "signed".into(), key: "key".into() }
+    }
+}
