@@ -4,7 +4,7 @@
 //! |---|---|
 //! | a receptionist's phone | 403: receptionists take calls |
 //! | a number that is nobody's | 404 |
-//! | a call that was forwarded in a circle | 482 |
+//! | a call that was forwarded in a circle | 482 (483 if no hop is left) |
 //! | while draining, or full | 503 with Retry-After |
 //! | without audio that we can take | 488 (400 if it cannot be read) |
 
@@ -12,7 +12,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use vorzimmer_sdp::{Description, Local, Session};
+use vorzimmer_sip::identity::{IdentityError, NumberPlan};
 use vorzimmer_sip::ua::{Command, Flow, Peer, SessionId};
+use vorzimmer_types::directory::Customer;
 use vorzimmer_types::{CallId, Event};
 
 use crate::call::{Arrival, Call};
@@ -40,58 +42,61 @@ struct Refusal {
 impl Invitation {
     /// The call, or an answer that says why not.
     pub(crate) fn admit(self, full: bool, hands: &mut Hands<'_>) -> Option<(CallId, Call)> {
-        let Peer::Trunk { name: trunk, .. } = self.peer else {
-            hands.sip(Command::Refuse {
-                session: self.session,
-                status: 403,
-                reason: None,
-                retry_after: None,
-            });
+        let Self { session, peer, request, sdp, flow } = self;
+        let Peer::Trunk { id: trunk_id, name: trunk } = peer else {
+            hands.sip(Command::Refuse { session, status: 403, reason: None, retry_after: None });
             return None;
         };
         let id = CallId::random(hands.entropy);
-        let identity = Identity::read(&self.request);
-        let customer = identity
-            .as_ref()
-            .and_then(|identity| hands.world.directory().customer_by_number(identity.did.expose()).cloned());
-        let (Some(identity), Some(customer)) = (identity, customer) else {
-            let mut journal = Journal::new(id, None);
-            refuse(
-                self.session,
-                &Refusal { status: 404, why: "the number is nobody's" },
-                &mut journal,
-                hands,
-            );
-            return None;
+        let (identity, customer) = match whose(&request, hands.config.plan_of(trunk_id), hands) {
+            Ok(whose) => whose,
+            Err(refusal) => {
+                refuse(session, &refusal, &mut Journal::new(id, None), hands);
+                return None;
+            }
         };
         let mut journal = Journal::new(id, Some(customer.id));
         let (did, caller, chain) = (identity.did.clone(), identity.caller.clone(), identity.chain.clone());
         journal.write(hands, Event::Offered { trunk, did, caller, chain, policy: customer.recording });
-        match check(&identity, full, self.sdp.as_ref(), self.flow.local.ip(), hands) {
+        let local = flow.local.ip();
+        match check(full, sdp.as_ref(), local, hands) {
             Ok(offer) => {
-                let (session, local) = (self.session, self.flow.local.ip());
                 let arrival = Arrival { id, session, customer, identity, journal, offer, local };
                 Some((id, Call::arrive(arrival, hands)))
             }
             Err(refusal) => {
-                refuse(self.session, &refusal, &mut journal, hands);
+                refuse(session, &refusal, &mut journal, hands);
                 None
             }
         }
     }
 }
 
+/// Whose call it is. Of a call that is nobody's, nothing about the people on it is kept.
+fn whose(
+    request: &rsip::Request,
+    plan: &NumberPlan,
+    hands: &Hands<'_>,
+) -> Result<(Identity, Customer), Refusal> {
+    let identity = Identity::read(request, plan).map_err(|error| Refusal {
+        status: error.status().code(),
+        why: match error {
+            IdentityError::NoNumber => "no number of ours was rung",
+            IdentityError::ForwardingLoop(_) => "it was forwarded in a circle",
+        },
+    })?;
+    let customer = hands.world.directory().customer_by_number(identity.did.expose());
+    let customer = customer.ok_or(Refusal { status: 404, why: "the number is nobody's" })?.clone();
+    Ok((identity, customer))
+}
+
 /// Whether the call can be taken; its offer, if it came with one.
 fn check(
-    identity: &Identity,
     full: bool,
     sdp: Option<&Bytes>,
     local: IpAddr,
     hands: &mut Hands<'_>,
 ) -> Result<Option<Description>, Refusal> {
-    if identity.is_loop() {
-        return Err(Refusal { status: 482, why: "it was forwarded in a circle" });
-    }
     if full {
         return Err(Refusal { status: 503, why: "no further calls are taken at the moment" });
     }

@@ -1,6 +1,10 @@
 //! What the operator may set about calls.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use vorzimmer_sip::identity::NumberPlan;
+use vorzimmer_types::TrunkId;
 
 /// The operator's settings. What is not here is a bound in [`crate::limits`].
 #[derive(Clone, Debug)]
@@ -11,14 +15,29 @@ pub struct ExchangeConfig {
     pub retry_after: Duration,
     /// The longest call; after that it is ended with a word of good-bye.
     pub max_call: Duration,
+    /// How trunks write numbers, and where they tell which was reached.
+    pub number_plan: NumberPlan,
+    /// Trunks that do it differently.
+    pub trunk_plans: BTreeMap<TrunkId, NumberPlan>,
+}
+
+impl ExchangeConfig {
+    /// How this trunk writes numbers.
+    #[must_use]
+    pub fn plan_of(&self, trunk: TrunkId) -> &NumberPlan {
+        self.trunk_plans.get(&trunk).unwrap_or(&self.number_plan)
+    }
 }
 
 impl Default for ExchangeConfig {
+    /// A thousand calls of up to four hours, with numbers as Germany writes them.
     fn default() -> Self {
         Self {
             max_calls: 1000,
             retry_after: Duration::from_secs(30),
             max_call: Duration::from_secs(4 * 60 * 60),
+            number_plan: NumberPlan::germany(),
+            trunk_plans: BTreeMap::new(),
         }
     }
 }

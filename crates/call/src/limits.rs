@@ -50,6 +50,3 @@ pub const SAME_PRESS_WITHIN: Duration = Duration::from_millis(1000);
 
 /// How many presses are remembered while their double may still come.
 pub const PRESSES_REMEMBERED: usize = 16;
-
-/// How many forwardings a call may have behind it; beyond, it is taken for a loop.
-pub const FORWARDINGS_AT_MOST: u32 = 20;

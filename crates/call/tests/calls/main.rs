@@ -1,9 +1,12 @@
 //! Calls from the first INVITE to the last report, in virtual time, against a world that behaves.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a script that cannot go on is a test that fails")]
+
 mod codecs;
 mod consent;
 mod ends;
 mod hold;
+mod identity;
 mod in_call;
 mod random;
 mod recorder;
