@@ -1,0 +1,326 @@
+//! Offers as they are seen in the field, and what we answer.
+
+use vorzimmer_sdp::{Codec, Description, Direction, Local, Negotiated, Refusal, Session};
+use vorzimmer_types::entropy::Seeded;
+
+const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
+
+fn local() -> Local {
+    Local::new("198.51.100.7:40000".parse().unwrap())
+}
+
+fn answer_to(offer: &[u8], local: &Local) -> Result<(Description, Negotiated), Refusal> {
+    Session::new(&mut Seeded::new(1)).answer(&Description::parse(offer)?, local)
+}
+
+/// What was agreed on, in one line: codec, payload type, telephone-event, packet length, our direction, where to.
+fn gist(agreed: &Negotiated) -> String {
+    let format = &agreed.format;
+    let events = format.events.map_or("-".to_owned(), |events| format!("{}/{}", events.send, events.receive));
+    format!(
+        "{}={} te={events} {}ms {} {} {}",
+        format.send.codec.name(),
+        format.send.payload_type,
+        format.ptime_ms,
+        agreed.direction.name(),
+        agreed.rtp,
+        agreed.rtcp.port(),
+    )
+}
+
+fn result(offer: &[u8]) -> String {
+    match answer_to(offer, &local()) {
+        Ok((_, agreed)) => gist(&agreed),
+        Err(refusal) => format!("{} {} {refusal}", refusal.status(), refusal.warning()),
+    }
+}
+
+/// Offers that differ from a plain one in their media lines only.
+const MEDIA_CASES: &[(&str, &str, &str)] = &[
+    (
+        "a German carrier's trunk",
+        "m=audio 10000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
+         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n",
+        "PCMA=8 te=101/101 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "static payload types without a map",
+        "m=audio 10000 RTP/AVP 0 8\r\n",
+        "PCMU=0 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "the offerer's order decides",
+        "m=audio 10000 RTP/AVP 18 9 0 8\r\na=rtpmap:0 PCMU/8000\r\n",
+        "PCMU=0 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "a browser-like list: Opus, G.722, three telephone-events",
+        "m=audio 10000 RTP/AVP 111 9 0 8 110 112 126\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10\r\n\
+         a=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+         a=rtpmap:110 telephone-event/48000\r\na=rtpmap:112 telephone-event/16000\r\n\
+         a=rtpmap:126 telephone-event/8000\r\n",
+        "PCMU=0 te=126/126 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "telephone-event at other clock rates only",
+        "m=audio 10000 RTP/AVP 8 100\r\na=rtpmap:100 telephone-event/16000\r\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "A-law under a dynamic payload type",
+        "m=audio 10000 RTP/AVP 96\r\na=rtpmap:96 PCMA/8000\r\n",
+        "PCMA=96 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "odd casing, one channel spelled out",
+        "m=AUDIO 10000 rtp/avp 8 101\r\na=RTPMAP:8 pcma/8000/1\r\na=rtpmap:101 Telephone-Event/8000\r\n",
+        "PCMA=8 te=101/101 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "telephone-event without ranges and listed first",
+        "m=audio 10000 RTP/AVP 101 8\r\na=rtpmap:101 telephone-event/8000\r\n",
+        "PCMA=8 te=101/101 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "packets of 30 ms",
+        "m=audio 10000 RTP/AVP 8\r\na=ptime:30\r\n",
+        "PCMA=8 te=- 30ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "packets beyond what we make",
+        "m=audio 10000 RTP/AVP 8\r\na=ptime:200\r\n",
+        "PCMA=8 te=- 60ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "no packet above 10 ms",
+        "m=audio 10000 RTP/AVP 8\r\na=maxptime:10\r\n",
+        "PCMA=8 te=- 10ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "packet lengths of 0, and in fractions",
+        "m=audio 10000 RTP/AVP 8\r\na=ptime:0\r\na=maxptime:40.0\r\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "hold by sendonly",
+        "m=audio 10000 RTP/AVP 8\r\na=sendonly\r\n",
+        "PCMA=8 te=- 20ms recvonly 192.0.2.1:10000 10001",
+    ),
+    (
+        "hold by inactive",
+        "m=audio 10000 RTP/AVP 8\r\na=inactive\r\n",
+        "PCMA=8 te=- 20ms inactive 192.0.2.1:10000 10001",
+    ),
+    (
+        "only listening",
+        "m=audio 10000 RTP/AVP 8\r\na=recvonly\r\n",
+        "PCMA=8 te=- 20ms sendonly 192.0.2.1:10000 10001",
+    ),
+    (
+        "hold by an address of nowhere",
+        "m=audio 10000 RTP/AVP 8\r\nc=IN IP4 0.0.0.0\r\na=sendrecv\r\n",
+        "PCMA=8 te=- 20ms recvonly 0.0.0.0:10000 10001",
+    ),
+    (
+        "nowhere, and only listening",
+        "m=audio 10000 RTP/AVP 8\r\nc=IN IP4 0.0.0.0\r\na=recvonly\r\n",
+        "PCMA=8 te=- 20ms inactive 0.0.0.0:10000 10001",
+    ),
+    (
+        "nowhere by name",
+        "m=audio 10000 RTP/AVP 8\r\nc=IN IP6 host.invalid\r\n",
+        "PCMA=8 te=- 20ms recvonly [::]:10000 10001",
+    ),
+    (
+        "the media's own address",
+        "m=audio 10000 RTP/AVP 8\r\nc=IN IP4 203.0.113.9\r\n",
+        "PCMA=8 te=- 20ms sendrecv 203.0.113.9:10000 10001",
+    ),
+    (
+        "RTCP elsewhere",
+        "m=audio 10000 RTP/AVP 8\r\na=rtcp:53020 IN IP4 203.0.113.9\r\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 53020",
+    ),
+    (
+        "feedback profile",
+        "m=audio 10000 RTP/AVPF 8\r\na=rtcp-fb:8 nack\r\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "encrypted first, plain as second choice",
+        "m=audio 9998 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc\r\nm=audio 10000 RTP/AVP 8\r\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "two ports, double spaces, numbers that are none, doubles",
+        "m=audio  10000/2  RTP/AVP 8 8 x 300 0\r\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "video and fax beside it",
+        "m=video 20000 RTP/AVP 96\r\na=sendonly\r\nm=audio 10000 RTP/AVP 8\r\nm=image 30000 udptl t38\r\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    ("only encrypted", "m=audio 10000 RTP/SAVP 8\r\n", "488 302 only encrypted audio is offered"),
+    ("only DTLS", "m=audio 10000 UDP/TLS/RTP/SAVPF 8\r\n", "488 302 only encrypted audio is offered"),
+    ("another transport", "m=audio 10000 TCP/MRCPv2 1\r\n", "488 302 the transport is not RTP/AVP"),
+    ("no codec of ours", "m=audio 10000 RTP/AVP 18 9\r\n", "488 305 no codec in common"),
+    (
+        "wide-band A-law is not A-law",
+        "m=audio 1 RTP/AVP 96\r\na=rtpmap:96 PCMA/16000\r\n",
+        "488 305 no codec in common",
+    ),
+    (
+        "two-channel A-law is not A-law",
+        "m=audio 1 RTP/AVP 96\r\na=rtpmap:96 PCMA/8000/2\r\n",
+        "488 305 no codec in common",
+    ),
+    (
+        "only telephone-event",
+        "m=audio 1 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n",
+        "488 305 no codec in common",
+    ),
+    ("only video", "m=video 10000 RTP/AVP 96\r\n", "488 304 no audio is offered"),
+    ("no media at all", "", "488 304 no audio is offered"),
+    ("port 0", "m=audio 0 RTP/AVP 8\r\n", "488 304 no audio is offered"),
+    (
+        "a name for an address",
+        "m=audio 1 RTP/AVP 8\r\nc=IN IP4 sip.example.org\r\n",
+        "488 301 no usable address for audio",
+    ),
+    ("multicast", "m=audio 1 RTP/AVP 8\r\nc=IN IP4 224.2.1.1/127\r\n", "488 301 no usable address for audio"),
+    (
+        "the other IP version",
+        "m=audio 1 RTP/AVP 8\r\nc=IN IP6 2001:db8::1\r\n",
+        "488 301 the address is of the other IP version",
+    ),
+    (
+        "a port beyond sixteen bits",
+        "m=audio 70000 RTP/AVP 8\r\n",
+        "400 399 not a session description: Media port",
+    ),
+    ("no formats", "m=audio 10000 RTP/AVP\r\n", "400 399 not a session description: Media fmt"),
+];
+
+#[test]
+fn media_lines() {
+    for (what, media, expected) in MEDIA_CASES {
+        assert_eq!(result(format!("{HEAD}{media}").as_bytes()), *expected, "{what}");
+    }
+}
+
+/// Whole descriptions that are odd above their media lines.
+const WHOLE_CASES: &[(&str, &[u8], &str)] = &[
+    (
+        "bare line feeds, Latin-1 in the name, numbers beyond 64 bits",
+        b"v=0\no=B\xfcro 99999999999999999999 99999999999999999999 IN IP4 192.0.2.1\ns=Anlage B\xfcro\n\
+          c=IN IP4 192.0.2.1\nt=0 0\nm=audio 10000 RTP/AVP 8\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "no origin, no name, no time, spaces at line ends",
+        b"v=0 \r\nc=IN IP4 192.0.2.1 \r\nm=audio 10000 RTP/AVP 8 \r\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "an origin with too few fields, a broken bandwidth and time",
+        b"v=0\r\no=- 1\r\ns=\r\nb=nonsense\r\nt=now later\r\nz=x\r\nc=IN IP4 192.0.2.1\r\nm=audio 10000 RTP/AVP 8\r\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "hold said once for the whole session",
+        b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\na=sendonly\r\nm=audio 10000 RTP/AVP 8\r\n",
+        "PCMA=8 te=- 20ms recvonly 192.0.2.1:10000 10001",
+    ),
+    (
+        "a blank line in the middle and a NUL at the end",
+        b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\n\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 10000 RTP/AVP 8\r\n\0",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "an IPv4 address in IPv6 clothes",
+        b"v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc=IN IP6 ::ffff:192.0.2.1\r\nm=audio 10000 RTP/AVP 8\r\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "no address anywhere",
+        b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nm=audio 10000 RTP/AVP 8\r\n",
+        "488 301 no usable address for audio",
+    ),
+    ("nothing", b"", "400 399 not a session description: version"),
+    ("another version", b"v=1\r\ns=-\r\n", "400 399 not a session description: version"),
+    ("something else", b"<xml/>", "400 399 not a session description: version"),
+];
+
+#[test]
+fn whole_descriptions() {
+    for (what, offer, expected) in WHOLE_CASES {
+        assert_eq!(result(offer), *expected, "{what}");
+    }
+}
+
+#[test]
+fn ipv6_is_answered_with_ipv6() {
+    let offer = b"v=0\r\no=- 1 1 IN IP6 2001:db8::1\r\ns=-\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\nm=audio 10000 RTP/AVP 8\r\n";
+    let (answer, agreed) = answer_to(offer, &Local::new("[2001:db8::7]:40000".parse().unwrap())).unwrap();
+    assert_eq!(gist(&agreed), "PCMA=8 te=- 20ms sendrecv [2001:db8::1]:10000 10001");
+    let text = String::from_utf8(answer.to_bytes()).unwrap();
+    assert!(text.contains("c=IN IP6 2001:db8::7\r\n"), "{text}");
+}
+
+#[test]
+fn the_answer_on_the_wire() {
+    let offer = format!(
+        "{HEAD}m=video 20000 RTP/AVP 96 97\r\na=rtpmap:96 H264/90000\r\n\
+         m=audio 10000 RTP/AVP 9 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:30\r\na=sendonly\r\n"
+    );
+    let (answer, _) = answer_to(offer.as_bytes(), &local()).unwrap();
+    let text = String::from_utf8(answer.to_bytes()).unwrap();
+    let (origin, rest) = text.split_once("s=").unwrap();
+    assert!(origin.starts_with("v=0\r\no=- ") && origin.ends_with(" 1 IN IP4 198.51.100.7\r\n"), "{origin}");
+    assert_eq!(
+        rest,
+        "-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n\
+         m=video 0 RTP/AVP 96 97\r\n\
+         m=audio 40000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+         a=fmtp:101 0-15\r\na=ptime:30\r\na=recvonly\r\n"
+    );
+}
+
+#[test]
+fn the_other_legs_codec_is_chosen_where_it_is_offered() {
+    let offer = format!("{HEAD}m=audio 10000 RTP/AVP 8 0\r\n");
+    let prefer = |codec| Local { prefer: Some(codec), ..local() };
+    let (_, agreed) = answer_to(offer.as_bytes(), &prefer(Codec::Pcmu)).unwrap();
+    assert_eq!(agreed.format.send.codec, Codec::Pcmu);
+    let offer = format!("{HEAD}m=audio 10000 RTP/AVP 8\r\n");
+    let (_, agreed) = answer_to(offer.as_bytes(), &prefer(Codec::Pcmu)).unwrap();
+    assert_eq!(agreed.format.send.codec, Codec::Pcma);
+}
+
+#[test]
+fn our_own_hold_is_answered_too() {
+    let offer = format!("{HEAD}m=audio 10000 RTP/AVP 8\r\n");
+    let held = Local { direction: Direction::SendOnly, ..local() };
+    let (_, agreed) = answer_to(offer.as_bytes(), &held).unwrap();
+    assert_eq!(agreed.direction, Direction::SendOnly);
+    let offer = format!("{HEAD}m=audio 10000 RTP/AVP 8\r\na=sendonly\r\n");
+    let (_, agreed) = answer_to(offer.as_bytes(), &held).unwrap();
+    assert_eq!(agreed.direction, Direction::Inactive);
+    assert!(agreed.peer_holds());
+}
+
+#[test]
+fn no_debug_output_holds_an_address_or_a_key() {
+    let offer = format!(
+        "{HEAD}m=audio 10987 RTP/AVP 8\r\na=rtcp:10988 IN IP4 203.0.113.9\r\n\
+         a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0\r\n"
+    );
+    let offer = Description::parse(offer.as_bytes()).unwrap();
+    let mut session = Session::new(&mut Seeded::new(1));
+    let (answer, agreed) = session.answer(&offer, &local()).unwrap();
+    let all = format!("{offer:?} {answer:?} {agreed:?} {session:?} {:?}", local());
+    for secret in ["192.0", "203.0", "198.51", "10987", "10988", "40000", "c2VjcmV0"] {
+        assert!(!all.contains(secret), "{secret} in {all}");
+    }
+}
