@@ -1,4 +1,5 @@
 //! Whole exchanges: who offers, who answers, what changes and what stays (RFC 3264 §6–§8).
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail loudly")]
 
 use vorzimmer_sdp::{Codec, Description, Direction, Local, Media, Refusal, Session};
 use vorzimmer_types::entropy::Seeded;

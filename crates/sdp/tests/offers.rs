@@ -1,4 +1,5 @@
 //! Offers as they are seen in the field, and what we answer.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail loudly")]
 
 use vorzimmer_sdp::{Codec, Description, Direction, Local, Negotiated, Refusal, Session};
 use vorzimmer_types::entropy::Seeded;
