@@ -47,22 +47,17 @@ impl EndReason {
     }
 }
 
-/// What the final page says of one slot.
+/// Gaps of one kind in one party's sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SlotEnding {
-    /// How many gaps this party's sound has, by kind.
-    pub gaps: [u32; GAP_KINDS],
+pub struct Gaps {
+    /// How many.
+    pub count: u32,
     /// Milliseconds that they cover together.
-    pub missing_ms: u32,
+    pub ms: u32,
 }
 
-impl SlotEnding {
-    /// Gaps of all kinds.
-    #[must_use]
-    pub fn gap_count(&self) -> u32 {
-        self.gaps.iter().fold(0, |sum, count| sum.saturating_add(*count))
-    }
-}
+/// What the final page says of one slot: its gaps by kind.
+pub type SlotGaps = [Gaps; GAP_KINDS];
 
 /// What the final page says.
 ///
@@ -70,17 +65,19 @@ impl SlotEnding {
 /// plaintext of each slot's final segment, big-endian:
 ///   0 "LAST" | 4 u16 version=1 | 6 u8 reason | 7 u8 slot
 ///   8 u64 pages of sound before this one
-///  16 u32 milliseconds missing in this slot | 20 u32 gaps in this slot, of all kinds
-///  24 u32 [8] gaps in this slot by kind (the recorder's order)
-///  56 receipts root [32]
-///  88 zero [1928]
+///  16 u64 length of the recording in milliseconds
+///  24 receipts root [32]
+///  56 8 × (u32 gaps | u32 milliseconds they cover), this slot's, by kind (the recorder's order)
+/// 120 zero [1896]
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// Why it ended.
     pub reason: EndReason,
+    /// How long it is, from its start to its end, in milliseconds.
+    pub duration_ms: u64,
     /// Each slot's gaps.
-    pub slots: Vec<SlotEnding>,
+    pub slots: Vec<SlotGaps>,
     /// SHA-256 root of the consent receipts that permitted it from beginning to end.
     pub receipts_root: [u8; 32],
 }
@@ -88,19 +85,19 @@ pub struct Ending {
 impl Ending {
     /// The plaintext of slot `slot`.
     pub(super) fn encode(&self, slot: usize, pages: u64) -> [u8; PLAINTEXT_LEN] {
-        let ending = self.slots.get(slot).copied().unwrap_or_default();
+        let gaps = self.slots.get(slot).copied().unwrap_or_default();
         let mut out = [0; PLAINTEXT_LEN];
         out[..4].copy_from_slice(MAGIC);
         out[4..6].copy_from_slice(&VERSION.to_be_bytes());
         out[6] = self.reason.code();
         out[7] = slot.min(MAX_SLOTS) as u8;
         out[8..16].copy_from_slice(&pages.to_be_bytes());
-        out[16..20].copy_from_slice(&ending.missing_ms.to_be_bytes());
-        out[20..24].copy_from_slice(&ending.gap_count().to_be_bytes());
-        for (place, count) in out[24..56].chunks_exact_mut(4).zip(ending.gaps) {
-            place.copy_from_slice(&count.to_be_bytes());
+        out[16..24].copy_from_slice(&self.duration_ms.to_be_bytes());
+        out[24..56].copy_from_slice(&self.receipts_root);
+        for (place, Gaps { count, ms }) in out[56..120].chunks_exact_mut(8).zip(gaps) {
+            place[..4].copy_from_slice(&count.to_be_bytes());
+            place[4..].copy_from_slice(&ms.to_be_bytes());
         }
-        out[56..88].copy_from_slice(&self.receipts_root);
         out
     }
 
@@ -114,12 +111,12 @@ impl Ending {
         let mut per_slot = Vec::with_capacity(slots.len());
         for (slot, text) in slots.iter().enumerate() {
             let Some(text) = text else {
-                per_slot.push(SlotEnding::default());
+                per_slot.push(SlotGaps::default());
                 continue;
             };
             let refused = Refusal::Ending { slot };
-            let (found, of_slot) = Self::decode_slot(text).ok_or(refused)?;
-            per_slot.push(of_slot);
+            let (found, gaps) = Self::decode_slot(text).ok_or(refused)?;
+            per_slot.push(gaps);
             let mut whole = found.clone();
             whole.slots.clone_from(&per_slot);
             let agrees = ending.as_ref().is_none_or(|other| *other == found);
@@ -133,17 +130,15 @@ impl Ending {
     }
 
     /// What one slot says of all, and of itself.
-    fn decode_slot(text: &[u8]) -> Option<(Self, SlotEnding)> {
-        let number = |at: usize| text.get(at..at + 4)?.try_into().map(u32::from_be_bytes).ok();
-        let mut gaps = [0; GAP_KINDS];
-        for (kind, count) in gaps.iter_mut().enumerate() {
-            *count = number(24 + 4 * kind)?;
-        }
+    fn decode_slot(text: &[u8]) -> Option<(Self, SlotGaps)> {
         let reason = EndReason::from_code(*text.get(6)?)?;
-        let receipts_root = text.get(56..88)?.try_into().ok()?;
-        Some((
-            Self { reason, slots: Vec::new(), receipts_root },
-            SlotEnding { gaps, missing_ms: number(16)? },
-        ))
+        let duration_ms = text.get(16..24)?.try_into().map(u64::from_be_bytes).ok()?;
+        let receipts_root = text.get(24..56)?.try_into().ok()?;
+        let mut gaps = SlotGaps::default();
+        for (gap, place) in gaps.iter_mut().zip(text.get(56..120)?.chunks_exact(8)) {
+            let number = |bytes: &[u8]| bytes.try_into().map(u32::from_be_bytes).ok();
+            *gap = Gaps { count: number(place.get(..4)?)?, ms: number(place.get(4..)?)? };
+        }
+        Some((Self { reason, duration_ms, slots: Vec::new(), receipts_root }, gaps))
     }
 }

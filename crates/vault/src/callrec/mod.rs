@@ -30,7 +30,7 @@ mod tests;
 
 use vorzimmer_types::{CustomerId, Day, PartyId, RecordingId};
 
-pub use ending::{EndReason, Ending, GAP_KINDS, SlotEnding};
+pub use ending::{EndReason, Ending, GAP_KINDS, Gaps, SlotGaps};
 pub use header::Header;
 pub use pages::Page;
 pub use reader::Reader;

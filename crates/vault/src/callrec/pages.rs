@@ -26,6 +26,12 @@ impl Page {
         segment.get(TEXT_AT..TEXT_AT + PLAINTEXT_LEN)
     }
 
+    /// How many slots it has.
+    #[must_use]
+    pub fn slot_count(&self) -> usize {
+        self.readable.len()
+    }
+
     /// The page as it stands in the file, before it is opened.
     pub(super) fn sealed(&self) -> &[u8] {
         &self.bytes

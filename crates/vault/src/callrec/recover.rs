@@ -12,7 +12,7 @@ use vorzimmer_types::Entropy;
 use super::pages::{Page, Pages};
 use super::reader::Reader;
 use super::writer::Writer;
-use super::{EndReason, Ending, Expected, Header, Refusal, SlotEnding, params};
+use super::{EndReason, Ending, Expected, Header, Refusal, SlotGaps, params};
 use crate::error::{Error, Result};
 use crate::floe::{Encryptor, Place};
 use crate::keys::SlotSecret;
@@ -145,13 +145,19 @@ impl<R: Read + Seek> Open<R> {
     }
 
     /// The final page that closes the file at [`Open::sound_len`], its reason [`EndReason::Recovered`]. `slots` says
-    /// what is known of the gaps; the receipts root is the header's, as nobody is left to say another.
+    /// what is known of the gaps, `duration_ms` how long the sound that is left lasts; the receipts root is the header's,
+    /// as nobody is left to say another.
     ///
     /// # Errors
     /// If the file has all the pages that a stream can have.
-    pub fn final_page(self, slots: Vec<SlotEnding>, entropy: &mut dyn Entropy) -> Result<(R, Vec<u8>)> {
+    pub fn final_page(
+        self,
+        duration_ms: u64,
+        slots: Vec<SlotGaps>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(R, Vec<u8>)> {
         let receipts_root = self.pages.header.receipts_hash;
-        let ending = Ending { reason: EndReason::Recovered, slots, receipts_root };
+        let ending = Ending { reason: EndReason::Recovered, duration_ms, slots, receipts_root };
         let mut page = vec![0; self.pages.page_len() as usize];
         Writer::resume(self.slots, self.count).seal_final(&ending, &mut page, entropy)?;
         Ok((self.pages.into_source(), page))

@@ -74,6 +74,13 @@ impl Writer {
         self.seal(Place::Inner, plaintexts, out, entropy)
     }
 
+    /// Takes back pages that were sealed but, as is now known, never stored: the next page will be number `pages`. The
+    /// ones taken back must not be stored any more. Their nonces are random, so that sealing their numbers again
+    /// repeats nothing.
+    pub fn take_back(&mut self, pages: u64) {
+        self.next = self.next.min(pages);
+    }
+
     /// Seals the final page into `out`; nothing can be sealed after it.
     ///
     /// # Errors

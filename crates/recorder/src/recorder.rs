@@ -1,0 +1,464 @@
+//! One recording while it runs.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use vorzimmer_consent::Permit;
+use vorzimmer_types::{CustomerId, Day, Entropy, PartyId, RecordingId};
+use vorzimmer_vault::SlotSecret;
+use vorzimmer_vault::callrec::{Context, EndReason, Ending, MAX_SLOTS, Writer};
+
+use crate::error::{Error, Result};
+use crate::finished::{Finished, judge};
+use crate::frame::{FrameRef, SAMPLES_PER_MS};
+use crate::gaps::{GapKind, Tally};
+use crate::queue::{PageQueue, SealedPage};
+use crate::sequence::{Arrival, Losses, Sequence};
+use crate::table::{AUDIO_LEN, SlotPage};
+use crate::timeline::Timeline;
+
+/// A page is sealed this long after its first frame arrived. A frame holds some 20 ms that were spoken before, and the
+/// writer takes its time: together that stays within the 200 ms that a kill may cost.
+pub const PAGE_SPAN: Duration = Duration::from_millis(160);
+/// For how many pages it is remembered what they held, in case the disk does not take them.
+const IN_FLIGHT_PAGES: usize = 64;
+
+/// What a recording is made for.
+#[derive(Debug)]
+pub struct Params {
+    /// The recording.
+    pub recording: RecordingId,
+    /// Whose recording it is.
+    pub customer: CustomerId,
+    /// The day on which it is due.
+    pub expiry: Day,
+    /// The version of the key that wraps its secrets.
+    pub key_version: u32,
+    /// Whose voice each slot holds: the caller in slot 0, the receptionist in slot 1.
+    pub parties: Vec<PartyId>,
+    /// Each slot's secret.
+    pub secrets: Vec<SlotSecret>,
+    /// Where sealed pages go.
+    pub queue: PageQueue,
+}
+
+/// The first page of a recording's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderPage(pub Vec<u8>);
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is in the page that fills.
+    Yes,
+    /// The permit does not cover it, or no longer. It was not looked at.
+    Blocked,
+    /// The call is on hold.
+    Held,
+    /// It came before, or too late to be placed.
+    Stale,
+    /// It cannot be kept: empty, or longer than a page.
+    Unusable,
+}
+
+/// One slot's state.
+#[derive(Debug)]
+struct Slot {
+    party: PartyId,
+    page: SlotPage,
+    timeline: Timeline,
+    stream: Option<(u32, Sequence)>,
+    /// Samples of the stream's last frame: what a lost packet is taken to have held.
+    frame_samples: u64,
+    tally: Tally,
+    kept_samples: u64,
+    /// Whether the page before was dropped, so that another dropped one lengthens the gap.
+    dropping: Option<GapKind>,
+}
+
+/// What a page held that is sealed but perhaps not stored.
+#[derive(Debug)]
+struct InFlight {
+    index: u64,
+    samples: [u64; MAX_SLOTS],
+}
+
+/// A recording that runs. It owns the permit that lets it.
+pub struct Recorder {
+    permit: Permit,
+    recording: RecordingId,
+    writer: Writer,
+    queue: PageQueue,
+    slots: Vec<Slot>,
+    started: Instant,
+    /// When the first frame of the page that fills arrived.
+    page_began: Option<Instant>,
+    held_since: Option<Instant>,
+    /// When the permit was first seen dead.
+    dead_since: Option<Instant>,
+    run: u32,
+    in_flight: VecDeque<InFlight>,
+    blocked: u64,
+}
+
+impl Recorder {
+    /// Starts a recording; gives the page that its file begins with.
+    ///
+    /// # Errors
+    /// [`Error::PermitEnded`], [`Error::NotCovered`]; [`Error::QueuePages`] if the queue is for another number of
+    /// parties; [`Error::Vault`] if parties and secrets do not make a recording.
+    pub fn start(
+        permit: Permit,
+        params: Params,
+        now: Instant,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(Self, HeaderPage)> {
+        if !permit.is_live() {
+            return Err(Error::PermitEnded);
+        }
+        if let Some(slot) = params.parties.iter().position(|party| !permit.covers(*party)) {
+            return Err(Error::NotCovered { slot });
+        }
+        let slots = params.parties.iter().map(|party| Slot::new(*party)).collect();
+        let context = Context {
+            recording: params.recording,
+            customer: params.customer,
+            expiry: params.expiry,
+            key_version: params.key_version,
+            // Each frame names its own.
+            codec: 0,
+            parties: params.parties,
+            receipts_hash: permit.receipts_hash(),
+        };
+        let (writer, header) = Writer::start(&context, &params.secrets, entropy)?;
+        let (expected, found) = (writer.page_len(), params.queue.page_len());
+        if expected != found {
+            return Err(Error::QueuePages { expected, found });
+        }
+        let recorder = Self {
+            permit,
+            recording: params.recording,
+            writer,
+            queue: params.queue,
+            slots,
+            started: now,
+            page_began: None,
+            held_since: None,
+            dead_since: None,
+            run: 0,
+            in_flight: VecDeque::with_capacity(IN_FLIGHT_PAGES),
+            blocked: 0,
+        };
+        Ok((recorder, HeaderPage(header)))
+    }
+
+    /// Takes a frame that arrived for slot `slot`.
+    pub fn frame(
+        &mut self,
+        slot: usize,
+        frame: &FrameRef<'_>,
+        now: Instant,
+        entropy: &mut dyn Entropy,
+    ) -> Kept {
+        self.poll(now, entropy);
+        let covered = self.slots.get(slot).is_some_and(|slot| self.permit.covers(slot.party));
+        if !covered {
+            self.blocked += 1;
+            return Kept::Blocked;
+        }
+        if self.held_since.is_some() {
+            return Kept::Held;
+        }
+        let kept = self.place(slot, frame, now, entropy);
+        self.blocked += u64::from(kept == Kept::Blocked);
+        kept
+    }
+
+    /// Does what is due: wipes what a dead permit no longer covers, follows hold and resume, seals a page whose time is
+    /// up. Call it at least at [`Recorder::next_wake`], and every few milliseconds while frames come.
+    pub fn poll(&mut self, now: Instant, entropy: &mut dyn Entropy) {
+        if !self.permit.is_live() {
+            self.wipe(now);
+            return;
+        }
+        match (self.permit.is_running(), self.held_since) {
+            (false, None) => self.pause(now, entropy),
+            (true, Some(since)) => self.resume(since, now),
+            _ => {}
+        }
+        if self.page_began.is_some_and(|began| now >= began + PAGE_SPAN) {
+            self.close_page(entropy);
+        }
+    }
+
+    /// When to call [`Recorder::poll`] next if no frame comes.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.page_began.map(|began| began + PAGE_SPAN)
+    }
+
+    /// Whether the permit still lets it record.
+    #[must_use]
+    pub fn is_permitted(&self) -> bool {
+        self.permit.is_live()
+    }
+
+    /// The recording.
+    #[must_use]
+    pub fn recording(&self) -> RecordingId {
+        self.recording
+    }
+
+    /// Pages of sound sealed so far.
+    #[must_use]
+    pub fn pages(&self) -> u64 {
+        self.writer.pages()
+    }
+
+    /// The disk did not take page `stored` and what followed: they become a gap, and the next page gets number
+    /// `stored`, with the next [`SealedPage::run`]. The writer has cut the file there and throws away what is still on
+    /// its way from the run before.
+    pub fn take_back(&mut self, stored: u64) {
+        if stored >= self.writer.pages() {
+            return;
+        }
+        self.writer.take_back(stored);
+        self.run += 1;
+        let mut samples = [0; MAX_SLOTS];
+        while let Some(page) = self.in_flight.pop_back_if(|page| page.index >= stored) {
+            for (sum, of_page) in samples.iter_mut().zip(page.samples) {
+                *sum += of_page;
+            }
+        }
+        for (slot, samples) in self.slots.iter_mut().zip(samples) {
+            slot.kept_samples = slot.kept_samples.saturating_sub(samples);
+            slot.drop_sound(GapKind::Disk, samples);
+        }
+    }
+
+    /// Ends the recording.
+    ///
+    /// # Errors
+    /// [`Error::Vault`] if the final page cannot be sealed: the file then stays open, to be recovered.
+    pub fn finish(mut self, reason: EndReason, now: Instant, entropy: &mut dyn Entropy) -> Result<Finished> {
+        self.poll(now, entropy);
+        if let Some(since) = self.held_since.filter(|_| self.permit.is_live()) {
+            self.resume(since, now);
+        }
+        let mut last_pages = Vec::with_capacity(2);
+        if self.page_began.is_some() {
+            let mut buffer = vec![0; self.writer.page_len()].into_boxed_slice();
+            if let Some(index) = self.seal_into(&mut buffer, entropy) {
+                last_pages.push(SealedPage { index, run: self.run, bytes: buffer });
+            }
+        }
+        for slot in &mut self.slots {
+            slot.finish_stream();
+        }
+        let end = self.slots.iter().map(|slot| slot.timeline.end()).max().unwrap_or(0);
+        let lasted = samples_between(self.started, self.dead_since.unwrap_or(now));
+        let duration_ms = lasted.max(end).div_ceil(SAMPLES_PER_MS);
+        let slots: Vec<_> = self.slots.iter().map(|slot| slot.tally.total).collect();
+        let kept = self.slots.iter().map(|slot| slot.kept_samples).sum();
+        let (result, why) = judge(reason, duration_ms, kept, &slots);
+        let pages = self.writer.pages();
+        let receipts_root = self.permit.receipts_hash();
+        let ending = Ending { reason, duration_ms, slots: slots.clone(), receipts_root };
+        let mut bytes = vec![0; self.writer.page_len()].into_boxed_slice();
+        let index = self.writer.seal_final(&ending, &mut bytes, entropy)?;
+        last_pages.push(SealedPage { index, run: self.run, bytes });
+        let (recording, blocked) = (self.recording, self.blocked);
+        Ok(Finished { recording, result, why, duration_ms, pages, slots, blocked, last_pages })
+    }
+
+    fn place(&mut self, index: usize, frame: &FrameRef<'_>, now: Instant, entropy: &mut dyn Entropy) -> Kept {
+        let wall = samples_between(self.started, now);
+        let Some(slot) = self.slots.get_mut(index) else {
+            return Kept::Blocked;
+        };
+        let samples = frame.codec.samples(frame.payload.len());
+        if frame.payload.is_empty() || frame.payload.len() > AUDIO_LEN {
+            slot.tally.count(GapKind::Unusable, 1, samples);
+            return Kept::Unusable;
+        }
+        if !slot.arrive(frame) {
+            return Kept::Stale;
+        }
+        slot.frame_samples = samples;
+        let Some(position) = slot.timeline.place(frame.ssrc, frame.rtp_timestamp, samples, wall) else {
+            // Spoken before it was permitted.
+            return Kept::Blocked;
+        };
+        if !slot.page.fits(frame.payload) {
+            self.close_page(entropy);
+        }
+        let began = samples_between(self.started, *self.page_began.get_or_insert(now));
+        let offset = position.cast_signed().wrapping_sub(began.cast_signed());
+        let Some((slot, offset)) = self.slots.get_mut(index).zip(i32::try_from(offset).ok()) else {
+            return Kept::Unusable;
+        };
+        slot.page.push(offset, frame.codec, frame.payload);
+        Kept::Yes
+    }
+
+    /// Seals the page that fills and lets it out; without room for it, counts a gap.
+    fn close_page(&mut self, entropy: &mut dyn Entropy) {
+        let Some(mut buffer) = self.queue.take() else {
+            self.drop_page(GapKind::QueueFull);
+            return;
+        };
+        let Some(index) = self.seal_into(&mut buffer, entropy) else {
+            return;
+        };
+        let page = SealedPage { index, run: self.run, bytes: buffer };
+        if self.queue.put(page).is_err() {
+            // The writer is gone: what was sealed is as good as unwritten.
+            self.take_back(index);
+        }
+    }
+
+    /// Seals the page that fills into `buffer`; `None` if that fails, and then it is a gap.
+    fn seal_into(&mut self, buffer: &mut [u8], entropy: &mut dyn Entropy) -> Option<u64> {
+        if !self.permit.is_live() {
+            // Died since the last look: nothing unsealed is written any more.
+            self.clear();
+            return None;
+        }
+        let began = samples_between(self.started, self.page_began?);
+        let mut texts: [&[u8]; MAX_SLOTS] = [&[]; MAX_SLOTS];
+        let mut samples = [0; MAX_SLOTS];
+        let count = self.slots.len();
+        for ((slot, text), samples) in self.slots.iter_mut().zip(&mut texts).zip(&mut samples) {
+            *samples = slot.page.samples();
+            *text = slot.page.text(began, &slot.tally.unwritten);
+        }
+        let pages = self.writer.pages();
+        let sealed = self.writer.seal_page(texts.get(..count)?, buffer, entropy);
+        let Ok(index) = sealed else {
+            self.writer.take_back(pages);
+            self.drop_page(GapKind::Sealing);
+            return None;
+        };
+        for (slot, samples) in self.slots.iter_mut().zip(samples) {
+            slot.kept_samples += samples;
+            slot.tally.unwritten = Default::default();
+            slot.dropping = None;
+        }
+        if self.in_flight.len() == IN_FLIGHT_PAGES {
+            self.in_flight.pop_front();
+        }
+        self.in_flight.push_back(InFlight { index, samples });
+        self.clear();
+        Some(index)
+    }
+
+    /// Makes a gap of the page that fills.
+    fn drop_page(&mut self, kind: GapKind) {
+        for slot in &mut self.slots {
+            let samples = slot.page.samples();
+            slot.drop_sound(kind, samples);
+        }
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        for slot in &mut self.slots {
+            slot.page.clear();
+        }
+        self.page_began = None;
+    }
+
+    /// The permit is dead: nothing unsealed is ever written.
+    fn wipe(&mut self, now: Instant) {
+        self.dead_since.get_or_insert(now);
+        self.clear();
+    }
+
+    fn pause(&mut self, now: Instant, entropy: &mut dyn Entropy) {
+        if self.page_began.is_some() {
+            self.close_page(entropy);
+        }
+        self.held_since = Some(now);
+    }
+
+    fn resume(&mut self, since: Instant, now: Instant) {
+        let samples = samples_between(since, now);
+        for slot in &mut self.slots {
+            slot.finish_stream();
+            slot.timeline.lift();
+            slot.tally.count(GapKind::Hold, 1, samples);
+        }
+        self.held_since = None;
+    }
+}
+
+impl Slot {
+    fn new(party: PartyId) -> Self {
+        Self {
+            party,
+            page: SlotPage::new(),
+            timeline: Timeline::default(),
+            stream: None,
+            frame_samples: 0,
+            tally: Tally::default(),
+            kept_samples: 0,
+            dropping: None,
+        }
+    }
+
+    /// Takes note of a packet's number; says whether its frame is new.
+    fn arrive(&mut self, frame: &FrameRef<'_>) -> bool {
+        match &mut self.stream {
+            Some((ssrc, sequence)) if *ssrc == frame.ssrc => match sequence.arrive(frame.sequence) {
+                Arrival::New(losses) => {
+                    self.count_lost(losses);
+                    true
+                }
+                Arrival::Stale => false,
+            },
+            _ => {
+                self.finish_stream();
+                self.stream = Some((frame.ssrc, Sequence::starting_at(frame.sequence)));
+                true
+            }
+        }
+    }
+
+    /// The stream ended, or another begins: what has not come is lost.
+    fn finish_stream(&mut self) {
+        if let Some((_, mut sequence)) = self.stream.take() {
+            self.count_lost(sequence.finish());
+        }
+    }
+
+    fn count_lost(&mut self, losses: Losses) {
+        if losses.packets > 0 {
+            self.tally.count(GapKind::Lost, losses.runs, u64::from(losses.packets) * self.frame_samples);
+        }
+    }
+
+    /// Sound of this slot that was taken is not kept after all.
+    fn drop_sound(&mut self, kind: GapKind, samples: u64) {
+        if samples > 0 {
+            let begins = self.dropping != Some(kind);
+            self.tally.count(kind, u32::from(begins), samples);
+            self.dropping = Some(kind);
+        }
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("recording", &self.recording)
+            .field("pages", &self.pages())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Samples at 8 kHz from one moment to a later one.
+fn samples_between(from: Instant, to: Instant) -> u64 {
+    let micros = to.saturating_duration_since(from).as_micros();
+    u64::try_from(micros * u128::from(SAMPLES_PER_MS) / 1000).unwrap_or(u64::MAX)
+}

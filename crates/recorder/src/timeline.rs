@@ -1,0 +1,141 @@
+//! Where a frame belongs on the recording's timeline.
+//!
+//! The timeline counts samples at 8 kHz from the recording's start and is common to all parties. A stream's first frame
+//! is anchored where it arrived; each further one stands where its RTP timestamp says, however late or early it
+//! came. A sender that starts a new stream, or whose clock jumps, is anchored again.
+
+/// How far a frame may stand from where it arrived. Beyond that (two seconds) the sender's clock has jumped, or has
+/// drifted that far, and is anchored again. No frame stands further from its arrival than this: export relies on it.
+pub(crate) const REANCHOR_AFTER: u64 = 16_000;
+
+/// One party's place on the timeline.
+#[derive(Debug, Default)]
+pub(crate) struct Timeline {
+    anchor: Option<Anchor>,
+    /// Nothing stands before this: it would have been spoken before it was permitted.
+    floor: u64,
+    /// Where the last frame ends.
+    end: u64,
+}
+
+#[derive(Debug)]
+struct Anchor {
+    ssrc: u32,
+    timestamp: u32,
+    position: u64,
+}
+
+impl Timeline {
+    /// The place of a frame that arrived at `wall`; `None` if that is before the first permitted one.
+    pub(crate) fn place(&mut self, ssrc: u32, timestamp: u32, samples: u64, wall: u64) -> Option<u64> {
+        let near = |place: &i64| place.abs_diff(wall.cast_signed()) <= REANCHOR_AFTER;
+        let position = match self.by_clock(ssrc, timestamp).filter(near) {
+            // Negative is before the timeline began.
+            Some(place) => u64::try_from(place).ok().filter(|place| *place >= self.floor)?,
+            None => self.anchor_at(ssrc, timestamp, wall),
+        };
+        if position >= self.end {
+            // The anchor moves along, so that a day of samples never overflows the 32 bits of a timestamp.
+            self.anchor = Some(Anchor { ssrc, timestamp, position });
+        }
+        self.end = self.end.max(position + samples);
+        Some(position)
+    }
+
+    /// Forgets the anchor: the next frame stands where it arrives, and none stands before it.
+    pub(crate) fn lift(&mut self) {
+        self.anchor = None;
+    }
+
+    /// Where the last frame ends.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    fn by_clock(&self, ssrc: u32, timestamp: u32) -> Option<i64> {
+        let anchor = self.anchor.as_ref().filter(|anchor| anchor.ssrc == ssrc)?;
+        let ahead = timestamp.wrapping_sub(anchor.timestamp).cast_signed();
+        Some(anchor.position.cast_signed().saturating_add(i64::from(ahead)))
+    }
+
+    fn anchor_at(&mut self, ssrc: u32, timestamp: u32, wall: u64) -> u64 {
+        // Behind the stream before, whose last frames may stand a little ahead of their arrival.
+        let position = if self.end.abs_diff(wall) <= REANCHOR_AFTER { wall.max(self.end) } else { wall };
+        self.floor = self.floor.max(if self.anchor.is_none() { position } else { 0 });
+        self.anchor = Some(Anchor { ssrc, timestamp, position });
+        position
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timeline;
+
+    /// (ssrc, timestamp, arrival, expected place)
+    fn run(frames: &[(u32, u32, u64, Option<u64>)]) {
+        let mut timeline = Timeline::default();
+        for (number, &(ssrc, timestamp, wall, expected)) in frames.iter().enumerate() {
+            assert_eq!(timeline.place(ssrc, timestamp, 160, wall), expected, "frame {number}");
+        }
+    }
+
+    #[test]
+    fn jitter_and_reordering_do_not_move_a_frame() {
+        run(&[
+            (1, 1000, 800, Some(800)),
+            (1, 1160, 1100, Some(960)),
+            (1, 1480, 1290, Some(1280)),
+            (1, 1320, 1291, Some(1120)),
+            (1, 1640, 1400, Some(1440)),
+        ]);
+    }
+
+    #[test]
+    fn silence_is_kept_as_long_as_it_was() {
+        run(&[(1, 0, 0, Some(0)), (1, 80_000, 80_050, Some(80_000))]);
+    }
+
+    #[test]
+    fn the_timestamp_may_wrap() {
+        run(&[(1, u32::MAX - 79, 0, Some(0)), (1, 80, 160, Some(160))]);
+    }
+
+    #[test]
+    fn a_new_stream_or_a_jump_is_anchored_where_it_arrives() {
+        run(&[
+            (1, 0, 0, Some(0)),
+            (2, 77_000, 150, Some(160)),
+            (2, 77_160, 320, Some(320)),
+            (2, 900_000_000, 480, Some(480)),
+            (2, 900_000_160, 650, Some(640)),
+        ]);
+    }
+
+    #[test]
+    fn a_clock_that_stood_still_is_set_again() {
+        run(&[(1, 0, 0, Some(0)), (1, 160, 40_000, Some(40_000)), (1, 320, 40_160, Some(40_160))]);
+    }
+
+    #[test]
+    fn nobody_speaks_from_the_future() {
+        let mut timeline = Timeline::default();
+        let mut wall = 0;
+        for number in 0..2000_u32 {
+            // Ten times as fast as real time.
+            let place = timeline.place(1, number * 160, 160, wall).unwrap();
+            assert!(place <= wall + super::REANCHOR_AFTER, "frame {number}");
+            wall += 16;
+        }
+    }
+
+    #[test]
+    fn nothing_stands_before_the_first_permitted_frame_or_before_a_resume() {
+        run(&[(1, 1600, 500, Some(500)), (1, 1440, 510, None), (1, 1760, 660, Some(660))]);
+        run(&[(1, 1600, 0, Some(0)), (1, 1440, 10, None), (1, 1760, 160, Some(160))]);
+        let mut timeline = Timeline::default();
+        assert_eq!(timeline.place(1, 0, 160, 0), Some(0));
+        timeline.lift();
+        assert_eq!(timeline.place(1, 9600, 160, 9700), Some(9700));
+        assert_eq!(timeline.place(1, 9440, 160, 9710), None, "spoken during the hold");
+    }
+}
