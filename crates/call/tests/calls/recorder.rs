@@ -1,5 +1,6 @@
 //! A recorder that fails fails audibly: every recording has exactly one end, and the call goes on.
 
+use vorzimmer_sip::ua::Ending;
 use vorzimmer_types::consent::Policy;
 use vorzimmer_types::directory::RingOrder::Together;
 use vorzimmer_types::event::{Event, RecordingResult};
@@ -80,5 +81,26 @@ fn what_broke_off_is_destroyed_too_when_consent_is_withdrawn() {
     stage.until(20.0);
     stage.hangs_up("caller");
     stage.expect_nothing_left();
+    assert_eq!(stage.record().recordings[0].destroyed.as_deref(), Some("withdrawn"));
+}
+
+#[test]
+fn a_yes_taken_back_in_the_last_words_destroys_what_is_being_closed() {
+    let mut stage = recorded(Quirks::default());
+    stage.session_ends("anna-desk", Ending::DialogLost);
+    stage.presses("caller", "*9");
+    stage.until(20.0);
+    stage.expect(
+        "12.0 stop recording (the epoch ended)
+         12.0 unbridge
+         12.0 caller hears goodbye (De)
+         12.0 caller presses *
+         12.0 caller presses 9
+         12.0 receipt: caller Withdrawn
+         12.0 destroy recording (withdrawn)
+         17.0 bye caller (Q.850 31)",
+    );
+    stage.expect_nothing_left();
+    assert_eq!(ends(&stage), [(RecordingResult::Withdrawn, String::new())]);
     assert_eq!(stage.record().recordings[0].destroyed.as_deref(), Some("withdrawn"));
 }

@@ -14,7 +14,7 @@ use vorzimmer_types::event::{Event, EventRecord, RecordingResult};
 use vorzimmer_types::{CallId, LegId, PartyId, RecordingId};
 
 use super::{FIRST_OF_OURS, Stage};
-use crate::world::flow;
+use crate::world::{CALLER, DID, flow};
 
 /// How long each prompt is.
 pub(super) fn prompt_seconds(name: &str) -> u64 {
@@ -66,6 +66,11 @@ impl Stage {
     }
 
     fn carry_out(&mut self, output: Output) {
+        let printed = format!("{output:?}");
+        for personal in [CALLER, DID, "Kanzlei", "192.0.2.9"] {
+            let personal = personal.trim_start_matches('+');
+            assert!(!printed.contains(personal), "what is printed tells nothing about people: {printed}");
+        }
         match output {
             Output::Sip(command) => self.user_agent(command),
             Output::Media(command) => self.media(command),
