@@ -25,8 +25,12 @@ pub enum Freshness {
 /// Nonces that we gave out, and the counts used on them.
 ///
 /// ```text
-/// nonce = hex( milliseconds since the book was opened u64 | random [8] | HMAC-SHA-256(secret, the former)[..16] )
+/// nonce = hex( milliseconds since the book was opened u40 | random [3] | HMAC-SHA-256(secret, the former)[..8] )
 /// ```
+/// Short on purpose: an answer to a stranger's datagram may not be larger than what came, and two challenges with one
+/// nonce each must fit. 64 bits of HMAC are enough where each guess costs a message and wins nothing without the password;
+/// two nonces that happen to be the same only make the second user ask again.
+///
 /// A nonce given out leaves no trace here; its counts are kept from the first valid response on, so only people with a
 /// password take memory, and no more than [`MAX_NONCES`] times.
 pub struct NonceBook {
@@ -40,7 +44,7 @@ pub struct NonceBook {
 
 /// When a nonce was given out, and its random part. In the order of giving.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Stamp(u64, [u8; 8]);
+struct Stamp(u64, [u8; 3]);
 
 /// The counts used on one nonce: the highest, and one bit for each of the 64 up to it.
 #[derive(Clone, Copy)]
@@ -83,11 +87,6 @@ impl NonceBook {
         self.used.len()
     }
 
-    /// A value of ours that tells this book from one before a restart.
-    pub(super) fn mark(&self) -> String {
-        hex::encode(&self.hmac(b"opaque")[..8])
-    }
-
     fn forget(&mut self, expired_before: u64) {
         while let Some(oldest) = self.used.first_entry() {
             let expired = oldest.key().0 < expired_before;
@@ -102,18 +101,19 @@ impl NonceBook {
     }
 
     fn recognise(&self, nonce: &str) -> Option<Stamp> {
-        let mut bytes = [0; 32];
+        let mut bytes = [0; 16];
         hex::decode_to_slice(nonce, &mut bytes).ok()?;
-        let (stamp, tag) = bytes.split_at(16);
-        let (time, random) = stamp.split_first_chunk::<8>()?;
-        let stamp = Stamp(u64::from_be_bytes(*time), random.try_into().ok()?);
-        subtle::ConstantTimeEq::ct_eq(self.tag(stamp).as_slice(), tag).unwrap_u8().eq(&1).then_some(stamp)
+        let [t0, t1, t2, t3, t4, r0, r1, r2, tag @ ..] = bytes;
+        let stamp = Stamp(u64::from_be_bytes([0, 0, 0, t0, t1, t2, t3, t4]), [r0, r1, r2]);
+        subtle::ConstantTimeEq::ct_eq(self.tag(stamp).as_slice(), tag.as_slice())
+            .unwrap_u8()
+            .eq(&1)
+            .then_some(stamp)
     }
 
-    fn tag(&self, stamp: Stamp) -> [u8; 16] {
-        let mut tag = [0; 16];
-        tag.copy_from_slice(&self.hmac(&stamp.bytes())[..16]);
-        tag
+    fn tag(&self, stamp: Stamp) -> [u8; 8] {
+        let [t0, t1, t2, t3, t4, t5, t6, t7, ..] = self.hmac(&stamp.bytes());
+        [t0, t1, t2, t3, t4, t5, t6, t7]
     }
 
     fn hmac(&self, message: &[u8]) -> [u8; 32] {
@@ -124,7 +124,9 @@ impl NonceBook {
     }
 
     fn millis(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.opened).as_millis()).unwrap_or(u64::MAX)
+        let millis = now.saturating_duration_since(self.opened).as_millis();
+        // 40 bits: 34 years of uptime.
+        u64::try_from(millis).unwrap_or(u64::MAX).min((1 << 40) - 1)
     }
 }
 
@@ -135,11 +137,9 @@ impl std::fmt::Debug for NonceBook {
 }
 
 impl Stamp {
-    fn bytes(self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.0.to_be_bytes());
-        bytes[8..].copy_from_slice(&self.1);
-        bytes
+    fn bytes(self) -> [u8; 8] {
+        let ([_, _, _, t0, t1, t2, t3, t4], [r0, r1, r2]) = (self.0.to_be_bytes(), self.1);
+        [t0, t1, t2, t3, t4, r0, r1, r2]
     }
 }
 

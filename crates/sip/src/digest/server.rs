@@ -20,7 +20,6 @@ pub struct Credentials<'a> {
     pub realm: Cow<'a, str>,
     algorithm: Algorithm,
     nonce: Cow<'a, str>,
-    opaque: Option<Cow<'a, str>>,
     cnonce: Cow<'a, str>,
     nc: Cow<'a, str>,
     count: u32,
@@ -55,7 +54,6 @@ impl<'a> Credentials<'a> {
             realm: need("realm")?,
             algorithm,
             nonce: need("nonce")?,
-            opaque: auth.get("opaque"),
             cnonce: need("cnonce")?,
             count: count(&nc).ok_or(DigestError::Malformed)?,
             nc,
@@ -131,9 +129,10 @@ impl Gate {
         let mut text = String::with_capacity(192);
         text.push_str("Digest realm=");
         push_quoted(&self.realm, &mut text);
-        let (mark, name) = (self.book.mark(), algorithm.name());
+        // No opaque: the nonce tells all, and each byte counts (see `NonceBook`).
+        let name = algorithm.name();
         text.push_str(&format!(
-            ", nonce=\"{nonce}\", opaque=\"{mark}\", algorithm={name}, qop=\"auth\"{}",
+            ", nonce=\"{nonce}\", algorithm={name}, qop=\"auth\"{}",
             if stale { ", stale=true" } else { "" }
         ));
         text
@@ -161,10 +160,9 @@ impl Gate {
             return Verdict::Refused;
         }
         // Only now, when the password is proven, may the nonce take memory.
-        let ours = credentials.opaque.as_ref().is_none_or(|opaque| *opaque == self.book.mark());
         match self.book.spend(&credentials.nonce, credentials.count, now) {
-            Freshness::Fresh if ours => Verdict::Accepted,
-            _ => Verdict::Stale,
+            Freshness::Fresh => Verdict::Accepted,
+            Freshness::Stale => Verdict::Stale,
         }
     }
 }

@@ -122,6 +122,13 @@ impl<O: Copy> Servers<O> {
         self.running.get(&id)?.owner
     }
 
+    /// Its answers go another way from now on.
+    pub fn reroute(&mut self, id: TransactionId, flow: Flow) {
+        if let Some(running) = self.running.get_mut(&id) {
+            running.flow = flow;
+        }
+    }
+
     /// The way its answers go.
     #[must_use]
     pub fn flow(&self, id: TransactionId) -> Option<Flow> {

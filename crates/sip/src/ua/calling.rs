@@ -95,8 +95,7 @@ impl Ua {
     fn way_to_device(&mut self, binding: &Binding) -> Option<Flow> {
         let current =
             self.registrar.flow(binding.receptionist, binding.contact.expose()).unwrap_or(binding.flow);
-        let lost = current.transport.is_reliable() && current.connection.is_none();
-        if !lost && self.flows.is_usable(&current) {
+        if self.flows.is_usable(&current) {
             return Some(current);
         }
         let remote = registrar::call_back(binding)?;

@@ -31,6 +31,7 @@ impl Ua {
             Wake::GiveUp(id) => self.ring_out(id, turn),
             Wake::Uncancelled(id) => self.uncancelled(id, turn),
             Wake::Retry(id) => self.retry_reinvite(id, turn),
+            Wake::Overdue(id) => self.reinvite_overdue(id, turn),
             Wake::Lapse => self.lapse(turn.now),
         }
     }

@@ -46,8 +46,8 @@ impl Ua {
             compose::sdp(&mut response.headers, &mut response.body, sdp);
         }
         invited.progress = Some((status, sdp));
-        let transaction = invited.pending.transaction;
-        self.respond(transaction, &response, turn.now);
+        let (transaction, envelope) = (invited.pending.transaction, invited.pending.envelope.clone());
+        self.respond(transaction, &envelope, &response, turn.now);
         self.timers.set(Wake::Remind(id), turn.now.mono + REMINDER);
     }
 
@@ -75,7 +75,8 @@ impl Ua {
         compose::allow(&mut response.headers);
         compose::sdp(&mut response.headers, &mut response.body, sdp);
         let (transaction, seq, offer) = (pending.transaction, pending.seq, !pending.offered);
-        let Some(bytes) = self.respond(transaction, &response, turn.now) else { return };
+        let envelope = pending.envelope.clone();
+        let Some(bytes) = self.respond(transaction, &envelope, &response, turn.now) else { return };
         let until = turn.now.mono + PATIENCE;
         let unacknowledged = Unacknowledged { transaction, seq, response: bytes, interval: T1, until, offer };
         self.timers.stop(Wake::GiveUp(id));
@@ -114,21 +115,20 @@ impl Ua {
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let first = matches!(session.stage, Stage::Invited(_));
-        let (transaction, mut response) = match &mut session.stage {
-            Stage::Invited(Invited { pending, .. }) => {
-                (pending.transaction, self.letterhead.answer(&pending.envelope, status))
-            }
+        let (transaction, envelope) = match &mut session.stage {
+            Stage::Invited(Invited { pending, .. }) => (pending.transaction, pending.envelope.clone()),
             Stage::Talking(talking) => match talking.theirs.take() {
-                Some(pending) => (pending.transaction, self.letterhead.answer(&pending.envelope, status)),
+                Some(pending) => (pending.transaction, pending.envelope),
                 None => return,
             },
             Stage::Calling(_) | Stage::Closing(_) => return,
         };
+        let mut response = self.letterhead.answer(&envelope, status);
         compose::reason(&mut response.headers, reason);
         if let Some(after) = retry_after {
             response.headers.push(Header::RetryAfter(after.as_secs().to_string().into()));
         }
-        self.respond(transaction, &response, turn.now);
+        self.respond(transaction, &envelope, &response, turn.now);
         if first {
             self.forget(id);
         }

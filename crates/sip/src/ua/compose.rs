@@ -17,6 +17,8 @@ use crate::wire::{self, Skeleton};
 pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REGISTER";
 /// What an INVITE may carry.
 pub(super) const ACCEPT_SDP: &str = "application/sdp";
+/// The port of a Via without one (§18.2.2).
+pub(super) const DEFAULT_PORT: u16 = 5060;
 /// What an INFO may carry.
 pub(super) const ACCEPT_INFO: &str = "application/dtmf-relay, application/dtmf";
 
@@ -57,7 +59,10 @@ impl Letterhead {
         let texts = ["Via", "Call-ID", "From", "CSeq"];
         let parts: Vec<_> = texts.iter().filter_map(|name| header::first(skeleton, name)).collect();
         let parts: Vec<_> = parts.iter().map(|part| part.as_bytes()).collect();
-        keyed(&self.secret, &parts)
+        // §19.3 wants 32 bits at least; more would only make challenges longer.
+        let mut tag = keyed(&self.secret, &parts);
+        tag.truncate(8);
+        tag
     }
 
     /// Puts our Via on top of a request that goes over `flow` (§18.1.1, RFC 3581 §3).
@@ -100,6 +105,12 @@ impl Envelope {
     /// The tag that answers carry unless the request had one.
     pub fn tag(&self) -> &str {
         &self.tag
+    }
+
+    /// Where the peer accepts connections: the source address, the port of sent-by (§18.2.2).
+    pub fn call_back(&self) -> SocketAddr {
+        let port = header::top_via(self.skeleton.headers()).ok().and_then(|via| via.port);
+        SocketAddr::new(self.source.ip(), port.unwrap_or(DEFAULT_PORT))
     }
 
     /// The answer, without our signature.
@@ -161,6 +172,27 @@ pub(super) fn response_bytes(response: &Response) -> Result<Bytes, Fault> {
     Ok(out.into())
 }
 
+/// The same message in fewer bytes: compact names (§7.3.3), no space after the colon.
+pub(super) fn compact(message: &Bytes) -> Bytes {
+    const SHORT: [(&str, &str); 5] =
+        [("Via", "v"), ("From", "f"), ("To", "t"), ("Call-ID", "i"), ("Content-Length", "l")];
+    let Ok(text) = std::str::from_utf8(message) else { return message.clone() };
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return message.clone() };
+    let mut out = String::with_capacity(text.len());
+    for (n, line) in head.split("\r\n").enumerate() {
+        match line.split_once(": ") {
+            Some((name, value)) if n > 0 => {
+                let short = SHORT.iter().find(|(long, _)| *long == name).map_or(name, |(_, short)| short);
+                out.extend([short, ":", value]);
+            }
+            _ => out.push_str(line),
+        }
+        out.push_str("\r\n");
+    }
+    out.extend(["\r\n", body]);
+    out.into()
+}
+
 /// The ACK of a refusal, or the CANCEL, of an INVITE of ours: same Via, route, From, To, Call-ID and number (§9.1,
 /// §17.1.1.3).
 pub(super) fn same_hop(invite: &Request, method: Method, to: Option<&str>) -> Request {
@@ -206,4 +238,16 @@ fn keyed(secret: &[u8; 32], parts: &[&[u8]]) -> String {
         hash.update(part);
     }
     hex::encode(hash.finalize().get(..8).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bytes, compact};
+
+    #[test]
+    fn a_compact_message_says_the_same() {
+        let long = "SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP a: b\r\nTo: <sip:x>;tag=1\r\nContent-Length: 2\r\n\r\n: ";
+        let short = "SIP/2.0 401 Unauthorized\r\nv:SIP/2.0/UDP a: b\r\nt:<sip:x>;tag=1\r\nl:2\r\n\r\n: ";
+        assert_eq!(compact(&Bytes::from_static(long.as_bytes())), short);
+    }
 }

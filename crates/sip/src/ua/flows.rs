@@ -91,9 +91,12 @@ impl Flows {
         Some(flow)
     }
 
-    /// Whether messages can be sent this way: always for datagrams.
+    /// Whether messages can be sent this way: always for datagrams, never for a stream whose connection is gone.
     pub fn is_usable(&self, flow: &Flow) -> bool {
-        flow.connection.is_none_or(|id| self.connections.contains_key(&id))
+        match flow.connection {
+            Some(id) => self.connections.contains_key(&id),
+            None => !flow.transport.is_reliable(),
+        }
     }
 
     /// The flow and the framer of a connection.
@@ -104,14 +107,13 @@ impl Flows {
 
 impl Wire for Flows {
     fn transmit(&mut self, flow: &Flow, bytes: Bytes) {
-        let Some(id) = flow.connection else {
-            self.out.push_back(Output::Transmit { flow: *flow, bytes });
-            return;
-        };
-        match self.connections.get_mut(&id).map(|connection| &mut connection.waiting) {
-            Some(None) => self.out.push_back(Output::Transmit { flow: *flow, bytes }),
+        let connection = flow.connection.and_then(|id| self.connections.get_mut(&id));
+        match connection.map(|connection| &mut connection.waiting) {
             Some(Some(waiting)) if waiting.len() < MAX_WAITING => waiting.push(bytes),
-            Some(Some(_)) | None => self.undeliverable += 1,
+            Some(Some(_)) => self.undeliverable += 1,
+            Some(None) => self.out.push_back(Output::Transmit { flow: *flow, bytes }),
+            None if flow.transport.is_reliable() => self.undeliverable += 1,
+            None => self.out.push_back(Output::Transmit { flow: *flow, bytes }),
         }
     }
 }

@@ -100,8 +100,8 @@ impl Ua {
         self.gatekeeper.prove(request, turn.now.mono, turn.entropy, look_up)
     }
 
-    /// 401, without keeping anything. Both algorithms are offered; if that is more than came, only the one that every
-    /// device knows; if that is still more, nothing.
+    /// 401, without keeping anything. Both algorithms are offered; if that is more than came, even in the compact form,
+    /// only the one that every device knows; if that is still more, nothing.
     pub(super) fn challenge(&mut self, arrival: &Arrival, stale: bool, turn: &mut Turn<'_>) {
         let Some(skeleton) = Skeleton::of(&arrival.request) else { return };
         let offers = self.gatekeeper.challenges(stale, turn.now.mono, turn.entropy);

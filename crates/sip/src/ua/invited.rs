@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rsip::{Header, Method};
+use rsip::{Header, Request};
 
 use super::inspect::Objection;
 use super::respond::{Arrival, Opened};
@@ -23,7 +23,7 @@ impl Ua {
         let Ok(dialog) = Dialog::as_server(&arrival.request, opened.envelope.tag()) else {
             return self.answer(&opened, 400, Vec::new(), now);
         };
-        self.answer(&opened, 100, Vec::new(), now);
+        self.answer(&opened, 100, timestamp(&arrival.request), now);
         let id = self.next_session();
         let sdp = body::sdp(&arrival.request.headers, &arrival.request.body);
         if let Some(expires) = expires(&arrival) {
@@ -79,16 +79,16 @@ impl Ua {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match &mut session.stage {
             Stage::Invited(invited) => {
-                let response = self.letterhead.answer(&invited.pending.envelope, status);
-                let transaction = invited.pending.transaction;
-                self.respond(transaction, &response, turn.now);
+                let (transaction, envelope) = (invited.pending.transaction, invited.pending.envelope.clone());
+                let response = self.letterhead.answer(&envelope, status);
+                self.respond(transaction, &envelope, &response, turn.now);
                 self.forget(id);
                 self.flows.event(Event::Cancelled { session: id });
             }
             Stage::Talking(talking) => {
                 if let Some(pending) = talking.theirs.take() {
                     let response = self.letterhead.answer(&pending.envelope, status);
-                    self.respond(pending.transaction, &response, turn.now);
+                    self.respond(pending.transaction, &pending.envelope, &response, turn.now);
                 }
             }
             Stage::Calling(_) | Stage::Closing(_) => {}
@@ -111,9 +111,13 @@ pub(super) fn pending(arrival: &Arrival, opened: Opened, offered: bool) -> Pendi
     }
 }
 
+/// §8.2.6.1: a 100 gives the Timestamp back.
+pub(super) fn timestamp(request: &Request) -> Vec<Header> {
+    request.headers.iter().filter(|h| matches!(h, Header::Timestamp(_))).cloned().collect()
+}
+
 /// For how long an INVITE is good (§20.19).
 fn expires(arrival: &Arrival) -> Option<Duration> {
-    debug_assert_eq!(arrival.request.method, Method::Invite);
     let seconds: u32 = header::first(&arrival.request.headers, "Expires")?.trim().parse().ok()?;
     Some(Duration::from_secs(u64::from(seconds)))
 }

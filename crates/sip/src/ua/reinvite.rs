@@ -12,6 +12,8 @@ use crate::transaction::TransactionId;
 
 /// How often a re-INVITE is sent in all when the peer answers 491.
 const MAX_ATTEMPTS: u8 = 4;
+/// How long a re-INVITE may be under way after a provisional answer: devices answer it without asking anybody.
+const LONGEST_WAIT: Duration = Duration::from_secs(64);
 
 impl Ua {
     /// The layer above offers a new description.
@@ -37,7 +39,10 @@ impl Ua {
         compose::sdp(&mut request.headers, &mut request.body, &sdp);
         let begun = self.begin(request, flow, Owner::Reinvite(id), turn);
         match (begun, self.sessions.get_mut(&id).and_then(|session| session.talking())) {
-            (Some(transaction), Some(talking)) => talking.ours = Reinvite::Sent { transaction, sdp, attempt },
+            (Some(transaction), Some(talking)) => {
+                talking.ours = Reinvite::Sent { transaction, sdp, attempt };
+                self.timers.set(Wake::Overdue(id), turn.now.mono + LONGEST_WAIT);
+            }
             _ => self.reinvite_ended(id, 503, None),
         }
     }
@@ -94,6 +99,7 @@ impl Ua {
         let Reinvite::Sent { sdp, attempt, .. } = std::mem::replace(&mut talking.ours, Reinvite::None) else {
             return;
         };
+        self.timers.stop(Wake::Overdue(id));
         match status {
             491 if attempt < MAX_ATTEMPTS => self.retry_later(id, sdp, attempt, turn),
             // §12.2.1.2: the peer knows nothing of the dialog, or is not there any more.
@@ -105,6 +111,15 @@ impl Ua {
         }
     }
 
+    /// A 100 came, and then nothing more: as if by 408.
+    pub(super) fn reinvite_overdue(&mut self, id: SessionId, turn: &mut Turn<'_>) {
+        let Some(talking) = self.sessions.get_mut(&id).and_then(|session| session.talking()) else { return };
+        if let Reinvite::Sent { transaction, .. } = talking.ours {
+            self.clients.abandon(transaction);
+            self.unanswered(transaction, Owner::Reinvite(id), 408, turn);
+        }
+    }
+
     fn takes_reinvite(&mut self, id: SessionId, transaction: TransactionId) -> bool {
         let Some(talking) = self.sessions.get_mut(&id).and_then(|session| session.talking()) else {
             return false;
@@ -112,6 +127,7 @@ impl Ua {
         let mine = matches!(&talking.ours, Reinvite::Sent { transaction: sent, .. } if *sent == transaction);
         if mine {
             talking.ours = Reinvite::None;
+            self.timers.stop(Wake::Overdue(id));
         }
         mine
     }

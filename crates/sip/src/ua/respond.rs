@@ -4,14 +4,12 @@ use bytes::Bytes;
 use rsip::{Header, Method, Request, Response};
 use vorzimmer_types::Now;
 
-use super::compose::{self, Envelope, Letterhead};
+use super::compose::{self, DEFAULT_PORT, Envelope, Letterhead};
 use super::{Flow, Transport, Turn, Ua};
 use crate::header;
 use crate::transaction::{Kind, MergeKey, ServerKey, TransactionId, Wire as _};
 use crate::wire::Skeleton;
 
-/// The port of a Via without one (§18.2.2).
-const DEFAULT_PORT: u16 = 5060;
 /// What a full table advises (§21.5.4), in seconds.
 const RETRY_WHEN_FULL: u32 = 5;
 
@@ -70,13 +68,14 @@ impl Ua {
     pub(super) fn answer(&mut self, opened: &Opened, status: u16, extra: Vec<Header>, now: Now) {
         let mut response = self.letterhead.answer(&opened.envelope, status);
         response.headers.extend(extra);
-        self.respond(opened.transaction, &response, now);
+        self.respond(opened.transaction, &opened.envelope, &response, now);
     }
 
     /// Hands an answer to its transaction; returns its bytes, for answers that are repeated.
     pub(super) fn respond(
         &mut self,
         transaction: TransactionId,
+        envelope: &Envelope,
         response: &Response,
         now: Now,
     ) -> Option<Bytes> {
@@ -84,9 +83,20 @@ impl Ua {
             self.counters.unprintable += 1;
             return None;
         };
+        self.mend(transaction, envelope);
         let status = response.status_code.code();
         self.servers.respond(transaction, status, bytes.clone(), now.mono, &mut self.flows);
         Some(bytes)
+    }
+
+    /// §18.2.2: if the connection that the request came by is gone, the answer goes over a new one.
+    fn mend(&mut self, transaction: TransactionId, envelope: &Envelope) {
+        if let Some(flow) = self.servers.flow(transaction)
+            && !self.flows.is_usable(&flow)
+            && let Some(flow) = self.flows.connect(flow.local, envelope.call_back())
+        {
+            self.servers.reroute(transaction, flow);
+        }
     }
 
     /// Answers without a transaction (§8.2.7). A stranger on an unreliable transport, whose address may not be its own,
@@ -102,12 +112,15 @@ impl Ua {
         let tag = self.letterhead.stateless_tag(skeleton.headers());
         let mut response = Envelope::new(skeleton.clone(), tag, flow.remote).answer(status);
         response.headers.extend(extra);
-        let Ok(bytes) = compose::response_bytes(&response) else {
+        let Ok(mut bytes) = compose::response_bytes(&response) else {
             self.counters.unprintable += 1;
             return false;
         };
         if flow.transport == Transport::Udp && bytes.len() > size {
-            return false;
+            bytes = compose::compact(&bytes);
+            if bytes.len() > size {
+                return false;
+            }
         }
         let flow = Flow { remote: answer_to(&flow, skeleton.headers()), ..flow };
         self.flows.transmit(&flow, bytes);

@@ -152,6 +152,8 @@ pub(super) enum Wake {
     Uncancelled(SessionId),
     /// Send the re-INVITE again.
     Retry(SessionId),
+    /// The re-INVITE was heard of, and then nothing more.
+    Overdue(SessionId),
     /// A binding lapses.
     Lapse,
 }

@@ -3,10 +3,10 @@
 use rsip::{Headers, Method};
 
 use super::inspect::{inspect_within, not_allowed};
-use super::invited::pending;
+use super::invited::{pending, timestamp};
 use super::outside::abilities;
 use super::respond::{Arrival, Opened};
-use super::session::{Reinvite, Stage};
+use super::session::{Reinvite, Session, Stage};
 use super::{Ending, Event, Peer, SessionId, Turn, Ua, body, digits};
 use crate::auth::Proof;
 use crate::header;
@@ -32,7 +32,10 @@ impl Ua {
             return self.answer(&opened, 500, Vec::new(), turn.now);
         }
         self.follow(id, &arrival);
+        let over = matches!(self.sessions.get(&id), Some(Session { stage: Stage::Closing(_), .. }));
         match arrival.request.method {
+            // §15.1.1: with our BYE the dialog has ended; only theirs, crossing it, is still of interest.
+            method if over && method != Method::Bye => self.answer(&opened, 481, Vec::new(), turn.now),
             Method::Invite => self.reoffered(id, &arrival, opened, turn),
             Method::Bye => self.bye(id, &opened, turn),
             Method::Info => self.info(id, &arrival, &opened, turn),
@@ -92,11 +95,6 @@ impl Ua {
         if device || !self.flows.is_usable(&session.flow) {
             session.flow = arrival.flow;
         }
-        if arrival.request.method == Method::Invite
-            && let Stage::Talking(talking) = &mut session.stage
-        {
-            talking.dialog.refresh(&arrival.request.headers);
-        }
     }
 
     /// A re-INVITE (§14.2).
@@ -116,9 +114,10 @@ impl Ua {
         }
         let sdp = body::sdp(&arrival.request.headers, &arrival.request.body);
         let transaction = opened.transaction;
-        self.answer(&opened, 100, Vec::new(), turn.now);
+        self.answer(&opened, 100, timestamp(&arrival.request), turn.now);
         self.servers.own(transaction, id);
         if let Some(talking) = self.sessions.get_mut(&id).and_then(|session| session.talking()) {
+            talking.dialog.refresh(&arrival.request.headers);
             talking.theirs = Some(pending(arrival, opened, sdp.is_some()));
         }
         self.flows.event(Event::Reoffered { session: id, sdp });

@@ -46,7 +46,7 @@ fn we_hang_up_on_a_trunk() {
     let bye = world.only();
     assert_eq!(bye.start(), "BYE sip:gw@192.0.2.10:5060 SIP/2.0");
     assert_eq!(bye.header("Reason"), Some("Q.850 ;cause=16 ;text=\"normal\""));
-    assert_eq!((bye.from_tag(), bye.to_tag()), (call.to_tag.clone(), "f1".into()));
+    assert_eq!((bye.author_tag(), bye.to_tag()), (call.to_tag.clone(), "f1".into()));
     world.happened();
     world.datagram(TRUNK, &bye.answer("200 OK", "", "", ""));
     assert!(matches!(world.happened()[..], [Event::Ended { why: Ending::WeHungUp, .. }]));

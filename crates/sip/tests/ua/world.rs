@@ -97,7 +97,7 @@ impl Sent {
         head.lines()
             .skip(1)
             .filter_map(|line| line.split_once(':'))
-            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+            .filter(|(n, _)| n.eq_ignore_ascii_case(name) || compact(name) == Some(*n))
             .map(|(_, value)| value.trim())
             .collect()
     }
@@ -110,7 +110,7 @@ impl Sent {
         tag(self.header("To").unwrap_or_default())
     }
 
-    pub fn from_tag(&self) -> String {
+    pub fn author_tag(&self) -> String {
         tag(self.header("From").unwrap_or_default())
     }
 
@@ -137,6 +137,17 @@ impl Sent {
         ));
         text
     }
+}
+
+/// The short form of a header's name.
+fn compact(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "Via" => "v",
+        "From" => "f",
+        "To" => "t",
+        "Call-ID" => "i",
+        _ => return None,
+    })
 }
 
 pub fn tag(value: &str) -> String {
@@ -299,6 +310,12 @@ impl World {
     pub fn ring(&mut self) -> (SessionId, Sent) {
         self.register(&Over::Udp(PHONE), "anna", &format!("<sip:anna@{PHONE}>"), 1);
         self.ring_again()
+    }
+
+    /// The same, with what was sent left to be looked at.
+    pub fn ring_after_registering(&mut self) {
+        let (_, invite) = self.ring();
+        self.sent.push(invite);
     }
 
     /// Her first device is rung.
