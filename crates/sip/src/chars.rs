@@ -6,31 +6,99 @@ use memchr::{memchr, memchr2};
 
 use crate::fault::Fault;
 
-/// `token` characters.
-pub(crate) const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+/// What a byte may be, looked up instead of worked out: these questions are asked of every byte of every message.
+static CLASS: [u8; 256] = {
+    let mut class = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        if byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+        {
+            class[at] |= TOKEN;
+        }
+        if byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')')
+        {
+            class[at] |= UNRESERVED;
+        }
+        if class[at] & UNRESERVED != 0
+            || matches!(byte, b'&' | b'=' | b'+' | b'$' | b',' | b';' | b'?' | b'/')
+        {
+            class[at] |= USER;
+        }
+        if class[at] & USER != 0 || matches!(byte, b'%' | b'#') {
+            class[at] |= WRITTEN_USER;
+        }
+        if byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"') {
+            class[at] |= URI;
+        }
+        at += 1;
+    }
+    class
+};
+const TOKEN: u8 = 1;
+const UNRESERVED: u8 = 2;
+const URI: u8 = 4;
+const USER: u8 = 8;
+const WRITTEN_USER: u8 = 16;
+
+fn is(byte: u8, class: u8) -> bool {
+    CLASS.get(usize::from(byte)).is_some_and(|own| own & class != 0)
 }
 
 /// Whether `text` is a `token`.
 pub(crate) fn token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token)
+    !text.is_empty() && text.bytes().all(|b| is(b, TOKEN))
 }
 
 /// `unreserved` characters: the ones that mean the same with and without percent encoding.
-pub(crate) const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')')
+pub(crate) fn is_unreserved(byte: u8) -> bool {
+    is(byte, UNRESERVED)
 }
 
-/// Control characters that no header value carries; a tab is white space.
-pub(crate) const fn is_control(byte: u8) -> bool {
-    (byte < 0x20 && byte != b'\t') || byte == 0x7f
+/// Characters that stand for themselves in a user part: `unreserved` and `user-unreserved`.
+pub(crate) fn is_user(byte: u8) -> bool {
+    is(byte, USER)
 }
 
-/// White space within a line.
+/// Whether a user part is written in allowed characters, escapes among them. A bare `#`, which many PBXs dial, is allowed
+/// although the grammar wants it escaped.
+pub(crate) fn user_bytes(text: &str) -> bool {
+    text.bytes().all(|b| is(b, WRITTEN_USER))
+}
+
+/// Whether every byte may stand in a URI at all: printable ASCII without brackets and quotes.
+pub(crate) fn uri_bytes(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&b| is(b, URI))
+}
+
+/// Whether there are control characters, which no header value carries; a tab is white space. `besides` are passed over.
+pub(crate) fn has_control(bytes: &[u8], besides: [u8; 2]) -> bool {
+    // Without an early way out the compiler does this many bytes at a time.
+    let bad = |b: u8| ((b < 0x20) & (b != b'\t') & (b != besides[0]) & (b != besides[1])) | (b == 0x7f);
+    bytes.iter().fold(false, |found, &b| found | bad(b))
+}
+
+/// White space within a line taken off both ends.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+    let bytes = text.as_bytes();
+    let white = |b: &u8| matches!(b, b' ' | b'\t');
+    let Some(start) = bytes.iter().position(|b| !white(b)) else { return "" };
+    let end = bytes.iter().rposition(|b| !white(b)).map_or(start, |last| last + 1);
+    text.get(start..end).unwrap_or_default()
+}
+
+/// The text before and after the first `byte`, which is ASCII.
+pub(crate) fn cut(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|b| b == byte)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// The text before the first `byte`, and the rest that starts with it; all and nothing if it does not occur.
+pub(crate) fn cut_before(text: &str, byte: u8) -> (&str, &str) {
+    let at = memchr(byte, text.as_bytes()).unwrap_or(text.len());
+    text.split_at(at)
 }
 
 /// The position just after the quoted string that starts `text` with its `"`.

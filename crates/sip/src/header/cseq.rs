@@ -2,7 +2,7 @@
 
 use rsip::Method;
 
-use crate::chars::{token, trim};
+use crate::chars::{cut, token, trim};
 use crate::fault::Fault;
 use crate::wire;
 
@@ -25,7 +25,7 @@ impl<'a> CSeq<'a> {
     /// [`Fault::Value`] if it is not a number and a method, [`Fault::Range`] above [`MAX_SEQ`].
     pub fn parse(text: &'a str) -> Result<Self, Fault> {
         let header = "CSeq";
-        let (seq, method) = text.split_once([' ', '\t']).ok_or(Fault::Value { header })?;
+        let (seq, method) = cut(text, b' ').or_else(|| cut(text, b'\t')).ok_or(Fault::Value { header })?;
         let method = trim(method);
         let seq = wire::number(header, seq, u64::from(MAX_SEQ))?;
         if !token(method) {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::chars::{token, trim};
+use crate::chars::{cut, cut_before, token, trim};
 use crate::fault::Fault;
 use crate::uri::{HostRef, Params, host_port};
 
@@ -33,15 +33,14 @@ impl<'a> Via<'a> {
     /// # Errors
     /// [`Fault::Value`] if it does not follow the grammar.
     pub fn parse(text: &'a str) -> Result<Self, Fault> {
-        let (name, rest) = text.split_once('/').ok_or(BAD)?;
-        let (version, rest) = rest.split_once('/').ok_or(BAD)?;
+        let (name, rest) = cut(text, b'/').ok_or(BAD)?;
+        let (version, rest) = cut(rest, b'/').ok_or(BAD)?;
         if !trim(name).eq_ignore_ascii_case("SIP") || trim(version) != "2.0" {
             return Err(BAD);
         }
         let rest = trim(rest);
-        let (transport, rest) = rest.split_once([' ', '\t']).ok_or(BAD)?;
-        let params_at = rest.find(';').unwrap_or(rest.len());
-        let (sent_by, params) = rest.split_at(params_at);
+        let (transport, rest) = cut(rest, b' ').or_else(|| cut(rest, b'\t')).ok_or(BAD)?;
+        let (sent_by, params) = cut_before(rest, b';');
         let (host, port) = host_port(trim(sent_by)).map_err(|_| BAD)?;
         let via = Self { transport, host, port, params: Params(params) };
         if token(transport) && via.params.well_formed() { Ok(via) } else { Err(BAD) }
@@ -97,8 +96,7 @@ impl<'a> Via<'a> {
 /// [`Fault::Value`] if `text` is no Via.
 pub fn stamp(text: &str, source: SocketAddr) -> Result<String, Fault> {
     let via = Via::parse(text)?;
-    let head_at = text.find(';').unwrap_or(text.len());
-    let mut out = text.get(..head_at).unwrap_or_default().trim_end().to_owned();
+    let mut out = trim(cut_before(text, b';').0).to_owned();
     let asked = via.params.has("rport");
     for (name, value) in via.params.iter() {
         if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {

@@ -6,7 +6,7 @@ use std::fmt;
 use memchr::memchr;
 
 use super::{Param, Params, Parts, Uri};
-use crate::chars::{push_quoted, quoted_end, trim, unquote};
+use crate::chars::{cut_before, push_quoted, quoted_end, trim, unquote};
 use crate::fault::Fault;
 
 /// One address of a header, checked, borrowing its text (RFC 3261 §20.10, §20.20, §25.1).
@@ -55,10 +55,9 @@ impl<'a> Address<'a> {
 
     /// RFC 3261 §20.10: without brackets every parameter is the header's, and the URI holds no comma, `?` or `;`.
     fn bare(text: &'a str) -> Result<Self, Fault> {
-        let params_at = memchr(b';', text.as_bytes()).unwrap_or(text.len());
-        let (uri, params) = text.split_at(params_at);
+        let (uri, params) = cut_before(text, b';');
         let (uri, params) = (trim(uri), Params(params));
-        if uri.contains(['?', ',']) || !params.well_formed() {
+        if uri.bytes().any(|b| matches!(b, b'?' | b',')) || !params.well_formed() {
             return Err(Fault::Uri);
         }
         Ok(Self { display: "", uri: Parts::parse(uri)?, params })

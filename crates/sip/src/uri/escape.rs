@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::chars::is_unreserved;
+use memchr::memchr_iter;
+
+use crate::chars::{is_unreserved, is_user};
 
 /// The text without percent encoding. Decoded bytes that are not UTF-8 are shown as U+FFFD.
 #[must_use]
@@ -36,11 +38,6 @@ pub fn encode_user(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// Characters that stand for themselves in a user part.
-pub(super) const fn is_user(byte: u8) -> bool {
-    is_unreserved(byte) || matches!(byte, b'&' | b'=' | b'+' | b'$' | b',' | b';' | b'?' | b'/')
 }
 
 /// The text with unreserved characters decoded and every other escape in upper case: equal for equal URIs
@@ -77,7 +74,8 @@ pub(super) fn normal(text: &str) -> Cow<'_, str> {
 
 /// Whether each `%` is followed by two hexadecimal digits.
 pub(super) fn well_escaped(text: &str) -> bool {
-    text.split('%').skip(1).all(|after| octet(after.as_bytes()).is_some())
+    memchr_iter(b'%', text.as_bytes())
+        .all(|at| text.as_bytes().get(at + 1..).is_some_and(|after| octet(after).is_some()))
 }
 
 /// The octet that two hexadecimal digits write, and what follows them.

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::chars::{find_outside, token, trim, unquote};
+use memchr::memchr;
+
+use crate::chars::{cut, find_outside, token, trim, unquote};
 
 /// One parameter that owns its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl<'a> Params<'a> {
             let end = find_outside(rest, b';', false).ok().flatten().unwrap_or(rest.len());
             let (one, after) = rest.split_at(end);
             rest = after;
-            Some(match one.split_once('=') {
+            Some(match cut(one, b'=') {
                 Some((name, value)) => (trim(name), Some(trim(value))),
                 None => (trim(one), None),
             })
@@ -81,7 +83,7 @@ impl<'a> Params<'a> {
 /// A token, a host or a quoted string; in the field also whatever holds no separator of the list.
 fn value_well_formed(value: &str) -> bool {
     !value.is_empty()
-        && (!value.contains('"')
+        && (memchr(b'"', value.as_bytes()).is_none()
             || crate::chars::quoted_end(value) == Ok(value.len()) && value.starts_with('"'))
 }
 

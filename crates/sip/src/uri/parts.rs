@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use memchr::{memchr, memchr2};
 
-use super::escape::{is_user, well_escaped};
+use super::escape::well_escaped;
 use super::{Host, Params, Scheme, Uri};
+use crate::chars::{cut, cut_before, uri_bytes, user_bytes};
 use crate::fault::Fault;
 
 /// A host that borrows its name.
@@ -66,9 +67,7 @@ impl<'a> Parts<'a> {
         let colon = memchr(b':', text.as_bytes()).ok_or(Fault::Uri)?;
         let (scheme, rest) = (text.get(..colon), text.get(colon + 1..));
         let (Some(scheme), Some(rest)) = (scheme, rest) else { return Err(Fault::Uri) };
-        if !is_scheme(scheme)
-            || rest.bytes().any(|b| !b.is_ascii_graphic() || matches!(b, b'<' | b'>' | b'"'))
-        {
+        if !is_scheme(scheme) || !uri_bytes(rest.as_bytes()) {
             return Err(Fault::Uri);
         }
         let blank = Self {
@@ -80,7 +79,9 @@ impl<'a> Parts<'a> {
             params: Params::default(),
             rest: None,
         };
-        if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
+        if let [b's' | b'S', b'i' | b'I', b'p' | b'P']
+        | [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S'] = scheme.as_bytes()
+        {
             blank.sip(rest)
         } else if scheme.eq_ignore_ascii_case("tel") {
             blank.tel(rest)
@@ -100,12 +101,11 @@ impl<'a> Parts<'a> {
             }
             None => text,
         };
-        let (address, headers) = match host_on.split_once('?') {
+        let (address, headers) = match cut(host_on, b'?') {
             Some((address, headers)) => (address, Some(headers)),
             None => (host_on, None),
         };
-        let params_at = memchr(b';', address.as_bytes()).unwrap_or(address.len());
-        let (hostport, params) = address.split_at(params_at);
+        let (hostport, params) = cut_before(address, b';');
         (self.host, self.port) = host_port(hostport).map(|(host, port)| (Some(host), port))?;
         (self.params, self.rest) = (uri_params(params)?, headers);
         match headers {
@@ -114,25 +114,21 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// RFC 3261 §25.1 `userinfo`. A bare `#`, which many PBXs dial, is taken although the grammar wants it escaped.
+    /// RFC 3261 §25.1 `userinfo`.
     fn userinfo(&mut self, text: &'a str) -> Result<(), Fault> {
-        let (user, password) = match text.split_once(':') {
+        let (user, password) = match cut(text, b':') {
             Some((user, password)) => (user, Some(password)),
             None => (text, None),
         };
-        let allowed = |b: u8| is_user(b) || matches!(b, b'%' | b'#');
-        let sound = !user.is_empty()
-            && user.bytes().all(allowed)
-            && password.is_none_or(|p| p.bytes().all(allowed))
-            && well_escaped(text);
+        let sound =
+            !user.is_empty() && user_bytes(user) && password.is_none_or(user_bytes) && well_escaped(text);
         (self.user, self.password) = (Some(user), password);
         if sound { Ok(()) } else { Err(Fault::Uri) }
     }
 
     /// RFC 3966 §3: `+` and digits, or a local number of digits, `*`, `#` and A to F; visual separators anywhere.
     fn tel(mut self, text: &'a str) -> Result<Self, Fault> {
-        let params_at = memchr(b';', text.as_bytes()).unwrap_or(text.len());
-        let (number, params) = text.split_at(params_at);
+        let (number, params) = cut_before(text, b';');
         let digits = number.strip_prefix('+').unwrap_or(number);
         let global = digits.len() != number.len();
         let allowed = |b: u8| {
@@ -182,11 +178,17 @@ fn is_scheme(text: &str) -> bool {
 }
 
 fn uri_params(text: &str) -> Result<Params<'_>, Fault> {
-    let sound = text.is_empty()
-        || text.split(';').skip(1).all(|one| {
-            let (name, value) = one.split_once('=').map_or((one, None), |(name, value)| (name, Some(value)));
-            !name.is_empty() && value.is_none_or(|v| !v.is_empty()) && well_escaped(one)
-        });
+    let named = |one: &str| match cut(one, b'=') {
+        Some((name, value)) => !name.is_empty() && !value.is_empty(),
+        None => !one.is_empty(),
+    };
+    let mut rest = text;
+    let mut sound = well_escaped(text);
+    while let Some(after) = rest.strip_prefix(';') {
+        let (one, next) = cut_before(after, b';');
+        sound &= named(one);
+        rest = next;
+    }
     if sound { Ok(Params(text)) } else { Err(Fault::Uri) }
 }
 

@@ -1,11 +1,12 @@
 //! Lines: where the headers end, folding undone, names told from values (RFC 3261 §7.3.1).
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::{memchr, memchr2, memmem};
 
 use super::{MAX_HEAD, MAX_LINE};
-use crate::chars::{is_control, is_token, trim};
+use crate::chars::{has_control, trim};
 use crate::fault::Fault;
 
 /// A message cut in two, its head as text.
@@ -18,12 +19,16 @@ pub(super) struct Cut<'a> {
     pub fault: Option<Fault>,
 }
 
+/// Searching is prepared once.
+pub(super) static EMPTY_LINE: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(b"\r\n\r\n"));
+
 /// Cuts a message after its head. Empty lines before the start line are passed over (RFC 3261 §7.5).
 pub(super) fn cut(bytes: &[u8]) -> Cut<'_> {
     let bytes = skip_empty_lines(bytes);
     let reach = bytes.len().min(MAX_HEAD + 4);
     let (near, _) = bytes.split_at(reach);
-    let (head, body, fault) = match memmem::find(near, b"\r\n\r\n") {
+    let (head, body, fault) = match EMPTY_LINE.find(near) {
         Some(at) => (&near[..at], bytes.get(at + 4..).unwrap_or_default(), None),
         None if reach < bytes.len() => (near, &[][..], Some(too_long())),
         None => (near.strip_suffix(b"\r\n").unwrap_or(near), &[][..], Some(Fault::NoBlankLine)),
@@ -61,7 +66,7 @@ pub(super) fn text(head: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// One header, unfolded, its name as written.
+/// One header, unfolded, its name as written and not checked.
 pub(super) struct Line<'a> {
     pub name: &'a str,
     pub value: Cow<'a, str>,
@@ -112,10 +117,7 @@ fn physical(text: &str) -> (Result<&str, Fault>, &str) {
 fn named(line: &str) -> Result<Line<'_>, Fault> {
     let colon = memchr(b':', line.as_bytes()).ok_or(Fault::HeaderName)?;
     let (name, value) = line.split_at(colon);
-    let name = name.trim_end_matches([' ', '\t']);
-    if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(Fault::HeaderName);
-    }
+    let name = trim(name);
     let value = trim(value.get(1..).unwrap_or_default());
     if value.len() > MAX_LINE { Err(LINE_TOO_LONG) } else { Ok(Line { name, value: Cow::Borrowed(value) }) }
 }
@@ -136,14 +138,16 @@ fn continued<'a>(line: Line<'a>, more: &'a str) -> Result<Line<'a>, Fault> {
     if value.len() > MAX_LINE { Err(LINE_TOO_LONG) } else { Ok(Line { value: Cow::Owned(value), ..line }) }
 }
 
+/// Whether a head has control characters beside those that make lines. Asked once, so that few values need a look.
+pub(super) fn suspicious(head: &str) -> bool {
+    has_control(head.as_bytes(), *b"\r\n")
+}
+
 /// A value without control characters; none if it has them where no grammar allows any.
 ///
 /// A quoted string may hold them behind a backslash (RFC 3261 §25.1 `quoted-pair`, RFC 4475 §3.1.1.2). Such a pair is read
 /// as a space, so that nothing of the kind ever gets to a log, a terminal or the wire.
 pub(super) fn printable(value: Cow<'_, str>) -> Option<Cow<'_, str>> {
-    if !value.bytes().any(is_control) {
-        return Some(value);
-    }
     let mut clean = String::with_capacity(value.len());
     let mut chars = value.chars();
     while let Some(c) = chars.next() {

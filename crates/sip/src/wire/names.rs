@@ -6,12 +6,40 @@ use rsip::headers::UntypedHeader as _;
 /// What the parser does with a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// May occur once (RFC 3261 §7.3.1).
+    /// One address, once.
+    Party,
+    /// Once, and checked by itself.
+    CSeq,
+    CallId,
+    MaxForwards,
+    ContentLength,
+    /// Anything, once (RFC 3261 §7.3.1).
     Single,
-    /// Several values separated by commas, each of which becomes a header of its own.
+    /// Several values separated by commas, each of which becomes a header of its own, and must be a Via.
+    Vias,
+    /// The same, of addresses, or `*`.
+    Contacts,
+    /// The same, of addresses.
+    Routes,
+    /// The same, of anything.
     List,
-    /// Neither.
+    /// Anything, as often as you like.
     Any,
+}
+
+impl Shape {
+    /// Whether the header may occur only once.
+    pub const fn is_single(self) -> bool {
+        matches!(
+            self,
+            Self::Party | Self::CSeq | Self::CallId | Self::MaxForwards | Self::ContentLength | Self::Single
+        )
+    }
+
+    /// Whether commas separate values that become headers of their own.
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::Vias | Self::Contacts | Self::Routes | Self::List)
+    }
 }
 
 /// A header whose name we know.
@@ -69,26 +97,26 @@ known! {
     "Allow-Events" Any;
     "Authentication-Info" Any AuthenticationInfo;
     "Authorization" Any Authorization;
-    "Call-ID" Single CallId;
+    "Call-ID" CallId CallId;
     "Call-Info" List CallInfo;
-    "Contact" List Contact;
+    "Contact" Contacts Contact;
     "Content-Disposition" Any ContentDisposition;
     "Content-Encoding" Any ContentEncoding;
     "Content-Language" Any ContentLanguage;
-    "Content-Length" Single ContentLength;
+    "Content-Length" ContentLength ContentLength;
     "Content-Type" Single ContentType;
-    "CSeq" Single CSeq;
+    "CSeq" CSeq CSeq;
     "Date" Any Date;
     "Diversion" List;
     "Error-Info" List ErrorInfo;
     "Event" Single Event;
     "Expires" Single Expires;
-    "From" Single From;
+    "From" Party From;
     "History-Info" List;
     "Identity" Any;
     "Info-Package" Any;
     "In-Reply-To" Any InReplyTo;
-    "Max-Forwards" Single MaxForwards;
+    "Max-Forwards" MaxForwards MaxForwards;
     "MIME-Version" Any MimeVersion;
     "Min-Expires" Any MinExpires;
     "Min-SE" Single;
@@ -104,7 +132,7 @@ known! {
     "Proxy-Require" Any ProxyRequire;
     "RAck" Single;
     "Reason" List;
-    "Record-Route" List RecordRoute;
+    "Record-Route" Routes RecordRoute;
     "Recv-Info" Any;
     "Refer-Sub" Any;
     "Refer-To" Single;
@@ -116,7 +144,7 @@ known! {
     "Request-Disposition" Any;
     "Require" Any Require;
     "Retry-After" Any RetryAfter;
-    "Route" List Route;
+    "Route" Routes Route;
     "RSeq" Single;
     "Server" Any Server;
     "Service-Route" List;
@@ -125,10 +153,10 @@ known! {
     "Subscription-State" Any SubscriptionState;
     "Supported" Any Supported;
     "Timestamp" Any Timestamp;
-    "To" Single To;
+    "To" Party To;
     "Unsupported" Any Unsupported;
     "User-Agent" Any UserAgent;
-    "Via" List Via;
+    "Via" Vias Via;
     "Warning" List Warning;
     "WWW-Authenticate" Any WwwAuthenticate;
 }
@@ -148,6 +176,27 @@ static INITIALS: [(usize, usize); 26] = {
     spans
 };
 
+/// What every message carries (RFC 3261 §8.1.1), each with its bit in the set of headers seen. Max-Forwards is not
+/// among them: RFC 2543 did not know it.
+pub(super) static MANDATORY: [(&str, u128); 5] = [
+    ("Via", bit_of("Via")),
+    ("From", bit_of("From")),
+    ("To", bit_of("To")),
+    ("Call-ID", bit_of("Call-ID")),
+    ("CSeq", bit_of("CSeq")),
+];
+
+const fn bit_of(name: &str) -> u128 {
+    let mut at = 0;
+    while at < KNOWN.len() {
+        if KNOWN[at].name.as_bytes().eq_ignore_ascii_case(name.as_bytes()) {
+            return 1 << at;
+        }
+        at += 1;
+    }
+    0
+}
+
 /// The known header of this name, long or compact, in any case, and its place in the table.
 pub(super) fn known(name: &str) -> Option<(usize, &'static Known)> {
     let initial = name.bytes().next()?.to_ascii_lowercase();
@@ -155,7 +204,9 @@ pub(super) fn known(name: &str) -> Option<(usize, &'static Known)> {
     let initial = name.bytes().next()?.to_ascii_lowercase();
     let &(start, end) = INITIALS.get(usize::from(initial.checked_sub(b'a')?))?;
     let candidates = KNOWN.get(start..end)?;
-    let at = candidates.iter().position(|known| known.name.eq_ignore_ascii_case(name))?;
+    let at = candidates
+        .iter()
+        .position(|known| known.name.len() == name.len() && known.name.eq_ignore_ascii_case(name))?;
     candidates.get(at).map(|known| (start + at, known))
 }
 
@@ -196,10 +247,11 @@ pub fn header(name: &str, value: impl Into<String>) -> Header {
 
 #[cfg(test)]
 mod tests {
-    use super::{KNOWN, header, known, name, value};
+    use super::{KNOWN, MANDATORY, header, known, name, value};
 
     #[test]
     fn every_known_name_is_found_in_any_case_and_kept() {
+        assert!(MANDATORY.iter().all(|(_, bit)| bit.count_ones() == 1));
         assert!(KNOWN.len() <= 128, "the parser's set of seen headers has 128 places");
         for (at, entry) in KNOWN.iter().enumerate() {
             let shouted = entry.name.to_ascii_uppercase();

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use rsip::{Header, Headers, Request, Response, StatusCode, Version};
+use rsip::{Header, Headers, Request, Response, Version};
 
 use super::lex::{self, Line};
 use super::names::{self, Known, Shape};
 use super::skeleton::Skeleton;
 use super::start::{self, Start};
 use super::{MAX_DATAGRAM, MAX_HEADERS, MAX_VIAS, Untrusted, elements};
+use crate::chars::token;
 use crate::fault::Fault;
 use crate::header::{CSeq, Via};
 use crate::uri::Address;
@@ -71,60 +72,63 @@ pub fn parse(bytes: Untrusted<'_>, framing: Framing) -> Result<Parsed, ParseErro
     }
     let cut = lex::cut(bytes.0);
     let (line, lines) = lex::lines(&cut.head);
-    let mut draft = Draft::new(cut.fault);
     let start = match line.and_then(start::start) {
         Ok(start) => start,
         Err(fault) => return Err(ParseError { fault, reply: None }),
     };
-    let kind = draft.start(start);
+    let mut draft = Draft::new(&start, cut.fault, lex::suspicious(&cut.head));
     lines.for_each(|line| draft.line(line));
-    draft.finish(kind, cut.body, framing)
-}
-
-/// The first line's facts that matter at the end.
-enum Kind<'a> {
-    Request(&'a str, Option<rsip::Uri>),
-    Response(Option<StatusCode>),
+    draft.finish(start, cut.body, framing)
 }
 
 /// A message being read. After a fault reading goes on, so that an answer can be made.
-struct Draft {
+struct Draft<'a> {
+    /// The method of a request.
+    method: Option<&'a str>,
     headers: Vec<Header>,
     fault: Option<Fault>,
+    /// Whether there are control characters to be looked for in the values.
+    suspicious: bool,
     /// One bit for each known header that occurred.
     seen: u128,
     vias: usize,
     content_length: Option<usize>,
 }
 
-impl Draft {
-    fn new(fault: Option<Fault>) -> Self {
-        Self { headers: Vec::with_capacity(24), fault, seen: 0, vias: 0, content_length: None }
-    }
-
-    fn start<'a>(&mut self, start: Start<'a>) -> Kind<'a> {
-        match start {
-            Start::Request { method, uri } => Kind::Request(method, self.kept(uri)),
-            Start::Response { status } => Kind::Response(self.kept(status)),
-        }
+impl<'a> Draft<'a> {
+    fn new(start: &Start<'a>, fault: Option<Fault>, suspicious: bool) -> Self {
+        let (method, wrong) = match start {
+            Start::Request { method, uri } => (Some(*method), uri.as_ref().err()),
+            Start::Response { status } => (None, status.as_ref().err()),
+        };
+        let fault = fault.or(wrong.copied());
+        let headers = Vec::with_capacity(24);
+        Self { method, headers, fault, suspicious, seen: 0, vias: 0, content_length: None }
     }
 
     /// Remembers the first fault.
-    fn kept<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
-        result.map_err(|fault| self.fault.get_or_insert(fault).to_owned()).ok()
+    fn fail(&mut self, fault: Fault) {
+        self.fault.get_or_insert(fault);
     }
 
     fn line(&mut self, line: Result<Line<'_>, Fault>) {
-        let result = line.and_then(|Line { name, value }| {
-            let known = names::known(name);
-            let header = known.map_or("a header", |(_, known)| known.name);
-            let value = lex::printable(value).ok_or(Fault::Control { header })?;
-            match known {
-                Some((place, known)) => self.known(place, known, value),
-                None => self.keep(Header::Other(name.to_owned(), value.into_owned())),
-            }
-        });
-        self.kept(result);
+        if let Err(fault) = line.and_then(|line| self.header(line)) {
+            self.fail(fault);
+        }
+    }
+
+    fn header(&mut self, Line { name, value }: Line<'_>) -> Result<(), Fault> {
+        let known = names::known(name);
+        let header = known.map_or("a header", |(_, known)| known.name);
+        let value = match self.suspicious {
+            true => lex::printable(value).ok_or(Fault::Control { header })?,
+            false => value,
+        };
+        match known {
+            Some((place, known)) => self.known(place, known, value),
+            None if !token(name) => Err(Fault::HeaderName),
+            None => self.keep(Header::Other(name.to_owned(), value.into_owned())),
+        }
     }
 
     fn keep(&mut self, header: Header) -> Result<(), Fault> {
@@ -139,25 +143,31 @@ impl Draft {
         let bit = 1_u128 << place;
         let repeated = self.seen & bit != 0;
         self.seen |= bit;
-        if known.shape == Shape::Single && repeated {
+        if repeated && known.shape.is_single() {
             return Err(Fault::Duplicate { header: known.name });
         }
-        if known.shape == Shape::List {
+        if known.shape.is_list() {
             return self.list(known, &value);
         }
-        let checked = self.check_single(known.name, &value);
+        let checked = self.check_single(known, &value);
         self.keep(known.with(value.into_owned()))?;
         checked
     }
 
-    fn check_single(&mut self, header: &'static str, value: &str) -> Result<(), Fault> {
-        match header {
-            "From" | "To" => Address::parse(value).map(drop).map_err(|_| Fault::Value { header }),
-            "CSeq" => CSeq::parse(value).map(drop),
-            "Call-ID" if value.is_empty() || value.contains([' ', '\t']) => Err(Fault::Value { header }),
+    fn check_single(&mut self, known: &'static Known, value: &str) -> Result<(), Fault> {
+        let header = known.name;
+        match known.shape {
+            Shape::Party => Address::parse(value).map(drop).map_err(|_| Fault::Value { header }),
+            Shape::CallId if value.is_empty() || value.contains([' ', '\t']) => Err(Fault::Value { header }),
             // RFC 3261 §20.22.
-            "Max-Forwards" => number(header, value, 255).map(drop),
-            "Content-Length" => {
+            Shape::MaxForwards => number(header, value, 255).map(drop),
+            Shape::CSeq => {
+                let cseq = CSeq::parse(value)?;
+                // RFC 3261 §8.1.1.5: the method of CSeq is the request's.
+                let agrees = self.method.is_none_or(|method| method == cseq.method);
+                if agrees { Ok(()) } else { Err(Fault::CSeqMethod) }
+            }
+            Shape::ContentLength => {
                 let length = number(header, value, u64::from(u32::MAX))?;
                 self.content_length = usize::try_from(length).ok();
                 Ok(())
@@ -170,84 +180,72 @@ impl Draft {
     /// whoever asks for it.
     fn list(&mut self, known: &'static Known, value: &str) -> Result<(), Fault> {
         let header = known.name;
-        let routes = matches!(header, "Via" | "Contact" | "Route" | "Record-Route");
-        if !routes && elements(value).any(|element| element.is_err()) {
+        if known.shape == Shape::List && elements(value).any(|element| element.is_err()) {
             return self.keep(known.with(value.to_owned()));
         }
-        let mut fault = None;
+        let mut checked = Ok(());
         for element in elements(value) {
             let element = element.map_err(|_| Fault::Value { header })?;
-            let checked = match header {
-                "Via" => self.via(element),
-                "Contact" if element == "*" => Ok(()),
-                "Contact" | "Route" | "Record-Route" => Address::parse(element).map(drop),
-                _ if element.is_empty() => continue,
-                _ => Ok(()),
-            };
-            if let Err(found) = checked {
-                let too_many = matches!(found, Fault::TooMany { .. });
-                fault.get_or_insert(if too_many { found } else { Fault::Value { header } });
+            if element.is_empty() && known.shape == Shape::List {
+                continue;
             }
+            checked = checked.and(self.check_element(known, element));
             self.keep(known.with(element.to_owned()))?;
         }
-        fault.map_or(Ok(()), Err)
+        checked
     }
 
-    fn via(&mut self, element: &str) -> Result<(), Fault> {
-        self.vias += 1;
-        if self.vias > MAX_VIAS {
-            return Err(Fault::TooMany { part: "the Vias", limit: MAX_VIAS });
-        }
-        Via::parse(element).map(drop)
-    }
-
-    fn finish(mut self, kind: Kind<'_>, body: &[u8], framing: Framing) -> Result<Parsed, ParseError> {
-        let checked = self.check_whole(&kind).and_then(|()| self.cut_body(body, framing));
-        let body = self.kept(checked).unwrap_or_default().to_vec();
-        let headers = self.headers;
-        match (kind, self.fault) {
-            (Kind::Request(method, _), Some(fault)) => {
-                let reply = Skeleton::keep(method, headers.iter()).map(Box::new);
-                Err(ParseError { fault, reply })
+    fn check_element(&mut self, known: &'static Known, element: &str) -> Result<(), Fault> {
+        let sound = match known.shape {
+            Shape::Vias => {
+                self.vias += 1;
+                if self.vias > MAX_VIAS {
+                    return Err(Fault::TooMany { part: "the Vias", limit: MAX_VIAS });
+                }
+                Via::parse(element).is_ok()
             }
-            (Kind::Request(name, Some(uri)), None) => match start::method(name) {
-                Some(method) => Ok(Parsed::Request(Request {
-                    method,
-                    uri,
-                    version: Version::V2,
-                    headers: Headers::from(headers),
-                    body,
-                })),
+            Shape::Contacts => element == "*" || Address::parse(element).is_ok(),
+            Shape::Routes => Address::parse(element).is_ok(),
+            _ => true,
+        };
+        if sound { Ok(()) } else { Err(Fault::Value { header: known.name }) }
+    }
+
+    fn finish(mut self, start: Start<'a>, body: &[u8], framing: Framing) -> Result<Parsed, ParseError> {
+        let checked = self.check_mandatory().and_then(|()| self.cut_body(body, framing));
+        let body = checked.unwrap_or_else(|fault| {
+            self.fail(fault);
+            &[]
+        });
+        let (headers, body, version) = (self.headers, body.to_vec(), Version::V2);
+        let refused = |fault| {
+            let reply = self.method.and_then(|method| Skeleton::keep(method, headers.iter()));
+            Err(ParseError { fault, reply: reply.map(Box::new) })
+        };
+        match (self.fault, start) {
+            (Some(fault), _) => refused(fault),
+            (None, Start::Request { uri: Err(fault), .. } | Start::Response { status: Err(fault) }) => {
+                refused(fault)
+            }
+            (None, Start::Request { method: name, uri: Ok(uri) }) => match start::method(name) {
+                Some(method) => {
+                    let headers = Headers::from(headers);
+                    Ok(Parsed::Request(Request { method, uri, version, headers, body }))
+                }
                 None => Skeleton::keep(name, headers.iter())
                     .map(|reply| Parsed::UnknownMethod(UnknownMethod { method: name.to_owned(), reply }))
                     .ok_or(ParseError { fault: Fault::StartLine, reply: None }),
             },
-            (Kind::Response(Some(status_code)), None) => Ok(Parsed::Response(Response {
-                status_code,
-                version: Version::V2,
-                headers: Headers::from(headers),
-                body,
-            })),
-            (Kind::Request(_, None), None) => Err(ParseError { fault: Fault::RequestUri, reply: None }),
-            (Kind::Response(_), fault) => {
-                Err(ParseError { fault: fault.unwrap_or(Fault::StatusCode), reply: None })
+            (None, Start::Response { status: Ok(status_code) }) => {
+                Ok(Parsed::Response(Response { status_code, version, headers: headers.into(), body }))
             }
         }
     }
 
-    /// RFC 3261 §8.1.1: what every message carries. Max-Forwards is not demanded: RFC 2543 did not know it.
-    fn check_whole(&self, kind: &Kind<'_>) -> Result<(), Fault> {
-        for header in ["Via", "From", "To", "Call-ID", "CSeq"] {
-            let present = names::known(header).is_some_and(|(place, _)| self.seen & (1 << place) != 0);
-            if !present {
-                return Err(Fault::Missing { header });
-            }
-        }
-        let cseq = self.headers.iter().find(|h| matches!(h, Header::CSeq(_))).map(names::value);
-        match (kind, cseq.map(CSeq::parse)) {
-            // RFC 3261 §8.1.1.5: the method of CSeq is the request's.
-            (Kind::Request(method, _), Some(Ok(cseq))) if cseq.method != *method => Err(Fault::CSeqMethod),
-            _ => Ok(()),
+    fn check_mandatory(&self) -> Result<(), Fault> {
+        match names::MANDATORY.iter().find(|(_, bit)| self.seen & bit == 0) {
+            Some(&(header, _)) => Err(Fault::Missing { header }),
+            None => Ok(()),
         }
     }
 

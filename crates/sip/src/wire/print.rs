@@ -8,7 +8,7 @@ use rsip::{Header, Headers, Host, Request, Response, SipMessage, Uri};
 use super::names::{name, value};
 use super::reason::reason;
 use super::start::method_name;
-use crate::chars::{is_control, token};
+use crate::chars::{has_control, token, uri_bytes};
 use crate::fault::Fault;
 
 /// What can be sent.
@@ -104,7 +104,7 @@ fn is_content_length(header: &Header) -> bool {
 }
 
 fn text(text: &str, part: &'static str, out: &mut Vec<u8>) -> Result<(), Fault> {
-    if text.bytes().any(is_control) {
+    if has_control(text.as_bytes(), [0x7f; 2]) {
         return Err(Fault::Unsendable { part });
     }
     out.extend_from_slice(text.as_bytes());
@@ -120,10 +120,7 @@ fn request_uri(uri: &Uri, out: &mut Vec<u8>) -> Result<(), Fault> {
     let start = out.len();
     push_uri(uri, out);
     // RFC 3261 §25.1: a space would end the Request-URI, a quote or bracket is never part of one.
-    let sound = out.get(start..).is_some_and(|written| {
-        !written.is_empty()
-            && !written.iter().any(|&b| !b.is_ascii_graphic() || matches!(b, b'"' | b'<' | b'>'))
-    });
+    let sound = out.get(start..).is_some_and(|written| !written.is_empty() && uri_bytes(written));
     if sound { Ok(()) } else { Err(Fault::Unsendable { part: "the Request-URI" }) }
 }
 

@@ -1,7 +1,6 @@
 //! Messages out of a byte stream: TCP, TLS (RFC 3261 §18.3, RFC 5626 §3.5.1).
 
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::memmem;
 
 use super::lex::{self, Line};
 use super::parse::number;
@@ -123,7 +122,7 @@ impl StreamFramer {
     fn read_head(&mut self) -> Result<Option<usize>, Fault> {
         let from = self.scanned.min(self.buffer.len());
         let unread = self.buffer.get(from..).unwrap_or_default();
-        let Some(found) = memmem::find(unread, b"\r\n\r\n") else {
+        let Some(found) = lex::EMPTY_LINE.find(unread) else {
             if self.buffer.len() >= MAX_HEAD {
                 return Err(lex::too_long());
             }
@@ -141,7 +140,7 @@ impl StreamFramer {
     fn break_off(&mut self, fault: Fault) -> Frame {
         self.broken = true;
         let mut head = std::mem::take(&mut self.buffer).freeze();
-        let end = memmem::find(&head, b"\r\n\r\n").map_or(head.len(), |at| at + 4);
+        let end = lex::EMPTY_LINE.find(&head).map_or(head.len(), |at| at + 4);
         Frame::Broken { head: head.split_to(end.min(MAX_HEAD + 4)), fault }
     }
 }
