@@ -25,6 +25,8 @@ pub(crate) enum Sender {
     Peer,
     /// The peer from now on.
     Latched,
+    /// The peer as it was before signalling spoke again.
+    Again,
     /// Not, or not yet, the peer.
     Foreign,
 }
@@ -42,6 +44,8 @@ struct Candidate {
 #[derive(Clone)]
 pub(crate) struct Latch {
     signalled: SocketAddr,
+    /// The last signalled address that was somewhere: hold by 0.0.0.0 names no new place.
+    home: SocketAddr,
     signalling: Option<IpAddr>,
     since: Instant,
     /// Who was latched before signalling spoke again, and may go on at once because it changed nothing.
@@ -57,6 +61,7 @@ impl Latch {
     pub(crate) fn new(signalled: SocketAddr, signalling: Option<IpAddr>, now: Instant) -> Self {
         Self {
             signalled: canonical(signalled),
+            home: canonical(signalled),
             signalling: signalling.map(|ip| ip.to_canonical()),
             since: now,
             before: None,
@@ -70,11 +75,13 @@ impl Latch {
     pub(crate) fn again(&self, signalled: SocketAddr, signalling: Option<IpAddr>, now: Instant) -> Self {
         let mut next = Self::new(signalled, signalling, now);
         let before = self.latched.or(self.before);
-        // Hold by 0.0.0.0 names no new place, so whoever sends stays the peer.
-        if next.signalled == self.signalled || next.signalled.ip().is_unspecified() {
+        if next.signalled.ip().is_unspecified() {
+            next.home = self.home;
+        }
+        if next.home == self.home || before == Some(next.home) {
             next.before = before;
         } else {
-            next.banned = before.filter(|before| *before != next.signalled);
+            next.banned = before;
         }
         next
     }
@@ -102,7 +109,7 @@ impl Latch {
         if known || (self.plausible(from) && self.passes(from, view, now)) {
             self.latched = Some(from);
             self.candidates = [None; CANDIDATES];
-            return Sender::Latched;
+            return if Some(from) == self.before { Sender::Again } else { Sender::Latched };
         }
         Sender::Foreign
     }

@@ -47,11 +47,11 @@ impl Leg {
         sink: &mut dyn Sink,
     ) -> Option<Accepted> {
         let (view, kind) = self.readable(from, bytes)?;
-        let latched = self.believed(from, &view, now)?;
-        if latched {
+        let sender = self.believed(from, &view, now)?;
+        if sender == Sender::Latched {
             sink.event(Event::Latched { leg: self.key });
         }
-        let (extended, restarted) = self.placed(&view, latched, now)?;
+        let (extended, restarted) = self.placed(&view, sender, now)?;
         if restarted {
             let key = self.key;
             self.digits.reset(|press, source| sink.event(digit_event(key, press, source)));
@@ -117,22 +117,22 @@ impl Leg {
         Some((view, kind))
     }
 
-    /// Whether the sender is the peer, and has just become it.
-    fn believed(&mut self, from: SocketAddr, view: &View, now: Instant) -> Option<bool> {
-        match self.latch.as_mut()?.judge(from, view, now) {
-            Sender::Peer => Some(false),
-            Sender::Latched => Some(true),
-            Sender::Foreign => {
-                self.stats.foreign += 1;
-                None
-            }
+    /// Who the sender is, if it is the peer.
+    fn believed(&mut self, from: SocketAddr, view: &View, now: Instant) -> Option<Sender> {
+        let sender = self.latch.as_mut()?.judge(from, view, now);
+        if sender == Sender::Foreign {
+            self.stats.foreign += 1;
+            return None;
         }
+        Some(sender)
     }
 
     /// The packet's place in its stream, if it is to be heard, and whether the stream begins anew.
-    fn placed(&mut self, view: &View, latched: bool, now: Instant) -> Option<(u64, bool)> {
-        let other = self.incoming.as_ref().is_none_or(|incoming| incoming.ssrc != view.ssrc);
-        if other && !self.source_changes(view, latched, now) {
+    fn placed(&mut self, view: &View, sender: Sender, now: Instant) -> Option<(u64, bool)> {
+        let same = self.incoming.as_ref().is_some_and(|incoming| incoming.ssrc == view.ssrc);
+        // Whoever has just been latched is another sender, even if it happens to use the same number.
+        let other = !same || sender == Sender::Latched;
+        if other && !self.source_changes(view, sender, now) {
             self.stats.other_source += 1;
             return None;
         }
@@ -154,10 +154,10 @@ impl Leg {
         }
     }
 
-    /// Whether a new synchronization source is heard from now on (RFC 3550 §8.2): at once with a new latch, else
-    /// after some packets in a row while the source before is silent.
-    fn source_changes(&mut self, view: &View, latched: bool, now: Instant) -> bool {
-        if self.incoming.is_some() && !latched {
+    /// Whether a new synchronization source is heard from now on (RFC 3550 §8.2): at once after signalling has
+    /// spoken, else after some packets in a row while the source before is silent.
+    fn source_changes(&mut self, view: &View, sender: Sender, now: Instant) -> bool {
+        if self.incoming.is_some() && sender == Sender::Peer {
             let known = self.challenger.filter(|c| c.ssrc == view.ssrc && c.next == view.sequence);
             let count = known.map_or(0, |c| c.count).saturating_add(1);
             self.challenger =
