@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rtp::packet::Packet;
 use vorzimmer_media::{
-    Channel, Codec, Command, Event, Format, Input, LegConfig, LegKey, Negotiated, PlayId, Session, Sink,
-    Sound, Tap,
+    Channel, Codec, Command, Error, Event, Format, Input, LegConfig, LegKey, Negotiated, PlayId, Session,
+    Sink, Sound, Tap,
 };
 use vorzimmer_types::audio::{Direction, EventPayload};
 use vorzimmer_types::entropy::Seeded;
@@ -107,7 +107,11 @@ impl World {
     }
 
     pub fn tell(&mut self, command: Command) {
-        self.session.command(command, self.now, &mut self.random, &mut self.said).unwrap();
+        self.try_tell(command).unwrap();
+    }
+
+    pub fn try_tell(&mut self, command: Command) -> Result<(), Error> {
+        self.session.command(command, self.now, &mut self.random, &mut self.said)
     }
 
     pub fn play(&mut self, leg: LegKey, sound: Sound, id: u32, looped: bool) {

@@ -1,0 +1,104 @@
+//! Law 7: no allocation per packet in the steady state.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail loudly")]
+
+mod world;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use vorzimmer_media::{
+    Channel, Codec, Command, Event, Input, LegConfig, LegKey, PlayId, Session, Sink, Sound, Tap,
+};
+use vorzimmer_types::entropy::Seeded;
+use world::{A, B, Phone, agreed};
+
+/// Counts, and keeps nothing.
+#[derive(Default)]
+struct Counter {
+    sent: u64,
+    taped: u64,
+    events: u64,
+}
+
+impl Sink for Counter {
+    fn send(&mut self, _: LegKey, _: Channel, _: SocketAddr, _: &[u8]) {
+        self.sent += 1;
+    }
+
+    fn tap(&mut self, _: Tap<'_>) {
+        self.taped += 1;
+    }
+
+    fn event(&mut self, _: Event) {
+        self.events += 1;
+    }
+}
+
+struct Call {
+    session: Session,
+    said: Counter,
+    random: Seeded,
+    now: Instant,
+}
+
+impl Call {
+    fn new(now: Instant) -> Self {
+        let mut call =
+            Self { session: Session::new(), said: Counter::default(), random: Seeded::new(1), now };
+        for (leg, slot, at, codec) in
+            [(A, 0, "192.0.2.1:4000", Codec::Pcma), (B, 1, "192.0.2.2:4000", Codec::Pcmu)]
+        {
+            let config = LegConfig { slot: Some(slot), ..LegConfig::default() };
+            call.tell(Command::Open { leg, config });
+            call.tell(Command::Remote { leg, negotiated: agreed(at, codec), signalling: None });
+        }
+        call.tell(Command::Bridge { a: A, b: B, relay_events: false });
+        call
+    }
+
+    fn tell(&mut self, command: Command) {
+        self.session.command(command, self.now, &mut self.random, &mut self.said).unwrap();
+    }
+
+    /// Packets that came in at 20 ms each, alternately from both.
+    fn take(&mut self, packets: &mut [(LegKey, SocketAddr, Vec<u8>)]) {
+        for (leg, from, bytes) in packets {
+            let input = Input { leg: *leg, channel: Channel::Rtp, from: *from, bytes };
+            self.session.handle(input, self.now, &mut self.said);
+            self.now += Duration::from_millis(10);
+            if self.session.next_wake(self.now).is_some_and(|wake| wake <= self.now) {
+                self.session.poll(self.now, &mut self.random, &mut self.said);
+            }
+        }
+    }
+}
+
+fn talk(count: usize) -> Vec<(LegKey, SocketAddr, Vec<u8>)> {
+    let mut ann = Phone::new(A, "192.0.2.1:4000", Codec::Pcma);
+    let mut bob = Phone::new(B, "192.0.2.2:4000", Codec::Pcmu);
+    (0..count).flat_map(|_| [(A, ann.addr, ann.next()), (B, bob.addr, bob.next())]).collect()
+}
+
+#[test]
+fn voice_reports_and_prompts_allocate_nothing() {
+    #[expect(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
+    let mut call = Call::new(Instant::now());
+    let mut packets = talk(2000);
+    let (start, steady) = packets.split_at_mut(100);
+    call.take(start);
+    let talking = allocation_counter::measure(|| call.take(steady));
+    assert_eq!(talking.count_total, 0, "{talking:?}");
+    assert_eq!((call.said.taped, call.said.events), (4000, 2), "everything was heard");
+    assert!(call.said.sent > 4000, "and passed on, with reports between: {}", call.said.sent);
+
+    call.tell(Command::Play { leg: A, sound: Sound::Hold, id: PlayId(1), looped: true });
+    let before = call.said.sent;
+    let playing = allocation_counter::measure(|| {
+        for _ in 0..500 {
+            call.now += Duration::from_millis(20);
+            call.session.poll(call.now, &mut call.random, &mut call.said);
+        }
+    });
+    assert_eq!(playing.count_total, 0, "{playing:?}");
+    assert!(call.said.sent - before >= 500);
+}
