@@ -6,6 +6,9 @@ use crate::chars::{quoted_end, token, trim, unquote};
 use crate::fault::Fault;
 use crate::wire::elements;
 
+/// The most parameters of a challenge or of credentials: RFC 7616 knows twelve.
+pub const MAX_AUTH_PARAMS: usize = 32;
+
 /// The value of WWW-Authenticate, Proxy-Authenticate, Authorization or Proxy-Authorization.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Auth<'a> {
@@ -44,7 +47,8 @@ impl<'a> Auth<'a> {
             let quoted_whole = !value.starts_with('"') || quoted_end(value) == Ok(value.len());
             // A parameter that is there twice could be read one way here and another way elsewhere.
             let repeated = names.iter().any(|seen| seen.eq_ignore_ascii_case(name));
-            if !token(name) || value.is_empty() || !quoted_whole || repeated {
+            if !token(name) || value.is_empty() || !quoted_whole || repeated || names.len() == MAX_AUTH_PARAMS
+            {
                 return Err(bad);
             }
             names.push(name);
@@ -91,6 +95,9 @@ mod tests {
         {
             assert!(Auth::parse("x", bad).is_err(), "{bad:?}");
         }
+        let many: Vec<_> = (0..=super::MAX_AUTH_PARAMS).map(|n| format!("a{n}=1")).collect();
+        assert!(Auth::parse("x", &format!("Digest {}", many.join(","))).is_err());
+        assert!(Auth::parse("x", &format!("Digest {}", many[1..].join(","))).is_ok());
         assert!(!Auth::parse("x", "NoOneKnowsThisScheme opaque-data=here").unwrap().is_digest());
     }
 }

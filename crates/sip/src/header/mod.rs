@@ -13,7 +13,7 @@ mod reason;
 mod timing;
 mod via;
 
-pub use auth::Auth;
+pub use auth::{Auth, MAX_AUTH_PARAMS};
 pub use contact::{Contact, contacts};
 pub use cseq::{CSeq, MAX_SEQ};
 pub use diversion::{Diversion, diversions};

@@ -36,8 +36,8 @@ pub struct PlanError {
 
 /// The fewest digits after a country code without plus or prefix, so that a local number is not taken for one.
 const SHORTEST_AFTER_COUNTRY: usize = 7;
-/// The digits of a local number without area code.
-const LOCAL: std::ops::RangeInclusive<usize> = 3..=9;
+/// How many digits a local number without area code has. Fewer are an extension of somebody's PBX.
+const LOCAL: std::ops::RangeInclusive<usize> = 5..=9;
 
 impl NumberPlan {
     /// A plan: country code (`49`), international prefix (`00`), national prefix (`0`, or empty where numbers are dialled
@@ -206,7 +206,7 @@ mod tests {
             "sip:h",
             "sip:1234567t0@h",
             "sip:*31#03023125001@h",
-            "sip:12@h",
+            "sip:201@h",
             "sip:+0123@h",
             "sip:+1234567890123456@h",
             "sip:1234567890@h",
@@ -216,6 +216,7 @@ mod tests {
             assert_ne!(german(uri).as_deref(), Some("+493023125001"), "{uri}");
         }
         assert_eq!(german("sip:alice@h"), None);
+        assert_eq!(german("sip:2010@h"), None, "an extension is no local number");
         assert_eq!(german("sip:1234567890@h"), None, "neither local nor with a prefix");
     }
 

@@ -10,13 +10,20 @@ use crate::chars::{cut_before, push_quoted, quoted_end, trim, unquote};
 use crate::fault::Fault;
 
 /// One address of a header, checked, borrowing its text (RFC 3261 §20.10, §20.20, §25.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Address<'a> {
     display: &'a str,
     /// The URI, checked and split.
     pub uri: Parts<'a>,
     /// The header's own parameters: those after `>`, or all if the URI is not in brackets.
     pub params: Params<'a>,
+}
+
+impl fmt::Debug for Address<'_> {
+    /// Without the display name, and of the URI what its own `Debug` shows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{:?}>", self.uri)
+    }
 }
 
 impl<'a> Address<'a> {
@@ -87,7 +94,7 @@ impl<'a> Address<'a> {
 }
 
 /// An address that owns its text. Prints with brackets, and with its display name quoted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NameAddr {
     /// The display name, without quotes.
     pub display: Option<String>,
@@ -136,6 +143,13 @@ impl NameAddr {
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
         self.params.iter().find(|p| p.name.eq_ignore_ascii_case("tag")).and_then(|p| p.value.as_deref())
+    }
+}
+
+impl fmt::Debug for NameAddr {
+    /// Without the display name, and of the URI what its own `Debug` shows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{:?}>", self.uri)
     }
 }
 

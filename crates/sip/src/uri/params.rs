@@ -8,12 +8,19 @@ use memchr::memchr;
 use crate::chars::{cut, find_outside, token, trim, unquote};
 
 /// One parameter that owns its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Param {
     /// Its name, as written; compared without regard to case.
     pub name: String,
     /// Its value, as written (with escapes or quotes).
     pub value: Option<String>,
+}
+
+impl fmt::Debug for Param {
+    /// Only the name: the value may be somebody's number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 impl fmt::Display for Param {
@@ -24,8 +31,15 @@ impl fmt::Display for Param {
 }
 
 /// A list of parameters, still in the message: empty, or starting with its `;`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Params<'a>(pub(crate) &'a str);
+
+impl fmt::Debug for Params<'_> {
+    /// Only the names: values may be somebody's number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 impl<'a> Params<'a> {
     /// Name and value of each parameter in turn; values as written (with escapes or quotes).

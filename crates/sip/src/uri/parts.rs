@@ -1,5 +1,6 @@
 //! A URI checked and split, still borrowing its text.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use memchr::{memchr, memchr2};
@@ -40,7 +41,7 @@ impl HostRef<'_> {
 }
 
 /// The parts of a URI whose grammar has been checked (RFC 3261 §25.1, RFC 3966 §3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Parts<'a> {
     /// The scheme as written.
     pub scheme: &'a str,
@@ -56,6 +57,13 @@ pub struct Parts<'a> {
     pub params: Params<'a>,
     /// What follows `?`; everything after the colon of a foreign URI.
     pub rest: Option<&'a str>,
+}
+
+impl fmt::Debug for Parts<'_> {
+    /// As [`Uri`] does: naming nobody.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_uri(), f)
+    }
 }
 
 impl<'a> Parts<'a> {

@@ -1,6 +1,7 @@
 //! From bytes to a checked message, or to what is wrong with it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use rsip::{Header, Headers, Request, Response, Version};
 
@@ -24,7 +25,7 @@ pub enum Framing {
 }
 
 /// A message that has been read and checked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Parsed {
     /// A request.
     Request(Request),
@@ -32,6 +33,17 @@ pub enum Parsed {
     Response(Response),
     /// A request with a method that `rsip` does not know: to be answered 405 with Allow (RFC 3261 §8.2.1).
     UnknownMethod(UnknownMethod),
+}
+
+impl fmt::Debug for Parsed {
+    /// Without headers and body: they name people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(request) => write!(f, "Request({})", start::method_name(request.method)),
+            Self::Response(response) => write!(f, "Response({})", response.status_code.code()),
+            Self::UnknownMethod(_) => f.write_str("UnknownMethod"),
+        }
+    }
 }
 
 /// A sound request whose method is not known.

@@ -7,9 +7,16 @@ use crate::header;
 use crate::uri::Address;
 
 /// Via, From, To, Call-ID and CSeq of a request, copied for an answer (RFC 3261 §8.2.6.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Skeleton {
     headers: Headers,
+}
+
+impl std::fmt::Debug for Skeleton {
+    /// Without the headers: they name people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Skeleton(‹redacted›)")
+    }
 }
 
 impl Skeleton {
