@@ -35,7 +35,8 @@ impl SigningKey {
     #[must_use]
     pub fn receipt_key(&self) -> ed25519_dalek::SigningKey {
         let seed = Zeroizing::new(self.0.to_bytes());
-        ed25519_dalek::SigningKey::from_bytes(&*aead::expand(&seed, &[b"vorzimmer receipt key v1"]))
+        let receipt_seed: Zeroizing<[u8; 32]> = aead::expand(&seed, &[b"vorzimmer receipt key v1"]);
+        ed25519_dalek::SigningKey::from_bytes(&receipt_seed)
     }
 
     /// The key by which anybody can check what this one signed.
