@@ -67,12 +67,12 @@ fn whoever_was_told_to_be_silent_may_be() {
     let remote = |negotiated| Command::Remote { leg: A, negotiated, signalling: None };
     world.tell(Command::Close { leg: B });
     world.events();
-    for direction in [Direction::Inactive, Direction::SendOnly] {
+    for direction in [Direction::Inactive, Direction::SendOnly, Direction::RecvOnly] {
         world.tell(remote(negotiated(direction)));
         world.until(world.now_ms() + 100_000);
         assert_eq!(world.events(), Vec::<String>::new(), "{direction:?}");
     }
-    world.tell(remote(negotiated(Direction::RecvOnly)));
+    world.tell(remote(negotiated(Direction::SendRecv)));
     let since = world.now_ms();
     world.until(since + 100_000);
     assert_eq!(world.events(), [silent(1, since + 30_000)], "the whole time anew after hold");

@@ -165,8 +165,9 @@ impl Leg {
         self.negotiated.map_or(Direction::Inactive, |negotiated| negotiated.direction)
     }
 
+    /// Whoever put us on hold may send or not: many telephones send nothing then, whatever they announced.
     fn watch_as_needed(&mut self, now: Instant) {
-        self.watch.run(self.direction().receives() && !self.held, now);
+        self.watch.run(self.direction() == Direction::SendRecv && !self.held, now);
     }
 }
 
