@@ -230,6 +230,23 @@ fn a_machine_that_stalls_leaves_a_gap_not_a_burst() {
 }
 
 #[test]
+fn a_sender_whose_clock_leaps_is_heard_without_the_leap() {
+    let (mut world, mut ann, _) = pair(Codec::Pcma, Codec::Pcma);
+    world.bridge();
+    ann.talk_on(&mut world, 5);
+    // A telephone that was silent for a minute, its clock standing still; then one whose clock is set.
+    world.until(world.now_ms() + 60_000);
+    ann.talk_on(&mut world, 5);
+    ann.timestamp = ann.timestamp.wrapping_add(0x4000_0000);
+    ann.talk_on(&mut world, 5);
+    let heard = world.heard_by(B);
+    let leaps: Vec<u32> = steps(&heard).into_iter().filter(|step| *step != 160).collect();
+    assert_eq!(leaps, [60_020 * 8], "the pause is as long as it was, the leap is none");
+    let marked: Vec<usize> = (0..heard.len()).filter(|place| heard[*place].header.marker).collect();
+    assert_eq!(marked, [0, 5, 10]);
+}
+
+#[test]
 fn loss_and_reordering_stay_what_they_are_and_doubles_disappear() {
     let (mut world, mut ann, _) = pair(Codec::Pcma, Codec::Pcma);
     world.bridge();

@@ -217,6 +217,16 @@ fn rtcp_is_learnt_once_too() {
 }
 
 #[test]
+fn rtcp_about_another_source_moves_no_reports() {
+    let (mut world, mut ann) = call();
+    ann.talk(&mut world);
+    world.receive(A, Channel::Rtcp, addr("203.0.113.1:7777"), &compound(ann.ssrc + 1, false));
+    assert_eq!(world.session.stats(A).unwrap().foreign, 1);
+    world.until(10_000);
+    assert_eq!(reports(&world)[0].1, ANN_RTCP);
+}
+
+#[test]
 fn a_closed_leg_says_goodbye_and_what_it_was_like() {
     let (mut world, mut ann) = call();
     ann.talk_on(&mut world, 5);
