@@ -34,6 +34,15 @@ pub struct Finished {
 }
 
 impl Finished {
+    /// Takes note that the disk did not take all of it: `stored` pages of sound are in the file, and it stays open for
+    /// the next start to close.
+    pub fn not_all_stored(&mut self, stored: u64) {
+        self.pages = stored;
+        self.result = if stored == 0 { RecordingResult::Failed } else { RecordingResult::Degraded };
+        let disk = GapKind::Disk.name();
+        self.why = if self.why.is_empty() { disk.into() } else { format!("{}; {disk}", self.why) };
+    }
+
     /// Gaps of the first two slots: caller, receptionist. Holds are not counted.
     #[must_use]
     pub fn gap_counts(&self) -> [u32; 2] {

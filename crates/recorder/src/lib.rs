@@ -17,6 +17,7 @@ pub mod queue;
 pub mod recorder;
 pub mod recovery;
 mod sequence;
+mod slot;
 pub mod table;
 mod timeline;
 

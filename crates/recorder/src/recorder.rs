@@ -12,11 +12,10 @@ use vorzimmer_vault::callrec::{Context, EndReason, Ending, MAX_SLOTS, Writer};
 use crate::error::{Error, Result};
 use crate::finished::{Finished, judge};
 use crate::frame::{FrameRef, SAMPLES_PER_MS};
-use crate::gaps::{GapKind, Tally};
+use crate::gaps::GapKind;
 use crate::queue::{PageQueue, SealedPage};
-use crate::sequence::{Arrival, Losses, Sequence};
-use crate::table::{AUDIO_LEN, SlotPage};
-use crate::timeline::Timeline;
+use crate::slot::Slot;
+use crate::table::AUDIO_LEN;
 
 /// A page is sealed this long after its first frame arrived. A frame holds some 20 ms that were spoken before, and the
 /// writer takes its time: together that stays within the 200 ms that a kill may cost.
@@ -60,21 +59,6 @@ pub enum Kept {
     Stale,
     /// It cannot be kept: empty, or longer than a page.
     Unusable,
-}
-
-/// One slot's state.
-#[derive(Debug)]
-struct Slot {
-    party: PartyId,
-    page: SlotPage,
-    timeline: Timeline,
-    stream: Option<(u32, Sequence)>,
-    /// Samples of the stream's last frame: what a lost packet is taken to have held.
-    frame_samples: u64,
-    tally: Tally,
-    kept_samples: u64,
-    /// Whether the page before was dropped, so that another dropped one lengthens the gap.
-    dropping: Option<GapKind>,
 }
 
 /// What a page held that is sealed but perhaps not stored.
@@ -341,9 +325,7 @@ impl Recorder {
             return None;
         };
         for (slot, samples) in self.slots.iter_mut().zip(samples) {
-            slot.kept_samples += samples;
-            slot.tally.unwritten = Default::default();
-            slot.dropping = None;
+            slot.sealed(samples);
         }
         if self.in_flight.len() == IN_FLIGHT_PAGES {
             self.in_flight.pop_front();
@@ -390,61 +372,6 @@ impl Recorder {
             slot.tally.count(GapKind::Hold, 1, samples);
         }
         self.held_since = None;
-    }
-}
-
-impl Slot {
-    fn new(party: PartyId) -> Self {
-        Self {
-            party,
-            page: SlotPage::new(),
-            timeline: Timeline::default(),
-            stream: None,
-            frame_samples: 0,
-            tally: Tally::default(),
-            kept_samples: 0,
-            dropping: None,
-        }
-    }
-
-    /// Takes note of a packet's number; says whether its frame is new.
-    fn arrive(&mut self, frame: &FrameRef<'_>) -> bool {
-        match &mut self.stream {
-            Some((ssrc, sequence)) if *ssrc == frame.ssrc => match sequence.arrive(frame.sequence) {
-                Arrival::New(losses) => {
-                    self.count_lost(losses);
-                    true
-                }
-                Arrival::Stale => false,
-            },
-            _ => {
-                self.finish_stream();
-                self.stream = Some((frame.ssrc, Sequence::starting_at(frame.sequence)));
-                true
-            }
-        }
-    }
-
-    /// The stream ended, or another begins: what has not come is lost.
-    fn finish_stream(&mut self) {
-        if let Some((_, mut sequence)) = self.stream.take() {
-            self.count_lost(sequence.finish());
-        }
-    }
-
-    fn count_lost(&mut self, losses: Losses) {
-        if losses.packets > 0 {
-            self.tally.count(GapKind::Lost, losses.runs, u64::from(losses.packets) * self.frame_samples);
-        }
-    }
-
-    /// Sound of this slot that was taken is not kept after all.
-    fn drop_sound(&mut self, kind: GapKind, samples: u64) {
-        if samples > 0 {
-            let begins = self.dropping != Some(kind);
-            self.tally.count(kind, u32::from(begins), samples);
-            self.dropping = Some(kind);
-        }
     }
 }
 
