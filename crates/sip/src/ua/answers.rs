@@ -5,7 +5,7 @@ use std::time::Duration;
 use rsip::{Method, Response};
 
 use super::compose;
-use super::session::{Calling, Cancel, Closing, Owner, Reinvite, Session, Stage, Talking, Wake};
+use super::session::{Ack, Calling, Cancel, Closing, Owner, Reinvite, Session, Stage, Talking, Wake};
 use super::{Ending, Event, SessionId, Turn, Ua, body};
 use crate::dialog::Dialog;
 use crate::header;
@@ -85,10 +85,9 @@ impl Ua {
         let Ok(to) = header::to(&response.headers) else { return };
         let tag = to.tag().unwrap_or_default().to_owned();
         let Some(invite) = self.invites.get(&transaction) else { return };
-        if let Some((_, ack)) = invite.acks.iter().find(|(fork, _)| *fork == tag) {
+        if let Some(Ack { flow, bytes, .. }) = invite.acks.iter().find(|ack| ack.tag == tag) {
             // §13.2.2.4: the ACK was lost; the same again.
-            let flow = self.sessions.get(&invite.session).map_or(invite.flow, |session| session.flow);
-            return self.flows.transmit(&flow, ack.clone());
+            return self.flows.transmit(flow, bytes.clone());
         }
         let Ok(dialog) = Dialog::as_client(&invite.request, response) else { return };
         if invite.acks.len() >= MAX_FORKS {
@@ -146,16 +145,20 @@ impl Ua {
         dialog: &Dialog,
         turn: &mut Turn<'_>,
     ) {
-        let Some(invite) = self.invites.get_mut(&transaction) else { return };
+        let Some(invite) = self.invites.get(&transaction) else { return };
+        let (session, flow) = (invite.session, invite.flow);
         let seq = header::cseq(&invite.request.headers).map_or(0, |cseq| cseq.seq);
-        let flow = self.sessions.get(&invite.session).map_or(invite.flow, |session| session.flow);
+        // §13.2.2.4: the ACK is routed like any request of the dialog, once the dialog is the session's.
+        let flow = self.way(session).unwrap_or(flow);
         let mut ack = dialog.ack(seq);
         let branch = self.letterhead.branch(turn.entropy);
         self.letterhead.sign(&mut ack, &flow, &branch);
         match compose::request_bytes(&ack) {
             Ok(bytes) => {
-                invite.acks.push((tag.to_owned(), bytes.clone()));
-                self.flows.transmit(&flow, bytes);
+                self.flows.transmit(&flow, bytes.clone());
+                if let Some(invite) = self.invites.get_mut(&transaction) {
+                    invite.acks.push(Ack { tag: tag.to_owned(), flow, bytes });
+                }
             }
             Err(_) => self.counters.unprintable += 1,
         }

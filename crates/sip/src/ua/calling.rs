@@ -70,7 +70,8 @@ impl Ua {
         let tag =
             header::from(&request.headers).ok().and_then(|from| from.tag()).unwrap_or_default().to_owned();
         let call_id = header::call_id(&request.headers).unwrap_or_default().to_owned();
-        self.dialogs.insert((call_id, tag), id);
+        let key = (call_id, tag);
+        self.dialogs.insert(key.clone(), id);
         let calling = Calling { transaction, heard: false, cancel: Cancel::No, early: Vec::new() };
         let Ring { to, .. } = ring;
         self.sessions.insert(
@@ -79,6 +80,7 @@ impl Ua {
                 id,
                 peer: Peer::Receptionist(to.receptionist),
                 flow,
+                key,
                 contact: Some(to.contact),
                 stage: Stage::Calling(calling),
             },

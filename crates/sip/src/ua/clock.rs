@@ -33,6 +33,7 @@ impl Ua {
             Wake::Retry(id) => self.retry_reinvite(id, turn),
             Wake::Overdue(id) => self.reinvite_overdue(id, turn),
             Wake::Lapse => self.lapse(turn.now),
+            Wake::Prove(connection) => self.expect_proof(connection, turn),
         }
     }
 

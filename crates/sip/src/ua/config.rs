@@ -80,7 +80,7 @@ pub struct Limits {
     pub transactions: usize,
     /// Bindings of one receptionist: a further device takes the place of the one that lapses first.
     pub bindings: usize,
-    /// Open connections: further ones are closed.
+    /// Open connections: further ones are closed. Each may hold one message of the largest size, about 80 kB.
     pub connections: usize,
     /// Addresses remembered as those of proven peers; the oldest is forgotten.
     pub known_flows: usize,
@@ -88,7 +88,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { sessions: 10_000, transactions: 50_000, bindings: 8, connections: 10_000, known_flows: 20_000 }
+        Self { sessions: 10_000, transactions: 50_000, bindings: 8, connections: 4096, known_flows: 20_000 }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happened, in numbers.
 
-/// Counts since the start; the last four are what is held now.
+/// Counts since the start; the last six are what is held now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Messages that could not be read and could not be answered.
@@ -37,6 +37,10 @@ pub struct Counters {
     pub sessions_begun: u64,
     /// Sessions held now.
     pub sessions: usize,
+    /// Dialogs that requests can be matched to now.
+    pub dialogs: usize,
+    /// Stream connections held now.
+    pub connections: usize,
     /// Server transactions held now.
     pub server_transactions: usize,
     /// Client transactions held now.

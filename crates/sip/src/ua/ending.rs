@@ -7,6 +7,7 @@ use rsip::Method;
 use super::compose;
 use super::session::{Closing, Owner, Session, Stage, Wake};
 use super::{Ending, Event, Flow, Peer, Reason, SessionId, Turn, Ua};
+use crate::transaction::PATIENCE;
 use crate::uri::{Host, Uri};
 
 impl Ua {
@@ -42,7 +43,8 @@ impl Ua {
         let Stage::Talking(talking) = &mut session.stage else { return };
         let mut bye = talking.dialog.request(Method::Bye);
         compose::reason(&mut bye.headers, reason);
-        session.stage = Stage::Closing(Closing { dialog: talking.dialog.clone(), why });
+        let reinvite = talking.ours.transaction();
+        session.stage = Stage::Closing(Closing { dialog: talking.dialog.clone(), reinvite, why });
         self.silence(id);
         let sent = flow.and_then(|flow| self.begin(bye, flow, Owner::Bye(id), turn));
         if sent.is_none() {
@@ -62,16 +64,11 @@ impl Ua {
     pub(super) fn forget(&mut self, id: SessionId) {
         let Some(session) = self.sessions.remove(&id) else { return };
         self.silence(id);
-        let key = match &session.stage {
-            Stage::Calling(calling) => self.invites.get(&calling.transaction).and_then(|invite| {
-                let headers = &invite.request.headers;
-                let call_id = crate::header::call_id(headers).ok()?.to_owned();
-                Some((call_id, crate::header::from(headers).ok()?.tag()?.to_owned()))
-            }),
-            _ => session.dialog().map(|dialog| (dialog.call_id().to_owned(), dialog.local_tag().to_owned())),
-        };
-        if let Some(key) = key {
-            self.dialogs.remove(&key);
+        self.dialogs.remove(&session.key);
+        // A provisional answer may be the last that was heard of it: nothing else would ever end it.
+        if let Some(open) = session.reinvite().filter(|id| self.clients.is_pending(*id)) {
+            self.clients.abandon(open);
+            self.invites.remove(&open);
         }
     }
 
@@ -131,10 +128,28 @@ impl Ua {
         Some(flow)
     }
 
+    /// A connection is open. A stranger may keep it only for as long as it takes to say who it is.
+    pub(super) fn opened(&mut self, flow: Flow, turn: &Turn<'_>) {
+        let Some(connection) = flow.connection else { return };
+        if self.flows.opened(flow) {
+            self.timers.set(Wake::Prove(connection), turn.now.mono + PATIENCE);
+        }
+    }
+
+    /// The time to say so is over.
+    pub(super) fn expect_proof(&mut self, connection: super::ConnectionId, turn: &mut Turn<'_>) {
+        let Some((flow, _)) = self.flows.stream(connection) else { return };
+        if !self.is_familiar(&flow, turn.now) {
+            self.connection_lost(connection, turn);
+            self.flows.close(connection);
+        }
+    }
+
     /// A connection is gone: what was sent over it and not answered has failed.
     pub(super) fn connection_lost(&mut self, connection: super::ConnectionId, turn: &mut Turn<'_>) {
         self.flows.closed(connection);
         self.known.forget(connection);
+        self.timers.stop(Wake::Prove(connection));
         for (transaction, owner) in self.clients.connection_lost(connection) {
             self.unanswered(transaction, owner, 503, turn);
         }

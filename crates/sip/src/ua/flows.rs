@@ -47,21 +47,24 @@ impl Flows {
         self.out.pop_front()
     }
 
-    /// A connection is open: a new one from a peer, or one that we asked for.
-    pub fn opened(&mut self, flow: Flow) {
-        let Some(id) = flow.connection else { return };
+    /// A connection is open: a new one from a peer, or one that we asked for. True if it is new and may stay.
+    pub fn opened(&mut self, flow: Flow) -> bool {
+        let Some(id) = flow.connection else { return false };
         if let Some(connection) = self.connections.get_mut(&id) {
             // Our own listening address stays in Via and Contact: the new socket's port accepts nobody.
             let flow = connection.flow;
             for bytes in connection.waiting.take().unwrap_or_default() {
                 self.out.push_back(Output::Transmit { flow, bytes });
             }
-        } else if self.connections.len() >= self.limit {
-            self.out.push_back(Output::Close { connection: id });
-        } else {
-            let framer = StreamFramer::new(Role::Accepted);
-            self.connections.insert(id, Connection { flow, framer, waiting: None });
+            return false;
         }
+        if self.connections.len() >= self.limit {
+            self.out.push_back(Output::Close { connection: id });
+            return false;
+        }
+        let framer = StreamFramer::new(Role::Accepted);
+        self.connections.insert(id, Connection { flow, framer, waiting: None });
+        true
     }
 
     /// A connection is gone.
@@ -82,6 +85,7 @@ impl Flows {
         if self.connections.len() >= self.limit {
             return None;
         }
+        // Never reused: 2⁶³ connections are not opened in the life of a process.
         let id = ConnectionId(OURS | self.opened);
         self.opened += 1;
         let flow = Flow { transport: Transport::Tcp, local, remote, connection: Some(id) };
@@ -97,6 +101,11 @@ impl Flows {
             Some(id) => self.connections.contains_key(&id),
             None => !flow.transport.is_reliable(),
         }
+    }
+
+    /// How many connections there are, those still being opened included.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
     }
 
     /// The flow and the framer of a connection.

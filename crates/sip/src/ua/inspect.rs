@@ -99,7 +99,7 @@ fn check_content(request: &Request) -> Result<(), Objection> {
     if encoded {
         return Err(Objection { status: 415, extra: vec![Header::AcceptEncoding("identity".into())] });
     }
-    if request.method == Method::Invite && !super::body::is_sdp(&request.headers) {
+    if request.method == Method::Invite && !super::body::has_sdp(&request.headers, &request.body) {
         if super::body::is_optional(&request.headers) {
             return Ok(());
         }

@@ -30,12 +30,13 @@ impl Ua {
             // §13.3.1: the invitation lapses.
             self.timers.set(Wake::GiveUp(id), now.mono + expires);
         }
-        self.dialogs.insert((dialog.call_id().to_owned(), dialog.local_tag().to_owned()), id);
+        let key = (dialog.call_id().to_owned(), dialog.local_tag().to_owned());
+        self.dialogs.insert(key.clone(), id);
         self.servers.own(opened.transaction, id);
         let pending = pending(&arrival, opened, sdp.is_some());
         let stage = Stage::Invited(Invited { pending, dialog, progress: None });
         let flow = arrival.flow;
-        self.sessions.insert(id, Session { id, peer: peer.clone(), flow, contact: None, stage });
+        self.sessions.insert(id, Session { id, peer: peer.clone(), flow, key, contact: None, stage });
         self.counters.sessions_begun += 1;
         let request = Box::new(arrival.request);
         self.flows.event(Event::Invited { session: id, peer, request, sdp, flow });

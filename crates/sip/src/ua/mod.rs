@@ -121,7 +121,7 @@ impl Ua {
         self.pass_time(turn);
         match input {
             Input::Datagram { flow, bytes } => self.datagram(flow, &bytes, turn),
-            Input::Opened { flow } => self.flows.opened(flow),
+            Input::Opened { flow } => self.opened(flow, turn),
             Input::Stream { connection, bytes } => self.stream(connection, &bytes, turn),
             Input::Closed { connection } => self.connection_lost(connection, turn),
             Input::Command(command) => self.command(command, turn),
@@ -176,6 +176,8 @@ impl Ua {
         Counters {
             undeliverable: self.flows.undeliverable,
             sessions: self.sessions.len(),
+            dialogs: self.dialogs.len(),
+            connections: self.flows.connections(),
             server_transactions: self.servers.len(),
             client_transactions: self.clients.len(),
             bindings: self.registrar.len(),

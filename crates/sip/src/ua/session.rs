@@ -7,7 +7,7 @@ use rsip::Request;
 use vorzimmer_types::Pii;
 
 use super::compose::Envelope;
-use super::{Ending, Flow, Peer, Reason, SessionId};
+use super::{ConnectionId, Ending, Flow, Peer, Reason, SessionId};
 use crate::dialog::Dialog;
 use crate::transaction::TransactionId;
 
@@ -18,6 +18,8 @@ pub(super) struct Session {
     pub peer: Peer,
     /// The way to the peer.
     pub flow: Flow,
+    /// Call-ID and our tag, under which the dialog is found.
+    pub key: (String, String),
     /// The Contact of the device that was rung, for calling it back once its connection is gone.
     pub contact: Option<Pii<String>>,
     pub stage: Stage,
@@ -115,6 +117,8 @@ pub(super) enum Reinvite {
 #[derive(Debug)]
 pub(super) struct Closing {
     pub dialog: Dialog,
+    /// A re-INVITE of ours that was still open: its 2xx would be acknowledged until the BYE is answered.
+    pub reinvite: Option<TransactionId>,
     pub why: Ending,
 }
 
@@ -125,8 +129,17 @@ pub(super) struct OurInvite {
     /// Without body.
     pub request: Box<Request>,
     pub flow: Flow,
-    /// ACKs of 2xx by the tag of the fork, for when a 2xx is repeated (§13.2.2.4).
-    pub acks: Vec<(String, Bytes)>,
+    /// The ACKs of its 2xx, for when a 2xx is repeated (§13.2.2.4).
+    pub acks: Vec<Ack>,
+}
+
+/// The ACK that one fork's 2xx got.
+#[derive(Debug)]
+pub(super) struct Ack {
+    /// The fork's To tag.
+    pub tag: String,
+    pub flow: Flow,
+    pub bytes: Bytes,
 }
 
 /// Whom a client transaction's answer is for.
@@ -156,6 +169,17 @@ pub(super) enum Wake {
     Overdue(SessionId),
     /// A binding lapses.
     Lapse,
+    /// Whoever connected should have said by now who it is.
+    Prove(ConnectionId),
+}
+
+impl Reinvite {
+    pub fn transaction(&self) -> Option<TransactionId> {
+        match self {
+            Self::Sent { transaction, .. } => Some(*transaction),
+            Self::None | Self::Waiting { .. } => None,
+        }
+    }
 }
 
 impl Session {
@@ -177,6 +201,15 @@ impl Session {
             Stage::Calling(calling) => calling.early.iter_mut().find(matches),
             Stage::Talking(talking) => Some(&mut talking.dialog).filter(matches),
             Stage::Closing(closing) => Some(&mut closing.dialog).filter(matches),
+        }
+    }
+
+    /// A re-INVITE of ours that is under way.
+    pub fn reinvite(&self) -> Option<TransactionId> {
+        match &self.stage {
+            Stage::Talking(talking) => talking.ours.transaction(),
+            Stage::Closing(closing) => closing.reinvite,
+            Stage::Invited(_) | Stage::Calling(_) => None,
         }
     }
 

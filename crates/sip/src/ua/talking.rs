@@ -1,6 +1,7 @@
 //! Requests of the peer within a dialog (RFC 3261 §12.2.2, §14.2, §15.1.2).
 
 use rsip::{Headers, Method};
+use vorzimmer_types::Now;
 
 use super::inspect::{inspect_within, not_allowed};
 use super::invited::{pending, timestamp};
@@ -31,7 +32,7 @@ impl Ua {
             // §12.2.2: older than what was already handled.
             return self.answer(&opened, 500, Vec::new(), turn.now);
         }
-        self.follow(id, &arrival);
+        self.follow(id, &arrival, turn.now);
         let over = matches!(self.sessions.get(&id), Some(Session { stage: Stage::Closing(_), .. }));
         match arrival.request.method {
             // §15.1.1: with our BYE the dialog has ended; only theirs, crossing it, is still of interest.
@@ -89,8 +90,12 @@ impl Ua {
     }
 
     /// A device is reached where it was last heard; a trunk only if the old connection is gone.
-    fn follow(&mut self, id: SessionId, arrival: &Arrival) {
+    fn follow(&mut self, id: SessionId, arrival: &Arrival, now: Now) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
+        if arrival.flow.transport.is_reliable() {
+            // A connection on which a dialog goes on is nobody's idle one.
+            self.known.note(&arrival.flow, session.peer.clone(), now.mono);
+        }
         let device = matches!(session.peer, Peer::Receptionist(_));
         if device || !self.flows.is_usable(&session.flow) {
             session.flow = arrival.flow;

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
 
 mod basics;
+mod lossy;
+mod property;
 mod s08_server;
 mod s09_cancel;
 mod s10_register;

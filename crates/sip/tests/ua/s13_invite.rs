@@ -227,3 +227,23 @@ fn commands_for_what_is_over_do_nothing() {
     world.command(Command::Cancel { session, reason: None });
     assert!(world.take().is_empty() && world.happened().is_empty());
 }
+
+#[test]
+fn rfc_5621_a_description_among_other_parts() {
+    let mut world = World::new();
+    let call = Script::new("isup");
+    let body = format!(
+        "--x\r\nContent-Type: application/isup; version=itu-t92+\r\n\r\n..\r\n\
+         --x\r\nContent-Type: application/sdp\r\n\r\n{SDP}\r\n--x--\r\n"
+    );
+    let extra = "Contact: <sip:gw@192.0.2.10>\r\nContent-Type: multipart/mixed;boundary=x\r\n";
+    world.datagram(TRUNK, &call.request("INVITE", 1, extra, &body));
+    assert_eq!(world.only().status(), Some(100));
+    let Some(Event::Invited { sdp: Some(sdp), .. }) = world.happened().pop() else {
+        panic!("no description")
+    };
+    assert_eq!(sdp, SDP);
+    let without = body.replace("application/sdp", "text/plain");
+    world.datagram(TRUNK, &Script::new("none").request("INVITE", 1, extra, &without));
+    assert_eq!(world.only().status(), Some(415));
+}

@@ -1,6 +1,9 @@
 //! RFC 3261 §18, RFC 3581: which way answers and requests go; connections that break.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use vorzimmer_sip::transaction::PATIENCE;
 use vorzimmer_sip::ua::{Command, ConnectionId, Event, Input};
 
 use crate::s12_dialog::talking;
@@ -197,4 +200,38 @@ fn datagrams_of_any_size_go_back_over_datagrams() {
     assert!(invite.text.len() > 2000 && invite.flow.connection.is_none());
     assert_eq!(invite.body(), long);
     drop(call);
+}
+
+#[test]
+fn a_stranger_may_not_keep_a_connection() {
+    let mut world = World::new();
+    world.open(1, "203.0.113.50:1000");
+    world.open(2, PHONE);
+    world.open(3, TRUNK);
+    world.register(&Over::Tcp(2), "anna", "<sip:anna@10.0.0.7>", 1);
+    world.stream(1, "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP");
+    world.pass(PATIENCE - Duration::from_millis(1));
+    assert!(world.closed.is_empty());
+    world.pass(Duration::from_millis(1));
+    assert_eq!(world.closed, [ConnectionId(1)], "the phone has proven itself, the trunk's address is known");
+    world.pass(PATIENCE);
+    assert_eq!((world.closed.len(), world.ua.counters().connections), (1, 2));
+}
+
+#[test]
+fn acknowledgements_are_routed_like_any_request() {
+    let mut world = World::new();
+    let mut call = Script::new("routed");
+    call.extra = "Record-Route: <sip:192.0.2.20:5070;lr>\r\n".into();
+    let session = world.invited(&call);
+    world.command(Command::Accept { session, sdp: Bytes::from_static(b"answer") });
+    call.to_tag = world.take().pop().unwrap().to_tag();
+    world.datagram(TRUNK, &call.ack());
+    world.command(Command::Reinvite { session, sdp: Bytes::from_static(b"offer") });
+    let invite = world.only();
+    assert_eq!(invite.flow.remote, "192.0.2.20:5070".parse().unwrap());
+    world.datagram("192.0.2.20:5070", &invite.answer("200 OK", "", "Contact: <sip:gw@192.0.2.10>\r\n", ""));
+    let ack = world.only();
+    assert_eq!((ack.method(), ack.flow.remote), ("ACK", invite.flow.remote));
+    assert_eq!(ack.headers("Route"), ["<sip:192.0.2.20:5070;lr>"]);
 }
