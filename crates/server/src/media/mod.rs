@@ -3,8 +3,22 @@
 //! Behind [`MediaPlane`] stand worker threads that own sockets, legs and timers, and the writer that puts sealed pages
 //! on disk. What they do inside is not known here.
 
+mod call;
+mod counters;
+mod plane;
+mod ports;
+mod prompts;
+mod recording;
+mod sockets;
+mod worker;
+mod writer;
+
 use tokio::sync::mpsc;
 use vorzimmer_call::api::{MediaCommand, MediaEvent};
+
+pub use plane::{Parts, Plane, Settings};
+pub use prompts::{PromptError, Prompts};
+pub use writer::{Begun, RecordingLog};
 
 /// Events that may wait for the control task. Workers that find it full keep the event and offer it again.
 pub const EVENT_QUEUE: usize = 16_384;

@@ -1,0 +1,399 @@
+//! The media of one call on its worker: the session, the sockets of its legs, its recordings.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use vorzimmer_call::api::{MediaCommand, MediaEvent, PlayId, Sound as Asked};
+use vorzimmer_consent::Permit;
+use vorzimmer_media::{
+    Channel, Command, Error, Event, Input, LegConfig, LegKey, RingBack, Session, Sink, Sound, Stats, Tap,
+};
+use vorzimmer_types::consent::Language;
+use vorzimmer_types::{CallId, CustomerId, LegId, PartyId, RecordingId};
+
+use super::counters::{Counters, Turn};
+use super::prompts::Prompts;
+use super::recording::{Recording, Wanted};
+use super::sockets::LegSockets;
+use super::writer::{Pages, Report};
+use crate::clock::SystemEntropy;
+
+/// What a call's media may reach besides itself.
+pub struct Outlet<'a> {
+    /// Events on their way to the control task.
+    pub events: &'a mut VecDeque<MediaEvent>,
+    /// The way to the writer.
+    pub pages: &'a Pages,
+    /// What can be played.
+    pub prompts: &'a Prompts,
+    /// What is counted for all.
+    pub counters: &'a Counters,
+    /// What is counted for this turn.
+    pub turn: &'a mut Turn,
+}
+
+/// An order to record.
+pub struct RecordingOrder {
+    /// Whose call.
+    pub customer: CustomerId,
+    /// The new recording.
+    pub recording: RecordingId,
+    /// The proof that everybody said yes.
+    pub permit: Permit,
+    /// Slot 0 and slot 1.
+    pub tracks: [(LegId, PartyId); 2],
+}
+
+/// The media of one call.
+pub struct CallMedia {
+    call: CallId,
+    session: Session,
+    legs: Vec<LegMedia>,
+    next_leg: u32,
+    recordings: Vec<Recording>,
+    closed: Vec<(LegSockets, u64)>,
+    ended: Vec<RecordingId>,
+    scheduled: Option<Instant>,
+}
+
+struct LegMedia {
+    id: LegId,
+    key: LegKey,
+    sockets: LegSockets,
+    playing: Option<PlayId>,
+    dropped: u64,
+}
+
+impl CallMedia {
+    /// A call without legs.
+    pub fn new(call: CallId) -> Self {
+        Self {
+            call,
+            session: Session::new(),
+            legs: Vec::new(),
+            next_leg: 0,
+            recordings: Vec::new(),
+            closed: Vec::new(),
+            ended: Vec::new(),
+            scheduled: None,
+        }
+    }
+
+    /// A new leg with these sockets, and what it is called here.
+    ///
+    /// # Errors
+    /// The session takes no further leg; the sockets come back.
+    pub fn open(
+        &mut self,
+        id: LegId,
+        sockets: LegSockets,
+        silence: Duration,
+        now: Instant,
+    ) -> Result<LegKey, (Box<LegSockets>, Error)> {
+        let key = LegKey(self.next_leg);
+        let config = LegConfig { silence, ..LegConfig::default() };
+        let open = Command::Open { leg: key, config };
+        if let Err(error) = self.session.command(open, now, &mut SystemEntropy, &mut Nobody) {
+            return Err((Box::new(sockets), error));
+        }
+        self.next_leg += 1;
+        self.legs.push(LegMedia { id, key, sockets, playing: None, dropped: 0 });
+        Ok(key)
+    }
+
+    /// Carries out a command that needs neither sockets nor the writer to be made.
+    pub fn command(&mut self, command: MediaCommand, now: Instant, outlet: &mut Outlet<'_>) {
+        match command {
+            MediaCommand::Connect { leg, negotiated, .. } => {
+                self.order(leg, now, outlet, |leg| Command::Remote { leg, negotiated, signalling: None });
+            }
+            MediaCommand::Play { leg, play, sound, .. } => self.play(leg, play, &sound, now, outlet),
+            MediaCommand::StopPlay { leg, .. } => {
+                self.playing(leg, None);
+                self.order(leg, now, outlet, |leg| Command::Stop { leg });
+            }
+            MediaCommand::Bridge { caller, other, .. } => {
+                let (Some(a), Some(b)) = (self.key(caller), self.key(other)) else { return };
+                self.session_command(Command::Bridge { a, b, relay_events: false }, now, outlet);
+            }
+            MediaCommand::Unbridge { .. } => self.session_command(Command::Unbridge, now, outlet),
+            // The permit itself says whether frames are wanted; this is the moment to look at it.
+            MediaCommand::PauseRecording { recording, .. }
+            | MediaCommand::ResumeRecording { recording, .. } => {
+                self.with_recording(recording, |recording| recording.tick(now, outlet));
+            }
+            MediaCommand::StopRecording { recording, why, .. } => {
+                self.with_recording(recording, |recording| recording.stop(why, now, outlet));
+            }
+            // Those are the worker's.
+            MediaCommand::Open { .. } | MediaCommand::Close { .. } | MediaCommand::StartRecording { .. } => {}
+        }
+    }
+
+    /// Asks for keys and a file; the recorder starts when they are there.
+    pub fn start_recording(
+        &mut self,
+        order: RecordingOrder,
+        worker: usize,
+        now: Instant,
+        outlet: &mut Outlet<'_>,
+    ) {
+        let RecordingOrder { customer, recording, permit, tracks } = order;
+        let legs = tracks.map(|(leg, _)| self.key(leg));
+        for (slot, leg) in (0..).zip(legs) {
+            let Some(leg) = leg else { continue };
+            self.session_command(Command::Tap { leg, slot: Some(slot) }, now, outlet);
+        }
+        let parties = tracks.map(|(_, party)| party);
+        let wanted = Wanted { call: self.call, customer, recording, legs, parties };
+        self.recordings.push(Recording::begin(wanted, permit, worker, outlet));
+        self.forget_recordings();
+    }
+
+    /// What the writer has to say.
+    pub fn report(&mut self, report: Report, now: Instant, outlet: &mut Outlet<'_>) {
+        match report {
+            Report::Ready { recording, secrets, expiry, key_version } => {
+                self.with_recording(recording, |recording| {
+                    recording.ready(secrets, expiry, key_version, now, outlet);
+                });
+            }
+            Report::Refused { recording, why } => {
+                self.with_recording(recording, |recording| recording.refused(&why, outlet));
+            }
+            Report::TakeBack { recording, stored } => {
+                self.with_recording(recording, |recording| recording.take_back(stored));
+            }
+            Report::Closed { recording, pages, why } => {
+                self.with_recording(recording, |recording| recording.closed(pages, why, outlet));
+            }
+        }
+    }
+
+    /// Takes one datagram from a socket; whether there was one.
+    pub fn receive(
+        &mut self,
+        leg: LegKey,
+        channel: Channel,
+        buffer: &mut [u8],
+        now: Instant,
+        outlet: &mut Outlet<'_>,
+    ) -> bool {
+        let Some(at) = self.legs.iter().position(|known| known.key == leg) else { return false };
+        // An error besides "none waits" is about an earlier packet of ours; the next turn reads on.
+        let Ok((length, from)) = self.legs[at].sockets.receive(channel, buffer) else { return false };
+        outlet.turn.received += 1;
+        let Some(bytes) = buffer.get_mut(..length) else { return true };
+        let input = Input { leg, channel, from, bytes };
+        let mut sink =
+            CallSink { call: self.call, legs: &mut self.legs, recordings: &mut self.recordings, outlet };
+        self.session.handle(input, now, &mut sink);
+        true
+    }
+
+    /// Does what is due.
+    pub fn poll(&mut self, now: Instant, outlet: &mut Outlet<'_>) {
+        for recording in &mut self.recordings {
+            recording.tick(now, outlet);
+        }
+        let mut sink =
+            CallSink { call: self.call, legs: &mut self.legs, recordings: &mut self.recordings, outlet };
+        self.session.poll(now, &mut SystemEntropy, &mut sink);
+        self.forget_recordings();
+    }
+
+    /// Ends a leg; its sockets are then among [`CallMedia::take_closed`].
+    pub fn close(&mut self, leg: LegId, now: Instant, outlet: &mut Outlet<'_>) {
+        let Some(key) = self.key(leg) else { return };
+        self.session_command(Command::Close { leg: key }, now, outlet);
+        if let Some(at) = self.legs.iter().position(|known| known.key == key) {
+            let leg = self.legs.remove(at);
+            self.closed.push((leg.sockets, leg.dropped));
+        }
+    }
+
+    /// Closes everything: the process is ending.
+    pub fn end(&mut self, now: Instant, outlet: &mut Outlet<'_>) {
+        for recording in &mut self.recordings {
+            recording.stop(vorzimmer_call::api::StopWhy::CallEnded, now, outlet);
+        }
+        while let Some(leg) = self.legs.first() {
+            let id = leg.id;
+            self.close(id, now, outlet);
+        }
+    }
+
+    /// Sockets of legs that were closed, and how many packets each leg dropped.
+    pub fn take_closed(&mut self) -> Vec<(LegSockets, u64)> {
+        std::mem::take(&mut self.closed)
+    }
+
+    /// Recordings that are over.
+    pub fn take_ended_recordings(&mut self) -> Vec<RecordingId> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Whether nothing is left of the call.
+    pub fn is_empty(&self) -> bool {
+        self.legs.is_empty() && self.recordings.is_empty()
+    }
+
+    /// A time to be woken at, if none that is early enough was named before.
+    pub fn reschedule(&mut self, now: Instant) -> Option<Instant> {
+        let recording = self.recordings.iter().filter_map(|one| one.next_wake(now)).min();
+        let next = [self.session.next_wake(now), recording].into_iter().flatten().min()?;
+        if self.scheduled.is_some_and(|at| at <= next) {
+            return None;
+        }
+        self.scheduled = Some(next);
+        Some(next)
+    }
+
+    /// Whether a timer that was set for `at` still means something.
+    pub fn fires(&mut self, at: Instant) -> bool {
+        if self.scheduled == Some(at) {
+            self.scheduled = None;
+            return true;
+        }
+        false
+    }
+
+    fn play(&mut self, leg: LegId, play: PlayId, asked: &Asked, now: Instant, outlet: &mut Outlet<'_>) {
+        let (sound, looped) = match asked {
+            Asked::Prompt { name, language } => match outlet.prompts.prompt(name, *language) {
+                Some(prompt) => (Sound::Prompt(prompt), false),
+                None => {
+                    tracing::error!(call = %self.call, prompt = name, ?language, "no such prompt");
+                    let (call, complete) = (self.call, false);
+                    outlet.events.push_back(MediaEvent::PlayEnded { call, leg, play, complete });
+                    return;
+                }
+            },
+            Asked::Ringback(Language::De) => (Sound::RingBack(RingBack::Germany), true),
+            Asked::Ringback(Language::En) => (Sound::RingBack(RingBack::UnitedKingdom), true),
+            Asked::HoldTone => (Sound::Hold, true),
+        };
+        self.playing(leg, Some(play));
+        let id = short(play);
+        self.order(leg, now, outlet, |leg| Command::Play { leg, sound, id, looped });
+    }
+
+    fn playing(&mut self, leg: LegId, play: Option<PlayId>) {
+        if let Some(leg) = self.legs.iter_mut().find(|known| known.id == leg) {
+            leg.playing = play;
+        }
+    }
+
+    fn order(
+        &mut self,
+        leg: LegId,
+        now: Instant,
+        outlet: &mut Outlet<'_>,
+        command: impl FnOnce(LegKey) -> Command,
+    ) {
+        if let Some(key) = self.key(leg) {
+            self.session_command(command(key), now, outlet);
+        }
+    }
+
+    fn session_command(&mut self, command: Command, now: Instant, outlet: &mut Outlet<'_>) {
+        let mut sink =
+            CallSink { call: self.call, legs: &mut self.legs, recordings: &mut self.recordings, outlet };
+        if let Err(error) = self.session.command(command, now, &mut SystemEntropy, &mut sink) {
+            tracing::error!(call = %self.call, %error, "a media command cannot be carried out");
+        }
+    }
+
+    fn with_recording(&mut self, id: RecordingId, act: impl FnOnce(&mut Recording)) {
+        if let Some(recording) = self.recordings.iter_mut().find(|known| known.id() == id) {
+            act(recording);
+        }
+        self.forget_recordings();
+    }
+
+    fn forget_recordings(&mut self) {
+        let over = self.recordings.iter().filter(|known| known.is_over()).map(Recording::id);
+        self.ended.extend(over);
+        self.recordings.retain(|known| !known.is_over());
+    }
+
+    fn key(&self, leg: LegId) -> Option<LegKey> {
+        self.legs.iter().find(|known| known.id == leg).map(|known| known.key)
+    }
+}
+
+/// Plays are counted over all calls; within a leg the low bits tell them apart.
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are what is wanted")]
+fn short(play: PlayId) -> vorzimmer_media::PlayId {
+    vorzimmer_media::PlayId(play.0 as u32)
+}
+
+/// Where a session's doings go.
+struct CallSink<'a, 'b> {
+    call: CallId,
+    legs: &'a mut [LegMedia],
+    recordings: &'a mut [Recording],
+    outlet: &'a mut Outlet<'b>,
+}
+
+impl CallSink<'_, '_> {
+    fn leg(&mut self, key: LegKey) -> Option<&mut LegMedia> {
+        self.legs.iter_mut().find(|leg| leg.key == key)
+    }
+}
+
+impl Sink for CallSink<'_, '_> {
+    fn send(&mut self, leg: LegKey, channel: Channel, to: SocketAddr, bytes: &[u8]) {
+        let sent = self.leg(leg).is_some_and(|leg| leg.sockets.send(channel, to, bytes).is_ok());
+        if sent {
+            self.outlet.turn.sent += 1;
+        } else {
+            self.outlet.turn.dropped += 1;
+        }
+    }
+
+    fn tap(&mut self, tap: Tap<'_>) {
+        for recording in self.recordings.iter_mut() {
+            recording.tap(&tap, self.outlet);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        let call = self.call;
+        let event = match event {
+            Event::Digit { leg, digit, .. } => {
+                self.leg(leg).map(|leg| MediaEvent::Digit { call, leg: leg.id, digit: digit.as_char() })
+            }
+            Event::PromptEnded { leg, prompt, complete } => self.leg(leg).and_then(|leg| {
+                let play = leg.playing.take_if(|play| short(*play) == prompt)?;
+                Some(MediaEvent::PlayEnded { call, leg: leg.id, play, complete })
+            }),
+            Event::Silent { leg } => self.leg(leg).map(|leg| MediaEvent::Silent { call, leg: leg.id }),
+            Event::Closed { leg, stats } => self.leg(leg).map(|leg| {
+                leg.dropped = dropped(&stats);
+                quality(call, leg.id, &stats)
+            }),
+            Event::DigitEnded { .. } | Event::Latched { .. } | Event::RtcpBye { .. } => None,
+        };
+        self.outlet.events.extend(event);
+    }
+}
+
+fn dropped(stats: &Stats) -> u64 {
+    stats.foreign + stats.other_source + stats.not_negotiated + stats.malformed + stats.unwanted
+}
+
+fn quality(call: CallId, leg: LegId, stats: &Stats) -> MediaEvent {
+    let jitter_us = u32::try_from(stats.jitter.as_micros()).unwrap_or(u32::MAX);
+    MediaEvent::Quality { call, leg, received: stats.received, lost: stats.lost, jitter_us }
+}
+
+/// For orders that send nothing.
+struct Nobody;
+
+impl Sink for Nobody {
+    fn send(&mut self, _: LegKey, _: Channel, _: SocketAddr, _: &[u8]) {}
+    fn tap(&mut self, _: Tap<'_>) {}
+    fn event(&mut self, _: Event) {}
+}

@@ -1,0 +1,221 @@
+//! The media plane: worker threads that share nothing, a call's legs all on one of them, and one writer for all.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use mio::{Poll, Token, Waker};
+use tokio::sync::mpsc;
+use vorzimmer_call::api::MediaCommand;
+use vorzimmer_types::CallId;
+use vorzimmer_vault::keys::KeyStore;
+
+use super::counters::Counters;
+use super::ports::PortPool;
+use super::prompts::Prompts;
+use super::worker::Worker;
+use super::writer::{self, RecordingLog, Report, Reporter, WriterParts};
+use super::{EVENT_QUEUE, MediaEvents, MediaHealth, MediaPlane, Rejected};
+
+/// Orders and reports that may wait for a worker. A worker looks at them every few milliseconds.
+const ORDERS_WAITING: usize = 16_384;
+
+/// The token of a worker's waker: no socket has it.
+pub const WAKER: Token = Token(usize::MAX);
+
+/// How the media plane is set up.
+pub struct Settings {
+    /// Ports for RTP and RTCP, first and last.
+    pub ports: (u16, u16),
+    /// Worker threads, at least one.
+    pub workers: usize,
+    /// Local addresses for media instead of those of the signalling: one IPv4, one IPv6 at most.
+    pub bind: Vec<IpAddr>,
+    /// What peers are told instead of the local address: one IPv4, one IPv6 at most.
+    pub advertise: Vec<IpAddr>,
+    /// After this long without a packet a leg is silent.
+    pub silence: Duration,
+    /// This long a port rests.
+    pub port_rest: Duration,
+    /// The folder of the sealed recordings.
+    pub recordings: PathBuf,
+    /// How many days a recording lives.
+    pub recording_days: u32,
+}
+
+/// What the media plane works with.
+pub struct Parts {
+    /// What is played.
+    pub prompts: Arc<Prompts>,
+    /// Where recordings' keys are made.
+    pub keys: Arc<KeyStore>,
+    /// Who is told which pages are safe.
+    pub log: Arc<dyn RecordingLog>,
+}
+
+/// What a worker is told.
+pub enum Order {
+    /// By the control task.
+    Command(Box<MediaCommand>),
+    /// By the writer.
+    Report(Report),
+    /// To close what is open and end.
+    End,
+}
+
+/// The running media plane.
+pub struct Plane {
+    workers: Vec<Handle>,
+    writer: JoinHandle<()>,
+    counters: Arc<Counters>,
+}
+
+struct Handle {
+    orders: SyncSender<Order>,
+    waker: Arc<Waker>,
+    thread: JoinHandle<()>,
+}
+
+impl Plane {
+    /// Starts writer and workers.
+    ///
+    /// # Errors
+    /// A thread or an epoll instance cannot be made.
+    pub fn start(settings: &Settings, parts: Parts) -> io::Result<(Self, MediaEvents)> {
+        let count = settings.workers.max(1);
+        let (tell, events) = mpsc::channel(EVENT_QUEUE);
+        let counters = Arc::new(Counters::default());
+        let ends = (0..count).map(|_| End::new()).collect::<io::Result<Vec<_>>>()?;
+        let (pages, writer) = writer::start(WriterParts {
+            folder: settings.recordings.clone(),
+            days: settings.recording_days,
+            keys: parts.keys,
+            log: parts.log,
+            reporters: ends.iter().map(End::reporter).collect(),
+        })?;
+        let mut workers = Vec::with_capacity(count);
+        for (index, end) in ends.into_iter().enumerate() {
+            let (first, last) = settings.ports;
+            let worker = Worker::new(super::worker::Parts {
+                index,
+                poll: end.poll,
+                orders: end.orders,
+                ports: PortPool::new(first, last, index, count, settings.port_rest),
+                bind: settings.bind.clone(),
+                advertise: settings.advertise.clone(),
+                silence: settings.silence,
+                prompts: Arc::clone(&parts.prompts),
+                pages: pages.clone(),
+                events: tell.clone(),
+                counters: Arc::clone(&counters),
+            });
+            let name = format!("media-{index}");
+            let thread = std::thread::Builder::new().name(name).spawn(move || worker.run())?;
+            workers.push(Handle { orders: end.sender, waker: end.waker, thread });
+        }
+        Ok((Self { workers, writer, counters }, events))
+    }
+}
+
+impl MediaPlane for Plane {
+    fn send(&mut self, command: MediaCommand) -> Result<(), Rejected> {
+        let call = call_of(&command);
+        let mut hasher = DefaultHasher::new();
+        call.hash(&mut hasher);
+        #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
+        let worker = &self.workers[hasher.finish() as usize % self.workers.len()];
+        match worker.orders.try_send(Order::Command(Box::new(command))) {
+            Ok(()) => {
+                wake(&worker.waker);
+                Ok(())
+            }
+            Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) => match order {
+                Order::Command(command) => Err(Rejected(command)),
+                Order::Report(_) | Order::End => Ok(()),
+            },
+        }
+    }
+
+    fn health(&self) -> MediaHealth {
+        let alive = self.workers.iter().filter(|worker| !worker.thread.is_finished()).count();
+        MediaHealth {
+            workers_alive: alive,
+            workers: self.workers.len(),
+            driver: "epoll",
+            ..self.counters.read()
+        }
+    }
+
+    fn shut_down(self: Box<Self>) {
+        for worker in &self.workers {
+            // A worker that is gone has nothing to close; its panic is reported when it is joined.
+            if worker.orders.send(Order::End).is_ok() {
+                wake(&worker.waker);
+            }
+        }
+        for worker in self.workers {
+            drop(worker.orders);
+            if worker.thread.join().is_err() {
+                tracing::error!("a media worker had panicked");
+            }
+        }
+        if self.writer.join().is_err() {
+            tracing::error!("the recordings' writer had panicked");
+        }
+    }
+}
+
+/// A worker's end of its queues, before the worker is there.
+struct End {
+    poll: Poll,
+    waker: Arc<Waker>,
+    sender: SyncSender<Order>,
+    orders: Receiver<Order>,
+}
+
+impl End {
+    fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let (sender, orders) = sync_channel(ORDERS_WAITING);
+        Ok(Self { poll, waker, sender, orders })
+    }
+
+    fn reporter(&self) -> Reporter {
+        let (sender, waker) = (self.sender.clone(), Arc::clone(&self.waker));
+        // The writer may wait for a worker; a worker that has ended needs no report.
+        Box::new(move |report| {
+            if sender.send(Order::Report(report)).is_ok() {
+                wake(&waker);
+            }
+        })
+    }
+}
+
+fn wake(waker: &Waker) {
+    if let Err(error) = waker.wake() {
+        tracing::error!(%error, "a media worker cannot be woken; it looks at its orders at its next packet or tick");
+    }
+}
+
+fn call_of(command: &MediaCommand) -> CallId {
+    match command {
+        MediaCommand::Open { call, .. }
+        | MediaCommand::Connect { call, .. }
+        | MediaCommand::Play { call, .. }
+        | MediaCommand::StopPlay { call, .. }
+        | MediaCommand::Bridge { call, .. }
+        | MediaCommand::Unbridge { call }
+        | MediaCommand::StartRecording { call, .. }
+        | MediaCommand::PauseRecording { call, .. }
+        | MediaCommand::ResumeRecording { call, .. }
+        | MediaCommand::StopRecording { call, .. }
+        | MediaCommand::Close { call, .. } => *call,
+    }
+}

@@ -1,0 +1,120 @@
+//! A leg's two sockets: RTP on an even port, RTCP on the next.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+use vorzimmer_media::Channel;
+
+use super::ports::PortPool;
+
+/// Ports tried before giving up: others on the machine may hold some of our range.
+const TRIES: usize = 16;
+
+/// Room for packets that arrive while a worker is busy: about 100 ms of a leg that goes wild.
+const RECEIVE_BUFFER: usize = 256 * 1_024;
+
+/// Expedited forwarding (RFC 3246), what voice is marked with.
+const DSCP_EF: u32 = 0xb8;
+
+/// The sockets of one leg.
+#[derive(Debug)]
+pub struct LegSockets {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    local: SocketAddr,
+    tokens: [Token; 2],
+}
+
+/// Binds a pair of ports that rested; none if none can be had.
+pub fn bind(ports: &mut PortPool, local: IpAddr, now: Instant) -> Option<LegSockets> {
+    for _ in 0..TRIES {
+        let port = ports.take(now)?;
+        match (open(local, port), open(local, port + 1)) {
+            (Ok(rtp), Ok(rtcp)) => {
+                let local = SocketAddr::new(local, port);
+                return Some(LegSockets { rtp, rtcp, local, tokens: [Token(usize::MAX - 1); 2] });
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::debug!(port, %error, "a media port is taken by somebody else");
+                ports.give_back(port, now);
+            }
+        }
+    }
+    None
+}
+
+fn open(local: IpAddr, port: u16) -> io::Result<UdpSocket> {
+    let address = SocketAddr::new(local, port);
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    let marked = if local.is_ipv4() { socket.set_tos_v4(DSCP_EF) } else { socket.set_tclass_v6(DSCP_EF) };
+    if let Err(error) = marked {
+        tracing::trace!(%error, "voice packets are not marked");
+    }
+    socket.bind(&address.into())?;
+    Ok(UdpSocket::from_std(socket.into()))
+}
+
+impl LegSockets {
+    /// Where RTP comes to.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The RTP port.
+    pub fn port(&self) -> u16 {
+        self.local.port()
+    }
+
+    /// The names under which the sockets are watched.
+    pub fn tokens(&self) -> [Token; 2] {
+        self.tokens
+    }
+
+    /// Begins to watch both, RTP under the first name.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn register(&mut self, registry: &Registry, tokens: [Token; 2]) -> io::Result<()> {
+        self.tokens = tokens;
+        registry.register(&mut self.rtp, tokens[0], Interest::READABLE)?;
+        registry.register(&mut self.rtcp, tokens[1], Interest::READABLE)
+    }
+
+    /// Watches them no longer.
+    ///
+    /// # Errors
+    /// The system's; both were tried.
+    pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        let rtp = registry.deregister(&mut self.rtp);
+        registry.deregister(&mut self.rtcp).and(rtp)
+    }
+
+    /// The next datagram, if one waits.
+    ///
+    /// # Errors
+    /// The system's, `WouldBlock` if none waits.
+    pub fn receive(&self, channel: Channel, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.of(channel).recv_from(buffer)
+    }
+
+    /// Sends a datagram.
+    ///
+    /// # Errors
+    /// The system's, `WouldBlock` if its buffer is full.
+    pub fn send(&self, channel: Channel, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        self.of(channel).send_to(bytes, to).map(drop)
+    }
+
+    fn of(&self, channel: Channel) -> &UdpSocket {
+        match channel {
+            Channel::Rtp => &self.rtp,
+            Channel::Rtcp => &self.rtcp,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! One recording's file while it is written: whole pages only, room for the last ones always reserved.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use vorzimmer_recorder::{HeaderPage, PageDrain, SealedPage};
+
+/// Disk space is reserved this many bytes ahead, so that a full disk is found before the last pages, not by them.
+const RESERVE: u64 = 64 * 4_096;
+
+/// Pages that always have room: one that is on its way, the last sound and the final page.
+const LAST_PAGES: u64 = 3;
+
+/// A recording that is being written.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    worker: usize,
+    drain: Option<PageDrain>,
+    /// Pages of an earlier run were taken back by the recorder and are thrown away.
+    run: u32,
+    sound_pages: u64,
+    bytes: u64,
+    reserved: u64,
+    unsynced: bool,
+    finished: bool,
+}
+
+/// What became of the pages in a queue.
+#[derive(Debug)]
+pub enum Draining {
+    /// All are written.
+    Written,
+    /// Page `stored` was not taken; the recorder has to take it back with all that followed.
+    Refused {
+        /// Pages of sound that are written.
+        stored: u64,
+        /// The system's words.
+        error: io::Error,
+    },
+}
+
+impl OpenFile {
+    /// Makes the file, of mode 0600, with room for the first pages; its name is durable when this returns.
+    ///
+    /// # Errors
+    /// The system's; no file is left then.
+    pub fn create(path: &Path, worker: usize) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+        let mut open = Self {
+            file,
+            worker,
+            drain: None,
+            run: 0,
+            sound_pages: 0,
+            bytes: 0,
+            reserved: 0,
+            unsynced: false,
+            finished: false,
+        };
+        let made = open.reserve().and_then(|()| match path.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        });
+        if let Err(error) = made {
+            std::fs::remove_file(path)?;
+            return Err(error);
+        }
+        Ok(open)
+    }
+
+    /// Writes the first page and takes pages from this queue from now on.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn begin(&mut self, header: &HeaderPage, drain: PageDrain) -> io::Result<()> {
+        self.append(&header.0)?;
+        self.drain = Some(drain);
+        Ok(())
+    }
+
+    /// Which worker it belongs to.
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// Pages of sound that are written.
+    pub fn sound_pages(&self) -> u64 {
+        self.sound_pages
+    }
+
+    /// Whether something was written since the last sync.
+    pub fn is_unsynced(&self) -> bool {
+        self.unsynced
+    }
+
+    /// Writes what waits in the queue.
+    pub fn drain(&mut self) -> Draining {
+        let Some(drain) = self.drain.take() else { return Draining::Written };
+        let mut result = Draining::Written;
+        // An ended queue is an empty one: the last pages come with the order to finish.
+        while let Ok(Some(page)) = drain.next_page() {
+            let of_this_run = page.run == self.run && matches!(result, Draining::Written);
+            if of_this_run && let Err(error) = self.append_sound(&page) {
+                self.run += 1;
+                result = Draining::Refused { stored: self.sound_pages, error };
+            }
+            drain.recycle(page);
+        }
+        self.drain = Some(drain);
+        result
+    }
+
+    /// Writes what is left in the queue, the last sound and the final page.
+    ///
+    /// # Errors
+    /// One of them cannot be written: the file then has no final page.
+    pub fn finish(&mut self, last: Vec<SealedPage>) -> io::Result<()> {
+        if let Draining::Refused { error, .. } = self.drain() {
+            return Err(error);
+        }
+        let count = last.len();
+        for (at, page) in last.into_iter().enumerate() {
+            if page.run != self.run || page.index != self.sound_pages {
+                return Err(io::Error::other("pages before the last one were lost"));
+            }
+            if at + 1 < count {
+                self.write(&page.bytes)?;
+                self.sound_pages += 1;
+            } else {
+                self.write(&page.bytes)?;
+            }
+        }
+        self.finished = true;
+        Ok(())
+    }
+
+    /// Returns once everything written would survive a power cut.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn sync(&mut self) -> io::Result<()> {
+        if self.finished {
+            // What was reserved ahead goes back.
+            self.file.set_len(self.bytes)?;
+        }
+        self.file.sync_data()?;
+        self.unsynced = false;
+        Ok(())
+    }
+
+    fn append_sound(&mut self, page: &SealedPage) -> io::Result<()> {
+        if page.index != self.sound_pages {
+            return Err(io::Error::other("a page before this one was lost"));
+        }
+        self.append(&page.bytes)?;
+        self.sound_pages += 1;
+        Ok(())
+    }
+
+    /// Appends a page and leaves room for the last ones.
+    fn append(&mut self, page: &[u8]) -> io::Result<()> {
+        if self.bytes + LAST_PAGES * page.len() as u64 > self.reserved {
+            self.reserve()?;
+        }
+        self.write(page)
+    }
+
+    fn write(&mut self, page: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(page) {
+            // Half a page would stand in the way of the next one.
+            self.file.set_len(self.bytes)?;
+            return Err(error);
+        }
+        self.bytes += page.len() as u64;
+        self.unsynced = true;
+        Ok(())
+    }
+
+    fn reserve(&mut self) -> io::Result<()> {
+        let flags = rustix::fs::FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(&self.file, flags, self.bytes, RESERVE) {
+            // A file system that cannot reserve finds out when it writes.
+            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => {
+                self.reserved = self.bytes + RESERVE;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
