@@ -35,6 +35,14 @@ pub fn read_wav(path: &Path) -> Vec<Track> {
 /// # Panics
 /// When the file cannot be written.
 pub fn write_sine(path: &Path, hertz: f64, seconds: f64) {
+    write_tones(path, &[(hertz, seconds)]);
+}
+
+/// Writes a mono WAV of sines one after the other, each with its frequency (0 is silence) and its seconds.
+///
+/// # Panics
+/// When the file cannot be written.
+pub fn write_tones(path: &Path, tones: &[(f64, f64)]) {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 8_000,
@@ -42,13 +50,15 @@ pub fn write_sine(path: &Path, hertz: f64, seconds: f64) {
         sample_format: hound::SampleFormat::Int,
     };
     let mut wav = hound::WavWriter::create(path, spec).expect("a WAV can be written");
-    let count = (seconds * RATE).round();
-    let mut at = 0.0;
-    while at < count {
-        let value = (TAU * hertz * at / RATE).sin() * 16_000.0;
-        #[expect(clippy::cast_possible_truncation, reason = "within 16 bits by construction")]
-        wav.write_sample(value as i16).expect("a sample can be written");
-        at += 1.0;
+    for (hertz, seconds) in tones {
+        let count = (seconds * RATE).round();
+        let mut at = 0.0;
+        while at < count {
+            let value = (TAU * hertz * at / RATE).sin() * 16_000.0;
+            #[expect(clippy::cast_possible_truncation, reason = "within 16 bits by construction")]
+            wav.write_sample(value as i16).expect("a sample can be written");
+            at += 1.0;
+        }
     }
     wav.finalize().expect("a WAV can be closed");
 }

@@ -1,0 +1,292 @@
+//! Two softphones talk through the server, each with a tone of its own; what was recorded is judged by ear.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test ends with the reason")]
+#![expect(clippy::disallowed_methods, reason = "people talk in real time")]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use vorzimmer_tests::baresip::{Baresip, Setup as Phone};
+use vorzimmer_tests::server::{PASSWORD, Server, Setup};
+use vorzimmer_tests::tone::{self, Heard};
+
+/// What the caller's phone sends while the question is asked: must never be found in a recording.
+const BEFORE_HZ: f64 = 1_300.0;
+/// For so long: the German question takes longer than this.
+const BEFORE_S: f64 = 8.0;
+const CALLER_HZ: f64 = 440.0;
+const RECEPTIONIST_HZ: f64 = 1_015.0;
+
+const ASK: &str = "+493023125011";
+const IN_CALL: &str = "+493023125012";
+const ATTESTED: &str = "+493023125013";
+const BOTH_ASKED: &str = "+493023125015";
+
+struct House {
+    server: Server,
+    folder: tempfile::TempDir,
+}
+
+impl House {
+    fn open() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        tone::write_tones(&folder.path().join("caller.wav"), &[(BEFORE_HZ, BEFORE_S), (CALLER_HZ, 120.0)]);
+        tone::write_sine(&folder.path().join("receptionist.wav"), RECEPTIONIST_HZ, 120.0);
+        Self { server: Server::start(&Setup::default()), folder }
+    }
+
+    fn phone(&self, user: &str, shape: impl FnOnce(&mut Phone<'_>)) -> Baresip {
+        let receptionist = ["anna", "ben", "carol"].contains(&user);
+        let speaks = self.folder.path().join(if receptionist { "receptionist.wav" } else { "caller.wav" });
+        let mut setup = Phone {
+            user,
+            password: receptionist.then_some(PASSWORD),
+            server: &self.server.sip,
+            transport: "udp",
+            codecs: "PCMA",
+            speaks: &speaks,
+            answers: receptionist,
+            ptime_ms: 20,
+            dtmf: "rtpevent",
+        };
+        shape(&mut setup);
+        if receptionist {
+            Baresip::registered(self.folder.path(), &setup)
+        } else {
+            Baresip::start(self.folder.path(), &setup)
+        }
+    }
+
+    fn ring(&self, caller: &mut Baresip, number: &str) {
+        caller.dial(&format!("sip:{number}@{}", self.server.sip));
+        caller.event("CALL_ESTABLISHED", Duration::from_secs(10));
+    }
+
+    fn finished(&self, result: &str) -> Value {
+        self.server.call_record(&format!("the recording to end {result}"), |record| {
+            record["recordings"].as_array().is_some_and(|all| all.iter().any(|one| one["result"] == result))
+                && !record["ended_at"].is_null()
+        })
+    }
+
+    fn export(&self, shown: &Value) -> PathBuf {
+        let recording = shown["record"]["recordings"][0]["recording"].as_str().expect("a recording");
+        let to = self.folder.path().join(format!("{recording}.wav"));
+        self.server.cli_ok(&[
+            "recording",
+            "export",
+            recording,
+            "--purpose",
+            "acceptance test",
+            "--output",
+            &to.to_string_lossy(),
+        ]);
+        to
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let listed =
+            std::fs::read_dir(self.server.folder().join("recordings")).expect("the recordings folder");
+        listed.map(|file| file.expect("a file").path()).collect()
+    }
+}
+
+/// Presses a key again and again, as impatient callers do, until the receptionist's phone has taken the call.
+fn press_until_connected(caller: &mut Baresip, receptionist: &mut Baresip, key: &str) {
+    let end = Instant::now() + Duration::from_secs(40);
+    while receptionist.try_event("CALL_ESTABLISHED", Duration::from_millis(700)).is_none() {
+        assert!(Instant::now() < end, "the receptionist was never connected\n{}", receptionist.log());
+        caller.press(key);
+    }
+}
+
+fn talk(seconds: u64) {
+    std::thread::sleep(Duration::from_secs(seconds));
+}
+
+fn hear(wav: &Path) -> [Heard; 2] {
+    let tracks = tone::read_wav(wav);
+    assert_eq!(tracks.len(), 2, "caller left, receptionist right");
+    assert!(tone::find(&tracks[0], BEFORE_HZ).is_none(), "something from before the consent was recorded");
+    for (track, own, other) in [(0, CALLER_HZ, RECEPTIONIST_HZ), (1, RECEPTIONIST_HZ, CALLER_HZ)] {
+        let leak = tone::leakage_db(&tracks[track], own, other);
+        assert!(leak < -45.0, "track {track} holds the other's voice at {leak:.1} dB");
+    }
+    [(0, CALLER_HZ), (1, RECEPTIONIST_HZ)].map(|(track, hertz)| {
+        tone::find(&tracks[track], hertz).unwrap_or_else(|| panic!("no {hertz} Hz on track {track}"))
+    })
+}
+
+fn whole(heard: &[Heard; 2], duration_ms: u64) {
+    for (party, heard) in ["caller", "receptionist"].into_iter().zip(heard) {
+        assert!(heard.longest_hole_ms() <= 20, "{party}: holes at {:?}", heard.holes);
+        let length = u64::try_from(heard.length_ms()).expect("milliseconds");
+        assert!(
+            length.abs_diff(duration_ms) <= 40,
+            "{party}: {length} ms heard of {duration_ms} ms recorded"
+        );
+    }
+}
+
+fn duration_ms(shown: &Value) -> u64 {
+    shown["record"]["recordings"][0]["duration_ms"].as_u64().expect("a duration")
+}
+
+fn talk_with_consent(shape: fn(&mut Phone<'_>), caller_shape: fn(&mut Phone<'_>)) {
+    let house = House::open();
+    let mut anna = house.phone("anna", shape);
+    let mut caller = house.phone("caller", caller_shape);
+    house.ring(&mut caller, ASK);
+    press_until_connected(&mut caller, &mut anna, "1");
+    let connected = Instant::now();
+    talk(5);
+    let talked = connected.elapsed();
+    caller.hangup();
+    anna.event("CALL_CLOSED", Duration::from_secs(5));
+
+    let shown = house.finished("ok");
+    let heard = hear(&house.export(&shown));
+    whole(&heard, duration_ms(&shown));
+    // A coarse check against the test's own watch; baresip takes a moment to tell that it is connected.
+    let off = u128::from(duration_ms(&shown)).abs_diff(talked.as_millis());
+    assert!(off < 1_000, "recorded {} ms of about {} ms", duration_ms(&shown), talked.as_millis());
+    let answers: Vec<_> = shown["record"]["consent"].as_array().expect("receipts").iter().collect();
+    assert!(answers.iter().all(|receipt| receipt["answer"] == "yes"), "{answers:?}");
+    assert_eq!(answers.len(), 2, "the caller's key and the receptionist's standing consent");
+}
+
+#[test]
+fn a_yes_records_both_voices_whole_and_apart() {
+    talk_with_consent(|_| {}, |_| {});
+}
+
+#[test]
+fn different_codecs_packet_lengths_and_transports_record_the_same() {
+    talk_with_consent(
+        |anna| {
+            anna.codecs = "PCMU";
+            anna.transport = "tcp";
+        },
+        |caller| caller.ptime_ms = 40,
+    );
+}
+
+#[test]
+fn a_no_costs_nothing_but_the_recording() {
+    let house = House::open();
+    let mut anna = house.phone("anna", |_| {});
+    let mut caller = house.phone("caller", |_| {});
+    house.ring(&mut caller, ASK);
+    press_until_connected(&mut caller, &mut anna, "2");
+    talk(2);
+    anna.hangup();
+    caller.event("CALL_CLOSED", Duration::from_secs(5));
+    let shown = house.finished("blocked");
+    assert_eq!(shown["record"]["disposition"], "handled");
+    assert_eq!(shown["record"]["ended_by"], "receptionist");
+    assert_eq!(house.files(), Vec::<PathBuf>::new(), "nothing may be on disk");
+}
+
+#[test]
+fn star_nine_stops_within_200_ms_and_destroys() {
+    let house = House::open();
+    let mut anna = house.phone("anna", |_| {});
+    let mut caller = house.phone("caller", |_| {});
+    house.ring(&mut caller, ASK);
+    press_until_connected(&mut caller, &mut anna, "1");
+    talk(2);
+    caller.press("*9");
+    talk(2);
+    caller.hangup();
+    let shown = house.finished("withdrawn");
+    assert_eq!(shown["record"]["recordings"][0]["destroyed"], "withdrawn");
+    assert_eq!(house.files(), Vec::<PathBuf>::new(), "what was recorded is destroyed");
+}
+
+#[test]
+fn attested_consent_names_the_receptionist_and_a_withdrawal_may_keep_what_was_said() {
+    let house = House::open();
+    let mut anna = house.phone("anna", |_| {});
+    let mut caller = house.phone("caller", |_| {});
+    house.ring(&mut caller, ATTESTED);
+    anna.event("CALL_ESTABLISHED", Duration::from_secs(15));
+    talk(9);
+    anna.press("*6");
+    talk(3);
+    anna.press("*9");
+    talk(1);
+    caller.hangup();
+    let shown = house.server.call_record("the call to end", |record| !record["ended_at"].is_null());
+    let receipts = shown["record"]["consent"].as_array().expect("receipts");
+    let attested =
+        receipts.iter().find(|receipt| receipt["method"]["by"] == "attested").expect("an attested yes");
+    assert!(attested["method"]["receptionist"].is_string(), "{attested}");
+    let withdrawn = receipts.iter().find(|receipt| receipt["answer"] == "withdrawn").expect("a withdrawal");
+    let recording = &shown["record"]["recordings"][0];
+    let ended =
+        recording["started_at"].as_i64().expect("a start") + recording["duration_ms"].as_i64().expect("ms");
+    assert!(ended <= withdrawn["at"].as_i64().expect("a time") + 200, "{recording} {withdrawn}");
+    let heard = hear(&house.export(&shown));
+    assert!(heard.iter().all(|track| track.length_ms() > 2_000), "{heard:?}");
+}
+
+#[test]
+fn a_question_in_the_call_is_started_by_the_receptionist() {
+    let house = House::open();
+    let mut anna = house.phone("anna", |_| {});
+    let mut caller = house.phone("caller", |caller| caller.dtmf = "info");
+    house.ring(&mut caller, IN_CALL);
+    anna.event("CALL_ESTABLISHED", Duration::from_secs(15));
+    talk(1);
+    anna.press("*5");
+    // The English question takes 7.6 s; a 1 before its end does not count, so the last of these does.
+    for _ in 0..11 {
+        talk(1);
+        caller.press("1");
+    }
+    talk(3);
+    caller.hangup();
+    let shown = house.finished("ok");
+    hear(&house.export(&shown));
+}
+
+#[test]
+fn a_receptionist_without_standing_consent_is_asked_herself() {
+    let house = House::open();
+    let mut carol = house.phone("carol", |_| {});
+    let mut caller = house.phone("caller", |_| {});
+    house.ring(&mut caller, BOTH_ASKED);
+    press_until_connected(&mut caller, &mut carol, "1");
+    for _ in 0..9 {
+        talk(1);
+        carol.press("1");
+    }
+    talk(3);
+    carol.hangup();
+    let shown = house.finished("ok");
+    hear(&house.export(&shown));
+    let roles: Vec<_> =
+        shown["record"]["consent"].as_array().expect("receipts").iter().map(|r| &r["role"]).collect();
+    assert!(roles.contains(&&Value::from("receptionist")), "{roles:?}");
+}
+
+#[test]
+fn hold_is_heard_and_leaves_a_named_gap() {
+    let house = House::open();
+    let mut anna = house.phone("anna", |_| {});
+    let mut caller = house.phone("caller", |_| {});
+    house.ring(&mut caller, ASK);
+    press_until_connected(&mut caller, &mut anna, "1");
+    talk(2);
+    anna.hold(true);
+    talk(3);
+    anna.hold(false);
+    talk(2);
+    caller.hangup();
+    let shown = house.server.call_record("the call to end", |record| {
+        !record["ended_at"].is_null() && !record["recordings"][0]["result"].is_null()
+    });
+    let heard = hear(&house.export(&shown));
+    let hole = heard[1].longest_hole_ms();
+    assert!((2_500..3_800).contains(&hole), "the receptionist was on hold for about 3 s, not {hole} ms");
+}
