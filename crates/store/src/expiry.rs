@@ -185,6 +185,16 @@ impl Store {
         tx.commit().await
     }
 
+    /// Adds to a tally.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub async fn add(&self, tally: &Tally) -> Result<(), StoreError> {
+        let mut tx = self.inner.database.begin().await?;
+        tx.execute(ADD_TALLY, vec![tally.item.as_str().into(), count(tally.count)]).await?;
+        tx.commit().await
+    }
+
     /// What was noted and not yet certified.
     ///
     /// # Errors

@@ -110,9 +110,22 @@ impl Postgres {
     /// # Errors
     /// [`PostgresError::Step`].
     pub fn create_database(&self) -> Result<String, PostgresError> {
+        self.create("template1")
+    }
+
+    /// Makes a copy of the database at `url`, to which nobody may be connected, and gives its URL: a backup.
+    ///
+    /// # Errors
+    /// [`PostgresError::Step`].
+    pub fn copy_database(&self, url: &str) -> Result<String, PostgresError> {
+        let path = url.split_once('?').map_or(url, |(path, _)| path);
+        self.create(path.rsplit('/').next().unwrap_or_default())
+    }
+
+    fn create(&self, template: &str) -> Result<String, PostgresError> {
         let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let mut createdb = command(self.account, &self.programs.join("createdb"));
-        createdb.arg("-h").arg(&self.folder).args(["-U", "postgres", &name]);
+        createdb.arg("-h").arg(&self.folder).args(["-U", "postgres", "-T", template, &name]);
         run("create a database", createdb)?;
         Ok(format!("postgres://postgres@localhost/{name}?host={}", self.folder.display()))
     }

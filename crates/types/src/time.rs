@@ -64,6 +64,15 @@ impl Day {
         Self(self.0.saturating_add(days))
     }
 
+    /// The day that [`Day`]'s `Display` writes like this; none if `text` is written any other way.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let date: jiff::civil::Date = text.parse().ok()?;
+        let days = date.duration_since(jiff::civil::date(1970, 1, 1)).as_hours() / 24;
+        let day = Self(u32::try_from(days).ok()?);
+        (day.to_string() == text).then_some(day)
+    }
+
     /// The moment at which this day begins.
     #[must_use]
     pub fn start(self) -> UnixMillis {
@@ -88,5 +97,9 @@ mod tests {
         assert_eq!(UnixMillis(1_769_850_300_123).to_string(), "2026-01-31T09:05:00.123Z");
         assert_eq!(UnixMillis(1_769_850_300_123).day(), Day(20_484));
         assert_eq!(Day(20_484).to_string(), "2026-01-31");
+        assert_eq!(Day::parse("2026-01-31"), Some(Day(20_484)));
+        for wrong in ["2026-02-30", "20260131", "2026-1-31", "2026-01-31T00:00", "1969-12-31", ""] {
+            assert_eq!(Day::parse(wrong), None, "{wrong}");
+        }
     }
 }

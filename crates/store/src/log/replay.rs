@@ -57,14 +57,23 @@ impl Opened {
             match Prepared::open(seals, event) {
                 Ok(event) => opened.events.push(event),
                 Err(StoreError::Vault { source }) if is_forgotten(&source) => opened.forgotten += 1,
-                Err(error @ (StoreError::Content { .. } | StoreError::Contradiction { .. })) => {
-                    opened.senseless.push((call, seq, error));
-                }
+                Err(error) if is_senseless(&error) => opened.senseless.push((call, seq, error)),
                 Err(error) => return Err(error),
             }
         }
         Ok(opened)
     }
+}
+
+/// Whether trying again cannot help: the record is not what was written.
+fn is_senseless(error: &StoreError) -> bool {
+    use vorzimmer_vault::Error::{DoesNotOpen, Form};
+    matches!(
+        error,
+        StoreError::Content { .. }
+            | StoreError::Contradiction { .. }
+            | StoreError::Vault { source: DoesNotOpen { .. } | Form { .. } }
+    )
 }
 
 /// Does disk work with the spool on a thread that may block.

@@ -32,7 +32,7 @@ use vorzimmer_types::{CustomerId, Day, PartyId, RecordingId};
 
 pub use ending::{EndReason, Ending, GAP_KINDS, Gaps, SlotGaps};
 pub use header::Header;
-pub use pages::Page;
+pub use pages::{Page, read_header};
 pub use reader::Reader;
 pub use recover::{Open, Recovered, recover};
 pub use refusal::Refusal;

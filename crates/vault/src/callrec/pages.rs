@@ -64,6 +64,16 @@ pub(super) struct Pages<R> {
     pub(super) len: u64,
 }
 
+/// What the front of a file says of the recording. Well-formed, but not authenticated: good for knowing when a file is
+/// due, not for trusting it.
+///
+/// # Errors
+/// [`Error::Refused`] if this is no recording, [`Error::Io`].
+pub fn read_header<R: Read + Seek>(mut source: R) -> Result<Header> {
+    let len = source.seek(SeekFrom::End(0)).map_err(Error::io("look at a recording"))?;
+    Ok(Header::parse(&header_page(&mut source, len)?)?)
+}
+
 impl<R: Read + Seek> Pages<R> {
     /// Reads the header, and refuses a file that is not the expected recording.
     pub(super) fn open(mut source: R, expected: &Expected, secrets: &[Option<SlotSecret>]) -> Result<Self> {

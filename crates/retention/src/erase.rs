@@ -1,0 +1,47 @@
+//! Destroying one recording before its day: key, sync, file.
+
+use std::path::Path;
+
+use vorzimmer_types::RecordingId;
+use vorzimmer_vault::KeyStore;
+use vorzimmer_vault::callrec::{MAX_SLOTS, file};
+
+use crate::Error;
+
+/// What was there to destroy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Parties' secrets.
+    pub slots: usize,
+    /// Whether there was a file.
+    pub file: bool,
+}
+
+/// Destroys the voices of one recording: when this returns, nobody can hear them any more. Needs no database, so that a
+/// withdrawal takes effect while that is away; whoever calls this tells the store afterwards.
+///
+/// # Errors
+/// If key store or folder refuse: call again until it succeeds.
+pub fn destroy_voices(keys: &KeyStore, folder: &Path, recording: RecordingId) -> Result<Erased, Error> {
+    let slots = destroy_secrets(keys, recording)?;
+    let file = file::remove(&file::path(folder, recording))?;
+    Ok(Erased { slots, file })
+}
+
+pub(crate) fn destroy_secrets(keys: &KeyStore, recording: RecordingId) -> Result<usize, Error> {
+    let mut destroyed = 0;
+    for slot in (0..=u8::MAX).take(MAX_SLOTS) {
+        destroyed += usize::from(keys.destroy_slot(recording, slot)?);
+    }
+    Ok(destroyed)
+}
+
+/// Whether anything of the recording's voices is left.
+pub(crate) fn is_left(keys: &KeyStore, folder: &Path, recording: RecordingId) -> Result<bool, Error> {
+    for slot in (0..=u8::MAX).take(MAX_SLOTS) {
+        if keys.slot_secret(recording, slot)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(file::path(folder, recording).exists())
+}
