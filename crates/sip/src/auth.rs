@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use rsip::{Header, Request};
-use vorzimmer_types::Entropy;
+use vorzimmer_types::{Entropy, Pii};
 
 use crate::digest::{Credentials, Gate, Ha1, Verdict};
 use crate::header;
@@ -25,7 +25,7 @@ pub enum Proof<T> {
     /// This user knows the password, and this answer was never used before.
     Good {
         /// User name as sent.
-        user: String,
+        user: Pii<String>,
         /// What the look-up found for it.
         who: T,
     },
@@ -77,8 +77,8 @@ impl Gatekeeper {
                 // For somebody else along the way (§22.3).
                 continue;
             }
-            let user = credentials.user.clone().into_owned();
-            let (who, secret) = look_up(&user).unzip();
+            let user = Pii::new(credentials.user.clone().into_owned());
+            let (who, secret) = look_up(user.expose()).unzip();
             outcome = match (
                 self.gate(now, entropy).check(&credentials, method, &uri, secret.as_ref(), now),
                 who,

@@ -16,7 +16,7 @@ use crate::uri::{NameAddr, Uri};
 use crate::wire::method_name;
 
 /// One dialog, early or confirmed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dialog {
     call_id: String,
     /// What stands in From of our requests, tag included.

@@ -16,7 +16,6 @@ use crate::ua::{Binding, ConnectionId, Expires, Flow};
 use crate::uri::Uri;
 
 /// Everybody's bindings.
-#[derive(Debug)]
 pub struct Registrar {
     expires: Expires,
     limit: usize,
@@ -26,7 +25,6 @@ pub struct Registrar {
 }
 
 /// One REGISTER, after authentication.
-#[derive(Debug)]
 pub struct Registration {
     /// Who.
     pub receptionist: ReceptionistId,

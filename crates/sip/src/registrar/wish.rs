@@ -9,7 +9,7 @@ use crate::header;
 use crate::uri::{Address, Scheme, Uri};
 
 /// The Contacts of a REGISTER.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Contacts {
     /// None: she wants to know what there is (§10.2.3).
     Fetch,
@@ -20,7 +20,7 @@ pub enum Contacts {
 }
 
 /// One Contact.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Wish {
     /// Where the device says it is.
     pub uri: Uri,

@@ -14,13 +14,11 @@ use super::timer::{PATIENCE, T1, Timer};
 use super::{Steps, step};
 
 /// Where an INVITE of ours stands.
-#[derive(Debug)]
 pub struct ClientInvite {
     reliable: bool,
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     Calling { request: Bytes, interval: Duration },
     Proceeding,

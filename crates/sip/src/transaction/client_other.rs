@@ -12,13 +12,11 @@ use super::timer::{PATIENCE, T1, T2, T4, Timer};
 use super::{Steps, step};
 
 /// Where a request of ours stands.
-#[derive(Debug)]
 pub struct ClientOther {
     reliable: bool,
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     Trying { request: Bytes, interval: Duration },
     Proceeding { request: Bytes },

@@ -11,7 +11,6 @@ use super::{
 use crate::ua::{ConnectionId, Flow};
 
 /// The table of client transactions, each with an owner of type `O`.
-#[derive(Debug)]
 pub struct Clients<O> {
     limit: usize,
     next: u64,
@@ -21,7 +20,6 @@ pub struct Clients<O> {
     timers: Timers<(TransactionId, Timer)>,
 }
 
-#[derive(Debug)]
 struct Running<O> {
     key: ClientKey,
     flow: Flow,
@@ -29,7 +27,6 @@ struct Running<O> {
     machine: Machine,
 }
 
-#[derive(Debug)]
 enum Machine {
     Invite(ClientInvite),
     Other(ClientOther),

@@ -7,13 +7,13 @@ use crate::header;
 use crate::wire::method_name;
 
 /// Which server transaction a request belongs to (§17.2.3).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ServerKey {
     method: &'static str,
     rule: Rule,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Rule {
     /// The branch is unique by itself; sent-by is compared because a peer may copy another's branch.
     Branch { branch: String, sent_by: String },
@@ -58,7 +58,7 @@ impl ServerKey {
 }
 
 /// Which client transaction a response belongs to (§17.1.3): the branch that we made, and the CSeq method.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClientKey {
     branch: String,
     method: String,
@@ -76,7 +76,7 @@ impl ClientKey {
 }
 
 /// What copies of one request share when they arrive by several ways (§8.2.2.2).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct MergeKey {
     from_tag: String,
     call_id: String,

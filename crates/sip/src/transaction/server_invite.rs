@@ -14,13 +14,11 @@ use super::timer::{PATIENCE, T1, T2, T4, Timer};
 use super::{Steps, step};
 
 /// Where an INVITE of theirs stands.
-#[derive(Debug)]
 pub struct ServerInvite {
     reliable: bool,
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     Proceeding { last: Option<Bytes> },
     Completed { response: Bytes, interval: Duration },

@@ -10,13 +10,11 @@ use super::timer::{PATIENCE, Timer};
 use super::{Steps, step};
 
 /// Where a request of theirs stands.
-#[derive(Debug)]
 pub struct ServerOther {
     reliable: bool,
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     Trying,
     Proceeding { last: Bytes },

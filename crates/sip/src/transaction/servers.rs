@@ -12,7 +12,6 @@ use super::{
 use crate::ua::Flow;
 
 /// The table of server transactions. Each carries an owner of type `O` once the core has named one.
-#[derive(Debug)]
 pub struct Servers<O> {
     limit: usize,
     next: u64,
@@ -22,7 +21,6 @@ pub struct Servers<O> {
     timers: Timers<(TransactionId, Timer)>,
 }
 
-#[derive(Debug)]
 struct Running<O> {
     key: ServerKey,
     merge: Option<MergeKey>,
@@ -31,7 +29,6 @@ struct Running<O> {
     machine: Machine,
 }
 
-#[derive(Debug)]
 enum Machine {
     Invite(ServerInvite),
     Other(ServerOther),

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::timer::Timer;
 
 /// One thing to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Step {
     /// Send these bytes over the transaction's flow.
     Send(Bytes),
@@ -41,4 +41,18 @@ pub(super) const fn arm(timer: Timer, after: Duration) -> Step {
 
 pub(super) const fn stop(timer: Timer) -> Step {
     Step::Stop(timer)
+}
+
+impl std::fmt::Debug for Step {
+    /// Without the message.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
+            Self::Arm(timer, after) => write!(f, "Arm({timer:?}, {after:?})"),
+            Self::Stop(timer) => write!(f, "Stop({timer:?})"),
+            Self::Deliver => f.write_str("Deliver"),
+            Self::Timeout => f.write_str("Timeout"),
+            Self::Done => f.write_str("Done"),
+        }
+    }
 }

@@ -73,7 +73,6 @@ pub enum Peer {
 }
 
 /// What comes in.
-#[derive(Debug)]
 pub enum Input {
     /// A datagram arrived.
     Datagram {
@@ -106,7 +105,6 @@ pub enum Input {
 }
 
 /// What goes out, to be carried out in order.
-#[derive(Debug)]
 pub enum Output {
     /// Send these bytes.
     Transmit {
@@ -132,7 +130,6 @@ pub enum Output {
 }
 
 /// What the layer above may ask for.
-#[derive(Debug)]
 pub enum Command {
     /// Send a provisional answer (101–199) to an INVITE, with a description for early media or without.
     Progress {
@@ -223,7 +220,6 @@ pub struct Reason {
 }
 
 /// What the layer above is told.
-#[derive(Debug)]
 pub enum Event {
     /// Somebody who may call rings. 100 has been sent; answer with Progress, Accept or Refuse.
     Invited {

@@ -37,7 +37,6 @@ const RESERVED: [&str; 14] = [
 ];
 
 /// What [`super::Command::Invite`] asks for, without its session.
-#[derive(Debug)]
 pub(super) struct Ring {
     pub to: Box<Binding>,
     pub from: FromParty,

@@ -23,7 +23,6 @@ pub(super) const DEFAULT_PORT: u16 = 5060;
 pub(super) const ACCEPT_INFO: &str = "application/dtmf-relay, application/dtmf";
 
 /// What this process calls itself in the messages that it makes.
-#[derive(Debug)]
 pub(super) struct Letterhead {
     user_agent: String,
     /// Starts each branch of ours after the magic cookie, so that a request that comes back is recognised (§16.3).
@@ -89,7 +88,7 @@ impl Letterhead {
 }
 
 /// What every answer to one request has in common.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Envelope {
     skeleton: Skeleton,
     tag: String,

@@ -17,7 +17,6 @@ const MAX_WAITING: usize = 32;
 /// Marks connections that we open.
 const OURS: u64 = 1 << 63;
 
-#[derive(Debug)]
 pub(super) struct Flows {
     out: VecDeque<Output>,
     connections: BTreeMap<ConnectionId, Connection>,
@@ -26,7 +25,6 @@ pub(super) struct Flows {
     pub undeliverable: u64,
 }
 
-#[derive(Debug)]
 struct Connection {
     flow: Flow,
     framer: StreamFramer,

@@ -21,7 +21,6 @@ use crate::digest::Ha1;
 use crate::wire::Skeleton;
 
 /// What is known of the sender of a request.
-#[derive(Debug)]
 pub(super) enum Standing {
     /// Proven now, by address or by digest.
     Proven(Peer),

@@ -25,7 +25,6 @@ impl Place {
     }
 }
 
-#[derive(Debug)]
 pub(super) struct Known {
     limit: usize,
     peers: HashMap<Place, (Peer, Instant)>,

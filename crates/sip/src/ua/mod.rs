@@ -16,6 +16,7 @@
 //! | `ending` | BYE, and the way to a peer |
 //! | `command` | what the layer above wants |
 //! | `clock` | what happens because time has passed |
+//! | `shown` | what of all this a log may show |
 
 mod acknowledge;
 mod answers;
@@ -40,6 +41,7 @@ mod register;
 mod reinvite;
 mod respond;
 mod session;
+mod shown;
 mod talking;
 
 use std::collections::{BTreeMap, HashMap};
@@ -63,7 +65,6 @@ use known::Known;
 use session::{OurInvite, Owner, Session, Wake};
 
 /// The user agent.
-#[derive(Debug)]
 pub struct Ua {
     config: UaConfig,
     letterhead: Letterhead,

@@ -26,7 +26,7 @@ impl Ua {
         };
         self.known.note(&arrival.flow, Peer::Receptionist(receptionist), turn.now.mono);
         let Some(opened) = self.open(arrival, turn) else { return };
-        match self.carry_out(arrival, &user, receptionist, turn.now) {
+        match self.carry_out(arrival, user.expose(), receptionist, turn.now) {
             Ok(changed) => {
                 let bindings = self.registrar.bindings(receptionist, turn.now.wall);
                 let contacts = bindings.iter().map(|binding| contact(binding, turn.now)).collect();

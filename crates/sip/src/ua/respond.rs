@@ -14,7 +14,6 @@ use crate::wire::Skeleton;
 const RETRY_WHEN_FULL: u32 = 5;
 
 /// A request as it came.
-#[derive(Debug)]
 pub(super) struct Arrival {
     pub flow: Flow,
     pub request: Request,
@@ -23,7 +22,6 @@ pub(super) struct Arrival {
 }
 
 /// A request with a transaction of its own, waiting for its answer.
-#[derive(Debug)]
 pub(super) struct Opened {
     pub transaction: TransactionId,
     pub envelope: Envelope,

@@ -12,7 +12,6 @@ use crate::dialog::Dialog;
 use crate::transaction::TransactionId;
 
 /// An INVITE and everything until its BYE.
-#[derive(Debug)]
 pub(super) struct Session {
     pub id: SessionId,
     pub peer: Peer,
@@ -25,7 +24,6 @@ pub(super) struct Session {
     pub stage: Stage,
 }
 
-#[derive(Debug)]
 pub(super) enum Stage {
     /// Their INVITE waits for our answer.
     Invited(Invited),
@@ -37,7 +35,6 @@ pub(super) enum Stage {
     Closing(Closing),
 }
 
-#[derive(Debug)]
 pub(super) struct Invited {
     pub pending: Pending,
     pub dialog: Dialog,
@@ -46,7 +43,6 @@ pub(super) struct Invited {
 }
 
 /// An INVITE of theirs that has no final answer yet.
-#[derive(Debug)]
 pub(super) struct Pending {
     pub transaction: TransactionId,
     pub envelope: Envelope,
@@ -57,7 +53,6 @@ pub(super) struct Pending {
     pub offered: bool,
 }
 
-#[derive(Debug)]
 pub(super) struct Calling {
     pub transaction: TransactionId,
     /// A 1xx came, so a CANCEL may be sent (§9.1).
@@ -67,7 +62,7 @@ pub(super) struct Calling {
 }
 
 /// Whether an INVITE of ours was given up.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) enum Cancel {
     No,
     /// As soon as a 1xx comes.
@@ -75,7 +70,6 @@ pub(super) enum Cancel {
     Sent,
 }
 
-#[derive(Debug)]
 pub(super) struct Talking {
     pub dialog: Dialog,
     pub unacknowledged: Option<Unacknowledged>,
@@ -87,7 +81,6 @@ pub(super) struct Talking {
 }
 
 /// A 2xx of ours without its ACK (§13.3.1.4).
-#[derive(Debug)]
 pub(super) struct Unacknowledged {
     pub transaction: TransactionId,
     pub seq: u32,
@@ -99,7 +92,6 @@ pub(super) struct Unacknowledged {
 }
 
 /// Our re-INVITE.
-#[derive(Debug)]
 pub(super) enum Reinvite {
     None,
     Sent {
@@ -114,7 +106,6 @@ pub(super) enum Reinvite {
     },
 }
 
-#[derive(Debug)]
 pub(super) struct Closing {
     pub dialog: Dialog,
     /// A re-INVITE of ours that was still open: its 2xx would be acknowledged until the BYE is answered.
@@ -123,7 +114,6 @@ pub(super) struct Closing {
 }
 
 /// An INVITE of ours for as long as its transaction lives: what its ACKs and its CANCEL are made of.
-#[derive(Debug)]
 pub(super) struct OurInvite {
     pub session: SessionId,
     /// Without body.
@@ -134,7 +124,6 @@ pub(super) struct OurInvite {
 }
 
 /// The ACK that one fork's 2xx got.
-#[derive(Debug)]
 pub(super) struct Ack {
     /// The fork's To tag.
     pub tag: String,

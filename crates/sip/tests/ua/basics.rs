@@ -119,3 +119,24 @@ fn the_same_over_a_stream() {
     world.stream(5, rest);
     assert_eq!(world.only().method(), "ACK");
 }
+
+#[test]
+fn nothing_that_is_shown_names_anybody() {
+    let mut world = World::new();
+    let mut shown = String::new();
+    world.ring();
+    let mut call = Script::new("secret-call-id");
+    call.extra = "P-Asserted-Identity: \"Erika Mustermann\" <sip:+491701234567@carrier.example>\r\n".into();
+    let session = world.invited(&call);
+    world.command(Command::Accept { session, sdp: Bytes::from_static(b"answer") });
+    for event in world.happened() {
+        shown.push_str(&format!("{event:?}\n"));
+    }
+    let flow = world.udp(TRUNK);
+    let bytes = Bytes::from(call.invite());
+    shown.push_str(&format!("{:?} {:?}", vorzimmer_sip::ua::Input::Datagram { flow, bytes }, world.ua));
+    for secret in ["4917", "Erika", "anna", "203.0.113", "192.0.2.10", "secret-call-id", "v=0"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    assert!(shown.contains("Invited(SessionId(") && shown.contains("Ua(Counters"), "{shown}");
+}
