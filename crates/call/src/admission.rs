@@ -58,10 +58,10 @@ impl Invitation {
         let mut journal = Journal::new(id, Some(customer.id));
         let (did, caller, chain) = (identity.did.clone(), identity.caller.clone(), identity.chain.clone());
         journal.write(hands, Event::Offered { trunk, did, caller, chain, policy: customer.recording });
-        let local = flow.local.ip();
+        let (local, signalling) = (flow.local.ip(), flow.remote.ip());
         match check(full, sdp.as_ref(), local, hands) {
             Ok(offer) => {
-                let arrival = Arrival { id, session, customer, identity, journal, offer, local };
+                let arrival = Arrival { id, session, customer, identity, journal, offer, local, signalling };
                 Some((id, Call::arrive(arrival, hands)))
             }
             Err(refusal) => {

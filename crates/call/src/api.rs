@@ -92,6 +92,8 @@ pub enum MediaCommand {
         leg: LegId,
         /// Our address on the network where the peer is.
         local: IpAddr,
+        /// Where the peer's signalling comes from: whence its voice may come if its description says nowhere useful.
+        signalling: IpAddr,
     },
     /// The description is agreed (first time, or again after a re-INVITE).
     Connect {

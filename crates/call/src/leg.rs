@@ -56,10 +56,10 @@ pub(crate) enum Purpose {
 }
 
 impl Leg {
-    /// Asks for ports on `local`.
-    pub(crate) fn open(call: CallId, local: IpAddr, hands: &mut Hands<'_>) -> Self {
+    /// Asks for ports on `local`, towards a peer whose signalling comes from `signalling`.
+    pub(crate) fn open(call: CallId, local: IpAddr, signalling: IpAddr, hands: &mut Hands<'_>) -> Self {
         let leg = LegId::random(hands.entropy);
-        hands.media(MediaCommand::Open { call, leg, local });
+        hands.media(MediaCommand::Open { call, leg, local, signalling });
         Self {
             call,
             id: leg,

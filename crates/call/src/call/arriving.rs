@@ -24,9 +24,9 @@ use crate::recordings::Recordings;
 impl Call {
     /// Lets a call in: the caller's phone rings while its leg is being opened.
     pub(crate) fn arrive(arrival: Arrival, hands: &mut Hands<'_>) -> Self {
-        let Arrival { id, session, customer, identity, journal, offer, local } = arrival;
+        let Arrival { id, session, customer, identity, journal, offer, local, signalling } = arrival;
         hands.sip(Command::Progress { session, status: 180, sdp: None });
-        let caller = Leg::open(id, local, hands);
+        let caller = Leg::open(id, local, signalling, hands);
         let gate = Gate::new(terms(id, &customer));
         let recordings = Recordings::new(id, customer.id);
         Self {

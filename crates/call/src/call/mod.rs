@@ -100,6 +100,8 @@ pub(crate) struct Arrival {
     pub(crate) journal: Journal,
     pub(crate) offer: Option<Description>,
     pub(crate) local: std::net::IpAddr,
+    /// Where the caller's signalling comes from.
+    pub(crate) signalling: std::net::IpAddr,
 }
 
 impl Call {

@@ -120,7 +120,8 @@ impl Call {
             for binding in hands.world.devices(receptionist).into_iter().take(room) {
                 // The device is reached over the address of ours that it registered with.
                 let at = binding.flow.local.ip();
-                let leg = Leg::open(id, if at.is_unspecified() { local } else { at }, hands);
+                let at = if at.is_unspecified() { local } else { at };
+                let leg = Leg::open(id, at, binding.flow.remote.ip(), hands);
                 let until = hands.now.mono + OPEN_WITHIN;
                 let stage = Stage::Opening { binding: Box::new(binding), until };
                 ringing.devices.push(Device { leg, place, receptionist, stage });

@@ -1,7 +1,7 @@
 //! The media of one call on its worker: the session, the sockets of its legs, its recordings.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use vorzimmer_call::api::{MediaCommand, MediaEvent, PlayId, Sound as Asked};
@@ -61,6 +61,8 @@ struct LegMedia {
     id: LegId,
     key: LegKey,
     sockets: LegSockets,
+    /// Where the peer's signalling comes from.
+    signalling: IpAddr,
     playing: Option<PlayId>,
     dropped: u64,
 }
@@ -88,6 +90,7 @@ impl CallMedia {
         &mut self,
         id: LegId,
         sockets: LegSockets,
+        signalling: IpAddr,
         silence: Duration,
         now: Instant,
     ) -> Result<LegKey, (Box<LegSockets>, Error)> {
@@ -98,7 +101,7 @@ impl CallMedia {
             return Err((Box::new(sockets), error));
         }
         self.next_leg += 1;
-        self.legs.push(LegMedia { id, key, sockets, playing: None, dropped: 0 });
+        self.legs.push(LegMedia { id, key, sockets, signalling, playing: None, dropped: 0 });
         Ok(key)
     }
 
@@ -106,7 +109,9 @@ impl CallMedia {
     pub fn command(&mut self, command: MediaCommand, now: Instant, outlet: &mut Outlet<'_>) {
         match command {
             MediaCommand::Connect { leg, negotiated, .. } => {
-                self.order(leg, now, outlet, |leg| Command::Remote { leg, negotiated, signalling: None });
+                let known = self.legs.iter().find(|known| known.id == leg);
+                let signalling = known.map(|known| known.signalling);
+                self.order(leg, now, outlet, |leg| Command::Remote { leg, negotiated, signalling });
             }
             MediaCommand::Play { leg, play, sound, .. } => self.play(leg, play, &sound, now, outlet),
             MediaCommand::StopPlay { leg, .. } => {

@@ -154,7 +154,9 @@ impl Worker {
 
     fn command(&mut self, command: MediaCommand, now: Instant) {
         match command {
-            MediaCommand::Open { call, leg, local } => self.open(call, leg, local, now),
+            MediaCommand::Open { call, leg, local, signalling } => {
+                self.open(call, leg, local, signalling, now)
+            }
             MediaCommand::Close { call, leg } => {
                 self.with_call(call, now, |media, outlet| media.close(leg, now, outlet));
                 self.sweep(call, now);
@@ -191,7 +193,14 @@ impl Worker {
         self.sweep(call, now);
     }
 
-    fn open(&mut self, call: CallId, leg: vorzimmer_types::LegId, local: IpAddr, now: Instant) {
+    fn open(
+        &mut self,
+        call: CallId,
+        leg: vorzimmer_types::LegId,
+        local: IpAddr,
+        signalling: IpAddr,
+        now: Instant,
+    ) {
         let local = same_family(&self.parts.bind, local).unwrap_or(local);
         let Some(sockets) = sockets::bind(&mut self.parts.ports, local, now) else {
             tracing::warn!(%call, "no port is free for a leg; widen media.ports or lower limits.max_calls");
@@ -213,7 +222,7 @@ impl Worker {
         }
         let media = self.calls.entry(call).or_insert_with(|| CallMedia::new(call));
         let silence = self.parts.silence;
-        match media.open(leg, sockets, silence, now) {
+        match media.open(leg, sockets, signalling, silence, now) {
             Ok(key) => {
                 for (token, channel) in tokens.into_iter().zip([Channel::Rtp, Channel::Rtcp]) {
                     self.sockets.insert(token, Source { call, leg: key, channel });

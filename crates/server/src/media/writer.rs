@@ -380,11 +380,13 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
+    use vorzimmer_recorder::queue::queue;
+    use vorzimmer_recorder::{HeaderPage, SealedPage};
     use vorzimmer_types::entropy::Seeded;
     use vorzimmer_types::{CallId, CustomerId, RecordingId};
     use vorzimmer_vault::keys::{KekSource, KeyStore};
 
-    use super::{Begun, Job, Pages, RecordingLog, Report, Reporter, WriterParts, file_name, start};
+    use super::{Begun, Job, Pages, RecordingLog, Report, Reporter, WriterParts, names, start};
 
     #[derive(Default)]
     struct Log {
@@ -448,21 +450,16 @@ mod tests {
         let recording = RecordingId::from_bytes([9; 16]);
         begin(&bench, recording);
         assert!(matches!(next(&bench), Report::Ready { .. }));
-        for (at, byte) in [1, 2, 3].into_iter().enumerate() {
-            let page = vec![byte; 4_096].into_boxed_slice();
-            let job = if at == 2 { Job::Finish { recording, page } } else { Job::Page { recording, page } };
-            bench.pages.offer(job).unwrap();
-        }
-        let closed = loop {
-            match next(&bench) {
-                Report::Closed { pages, .. } => break pages,
-                Report::Spare(page) => assert_eq!(page.len(), 4_096),
-                other => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(closed, 3);
-        assert_eq!(bench.log.pages.lock().unwrap().last(), Some(&(recording, 3)));
-        let file = std::fs::read(bench.recordings.join(file_name(recording))).unwrap();
+        let (_queue, drain) = queue(4, 2);
+        let header = HeaderPage(vec![1; 4_096]);
+        bench.pages.offer(Job::Run { recording, header, drain }).unwrap();
+        let page = |index, byte| SealedPage { index, run: 0, bytes: vec![byte; 4_096].into_boxed_slice() };
+        bench.pages.offer(Job::Finish { recording, last: vec![page(0, 2), page(1, 3)] }).unwrap();
+        let Report::Closed { pages: closed, why, .. } = next(&bench) else { panic!("it was not closed") };
+        assert_eq!(why, None);
+        assert_eq!(closed, 1, "pages of sound");
+        assert_eq!(bench.log.pages.lock().unwrap().last(), Some(&(recording, 1)));
+        let file = std::fs::read(names::path(&bench.recordings, recording)).unwrap();
         assert_eq!(file.len(), 3 * 4_096);
         assert_eq!([file[0], file[4_096], file[8_192]], [1, 2, 3]);
         let row = bench.log.begun.lock().unwrap()[0].clone();
@@ -479,7 +476,7 @@ mod tests {
         // A second begin is answered after the discard is done.
         begin(&bench, RecordingId::from_bytes([7; 16]));
         assert!(matches!(next(&bench), Report::Ready { .. }));
-        assert!(!bench.recordings.join(file_name(recording)).exists());
+        assert!(!names::path(&bench.recordings, recording).exists());
         assert!(bench.keys.slot_secret(recording, 0).unwrap().is_none());
     }
 
@@ -489,7 +486,7 @@ mod tests {
         std::fs::remove_dir(&bench.recordings).unwrap();
         let recording = RecordingId::from_bytes([6; 16]);
         begin(&bench, recording);
-        let Report::Broken { why, .. } = next(&bench) else { panic!("it was begun") };
+        let Report::Refused { why, .. } = next(&bench) else { panic!("it was begun") };
         assert!(why.contains("file"), "{why}");
         assert!(bench.keys.slot_secret(recording, 0).unwrap().is_none());
     }
