@@ -221,7 +221,8 @@ impl Recorder {
         }
     }
 
-    /// Ends the recording.
+    /// Ends the recording. At the ordinary end of a call, do this before the gate hears of that end: what is unsealed
+    /// when the permit dies is wiped, and the caller's last words with it.
     ///
     /// # Errors
     /// [`Error::Vault`] if the final page cannot be sealed: the file then stays open, to be recovered.

@@ -197,6 +197,24 @@ mod tests {
         }
     }
 
+    /// A record of a spool names its spool and its number, and so stays in its place.
+    #[test]
+    fn spooled_records_keep_their_order() {
+        let key = key(Class::Spool, 0, 20_500, 9);
+        let mut entropy = Seeded::new(1);
+        let context = |number| format!("spool:7f:{number}");
+        let seal = |(number, text): (usize, &&str)| {
+            SealedField::seal(&key, &context(number), text.as_bytes(), &mut entropy).unwrap()
+        };
+        let spool: Vec<_> =
+            ["a call came", "it was answered", "it ended"].iter().enumerate().map(seal).collect();
+        for (at, record) in spool.iter().enumerate() {
+            for place in 0..spool.len() {
+                assert_eq!(record.open(&key, &context(place)).is_ok(), place == at);
+            }
+        }
+    }
+
     #[test]
     fn equal_values_look_different() {
         let key = key(Class::CallData, 1, 20_500, 9);

@@ -127,6 +127,21 @@ fn destroying_a_day_takes_all_below_it_and_it_stays_away() {
 }
 
 #[test]
+fn a_busy_day_is_destroyed_whole() {
+    let disk = MemoryDisk::default();
+    let store = fresh(&disk);
+    let mut entropy = Seeded::new(2);
+    let busy: Vec<_> = (0..600).map(|_| vorzimmer_types::RecordingId::random(&mut entropy)).collect();
+    for id in &busy {
+        store.new_slot_secret(*id, 0, customer(1), DAY, &mut entropy).unwrap();
+    }
+    store.new_slot_secret(recording(1), 0, customer(1), Day(20_501), &mut entropy).unwrap();
+    assert_eq!(store.destroy_through(Class::Recording, DAY).unwrap(), Destroyed { keys: 1, slots: 600 });
+    assert!(busy.iter().all(|id| store.slot_secret(*id, 0).unwrap().is_none()));
+    assert_eq!(again(&disk).list().unwrap().len(), 1);
+}
+
+#[test]
 fn a_day_that_never_had_a_key_can_be_closed_too() {
     let disk = MemoryDisk::default();
     let store = fresh(&disk);

@@ -121,8 +121,8 @@ impl Index {
         self.slots.get(&(recording, slot)).copied()
     }
 
-    pub(super) fn slots_of(&self, customer: CustomerId, day: Day) -> Vec<u32> {
-        self.slots_by_day.get(&(customer, day)).cloned().unwrap_or_default()
+    pub(super) fn slots_of(&self, customer: CustomerId, day: Day) -> impl Iterator<Item = u32> {
+        self.slots_by_day.get(&(customer, day)).into_iter().flatten().copied()
     }
 
     pub(super) fn slot_days(&self) -> impl Iterator<Item = (CustomerId, Day, usize)> {

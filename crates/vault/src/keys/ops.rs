@@ -7,9 +7,12 @@ use zeroize::Zeroizing;
 
 use super::inner::Inner;
 use super::row::{self, Row, SlotId};
-use super::{Class, DayKey, Destroyed, KeyId, KeyRows, SlotSecret};
+use super::{Class, DayKey, KeyId, KeyRows, SlotSecret};
 use crate::error::{Error, Result};
 use crate::sign::SigningKey;
+
+/// Slot rows freed before others get the lock: a day of recordings must not keep a call waiting for its key.
+pub(super) const FREE_AT_ONCE: usize = 256;
 
 impl Inner {
     pub(super) fn existing_day_key(&self, id: &KeyId) -> Result<Option<DayKey>> {
@@ -64,7 +67,8 @@ impl Inner {
         }
     }
 
-    pub(super) fn destroy_day(&mut self, id: KeyId) -> Result<Destroyed> {
+    /// The first half of destroying a day: the key, durably. Says how many keys there were.
+    pub(super) fn destroy_day_key(&mut self, id: KeyId) -> Result<usize> {
         let key = self.index.day_key(&id);
         match key {
             Some(number) => self.replace(number, &Row::Tombstone(id))?,
@@ -73,11 +77,11 @@ impl Inner {
         }
         // Also when there was no key: an earlier call may have been interrupted before its sync.
         self.sync()?;
-        let slots = if id.class == Class::Recording { self.free_slots(id.customer, id.day)? } else { 0 };
-        Ok(Destroyed { keys: usize::from(key.is_some()), slots })
+        Ok(usize::from(key.is_some()))
     }
 
-    pub(super) fn destroy_through(&mut self, class: Class, through: Day) -> Result<Destroyed> {
+    /// The first half of destroying all days up to one: watermark and keys, durably. Says how many keys there were.
+    pub(super) fn destroy_keys_through(&mut self, class: Class, through: Day) -> Result<usize> {
         let mark = Row::Watermark { class, through };
         match self.index.watermark(class) {
             Some((reached, _)) if reached >= through => {}
@@ -93,18 +97,14 @@ impl Inner {
             self.replace(*number, &Row::Free)?;
         }
         self.sync()?;
-        let mut slots = 0;
-        if class == Class::Recording {
-            let days: Vec<_> = self.index.slot_days().filter(|(_, day, _)| *day <= through).collect();
-            for (customer, day, _) in days {
-                slots += self.free_slots(customer, day)?;
-            }
-        }
-        Ok(Destroyed { keys: keys.len(), slots })
+        Ok(keys.len())
     }
 
-    fn free_slots(&mut self, customer: CustomerId, day: Day) -> Result<usize> {
-        let rows = self.index.slots_of(customer, day);
+    /// The second half: up to [`FREE_AT_ONCE`] slot rows that hang below nothing any more. Says how many there were.
+    pub(super) fn free_orphans(&mut self, is_destroyed: impl Fn(CustomerId, Day) -> bool) -> Result<usize> {
+        let days = self.index.slot_days().filter(|(customer, day, _)| is_destroyed(*customer, *day));
+        let rows = days.flat_map(|(customer, day, _)| self.index.slots_of(customer, day));
+        let rows: Vec<u32> = rows.take(FREE_AT_ONCE).collect();
         for number in &rows {
             self.replace(*number, &Row::Free)?;
         }

@@ -18,6 +18,7 @@ use vorzimmer_types::{CustomerId, Day, Entropy, RecordingId};
 
 use super::inner::{Inner, is_unborn, write_first_header};
 use super::kek::KekSource;
+use super::ops::FREE_AT_ONCE;
 use super::row::{Row, SlotId};
 use super::storage::{FileStorage, Storage};
 use super::{Class, DayKey, KeyId, Rotation, SlotSecret};
@@ -228,7 +229,9 @@ impl KeyStore {
     /// # Errors
     /// If the file cannot be written or synced: call again until it succeeds.
     pub fn destroy_day(&self, class: Class, customer: CustomerId, day: Day) -> Result<Destroyed> {
-        self.write(|inner| inner.destroy_day(KeyId { class, customer, day }))
+        let keys = self.write(|inner| inner.destroy_day_key(KeyId { class, customer, day }))?;
+        let below = |owner, due| class == Class::Recording && owner == customer && due == day;
+        Ok(Destroyed { keys, slots: self.free_orphans(below)? })
     }
 
     /// Destroys every key of `class` that was due on `through` or before, for all customers, and lets none of those
@@ -237,7 +240,9 @@ impl KeyStore {
     /// # Errors
     /// If the file cannot be written or synced: call again until it succeeds.
     pub fn destroy_through(&self, class: Class, through: Day) -> Result<Destroyed> {
-        self.write(|inner| inner.destroy_through(class, through))
+        let keys = self.write(|inner| inner.destroy_keys_through(class, through))?;
+        let below = |_, due| class == Class::Recording && due <= through;
+        Ok(Destroyed { keys, slots: self.free_orphans(below)? })
     }
 
     /// The day up to which every key of `class` is destroyed, if any.
@@ -281,6 +286,18 @@ impl KeyStore {
     /// Whatever the system says.
     pub fn sync(&self) -> Result<()> {
         self.inner().sync()
+    }
+
+    /// Frees the slot rows whose day key was destroyed, letting others in between.
+    fn free_orphans(&self, is_destroyed: impl Fn(CustomerId, Day) -> bool) -> Result<usize> {
+        let mut slots = 0;
+        loop {
+            let freed = self.write(|inner| inner.free_orphans(&is_destroyed))?;
+            slots += freed;
+            if freed < FREE_AT_ONCE {
+                return Ok(slots);
+            }
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
