@@ -162,6 +162,21 @@ fn in_the_call_each_one_answers_for_himself() {
 }
 
 #[test]
+fn one_no_takes_the_question_back_from_the_others() {
+    let mut lobby = Lobby::with(Policy::AskInCall);
+    lobby.join(CALLER, Who::Caller);
+    lobby.join(ANNA, anna(false));
+    lobby.press(ANNA, "*5");
+    lobby.does(Input::PromptEnded { party: ANNA });
+    let expected =
+        ["hush caller", "receipt caller no key 2", "hush anna", "blocked caller no", "settled declined"];
+    let said = lobby.press(CALLER, "2");
+    assert!(expected.iter().all(|line| said.iter().any(|it| it == line)), "{said:?}");
+    assert_eq!(lobby.press(ANNA, "1"), NOTHING, "it is not her question any more");
+    assert_eq!(lobby.gate.next_wake(), None, "and she is not waited for");
+}
+
+#[test]
 fn in_the_call_the_question_may_be_put_again_after_a_no() {
     let mut lobby = Lobby::with(Policy::AskInCall);
     lobby.join(CALLER, Who::Caller);

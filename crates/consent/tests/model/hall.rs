@@ -98,7 +98,7 @@ impl<R: Rules> Model for Hall<R> {
         let mut after = before.clone();
         let done = after.machine.handle(step);
         let effects: Vec<Effect> = std::iter::from_fn(|| after.machine.poll()).collect();
-        let refused = match done {
+        let too_many = match done {
             Ok(()) => false,
             Err(ConsentError::TooMany { .. }) => true,
             Err(_) => {
@@ -106,7 +106,7 @@ impl<R: Rules> Model for Hall<R> {
                 return (after != *before).then_some(after);
             }
         };
-        after.judge.witness(step, refused, &effects);
+        after.judge.witness(step, too_many, &effects);
         (after != *before).then_some(after)
     }
 
@@ -152,6 +152,12 @@ fn promises<R: Rules>() -> Vec<Property<Hall<R>>> {
         }),
         Property::always("every call ends with an outcome that is true", |_, scene: &Scene<R>| {
             scene.judge.outcome_is_due() == scene.machine.is_over() && scene.judge.outcome_is_true()
+        }),
+        Property::always("whom nobody can count nobody records", |_, scene: &Scene<R>| {
+            !scene.judge.records_a_crowd()
+        }),
+        Property::always("who waits alone is not recorded", |_, scene: &Scene<R>| {
+            !scene.judge.records_a_wait()
         }),
         Property::always("nobody waits in vain", |_, scene: &Scene<R>| !scene.judge.waits_in_vain()),
         Property::always("a hold wants no frames", |_, scene: &Scene<R>| !scene.judge.takes_frames_on_hold()),

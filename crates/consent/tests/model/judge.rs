@@ -33,7 +33,11 @@ pub struct Judge {
     /// A permit is out; whether it is older than the latest change of company.
     permit: Option<Age>,
     paused: bool,
+    /// The caller, alone, is leaving a message.
+    message: bool,
     spanned: bool,
+    /// A voice that nobody can count is, or was, on the call.
+    crowded: bool,
     recorded: bool,
     destroyed: bool,
     recorded_again_unasked: bool,
@@ -55,7 +59,9 @@ impl Judge {
             book: Default::default(),
             permit: None,
             paused: false,
+            message: false,
             spanned: false,
+            crowded: false,
             recorded: false,
             destroyed: false,
             recorded_again_unasked: false,
@@ -70,8 +76,10 @@ impl Judge {
         self.surprised |= !nothing;
     }
 
-    pub fn witness(&mut self, step: Step, refused: bool, effects: &[Effect]) {
-        if !refused {
+    pub fn witness(&mut self, step: Step, too_many: bool, effects: &[Effect]) {
+        if too_many {
+            self.crowded = true;
+        } else {
             self.hear(step);
         }
         // A colleague took over, and that was enough.
@@ -105,7 +113,8 @@ impl Judge {
                 (0..MAX_PARTIES).for_each(|at| self.refuses_if(self::party(at), &[Question::Playing]));
             }
             Step::Resume { party } => self.of(party).held = false,
-            Step::Voicemail { .. } | Step::End => {}
+            Step::Voicemail { on } => self.message = on,
+            Step::End => {}
         }
     }
 
@@ -113,8 +122,9 @@ impl Judge {
         match effect {
             Effect::Ask { party, .. } => {
                 let entry = self.of(*party);
+                let in_vain = entry.agreed || entry.who.is_none();
                 (entry.question, entry.refused) = (Question::Playing, false);
-                self.surprised |= self.policy == Policy::Off;
+                self.surprised |= in_vain || self.policy == Policy::Off;
             }
             Effect::Receipt(draft) => self.of(draft.party).receipt = draft.answer == Answer::Yes,
             Effect::Record { parties, .. } => self.records(parties),
@@ -160,6 +170,7 @@ impl Judge {
 
     fn company_changes(&mut self) {
         self.permit = self.permit.map(|_| Age::Old);
+        self.message = false;
     }
 
     fn presses(&mut self, party: PartyId, key: Key) {
@@ -241,6 +252,15 @@ impl Judge {
     /// Somebody's last word was no, or somebody has not yet answered.
     pub fn someone_has_not_agreed_since(&self) -> bool {
         self.here().any(|entry| entry.refused || entry.question != Question::None)
+    }
+
+    /// A caller who is alone is recorded only while leaving a message.
+    pub fn records_a_wait(&self) -> bool {
+        self.permit.is_some() && self.present() < 2 && !self.message
+    }
+
+    pub fn records_a_crowd(&self) -> bool {
+        self.permit.is_some() && self.crowded
     }
 
     pub fn permit_spanned_a_change(&self) -> bool {
