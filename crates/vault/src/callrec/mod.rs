@@ -12,7 +12,7 @@
 //! ```
 //! Big-endian. A page has slots × 2048 bytes. The party ids are not in the file: who opens it must know them.
 //!
-//! [`Writer`] seals pages and touches no file; [`file`] appends them. [`Reader`] accepts a file whole or refuses it with
+//! [`Writer`] seals pages and touches no file; [`mod@file`] appends them. [`Reader`] accepts a file whole or refuses it with
 //! a [`Refusal`]. [`recover`] looks at a file that was never closed. What a page's plaintext means is for the recorder
 //! to say; here it is up to 2016 bytes a slot.
 
