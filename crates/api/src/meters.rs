@@ -1,6 +1,7 @@
 //! The names of what is counted. Labels are words from closed lists, never ids, numbers or names.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
+pub use metrics_exporter_prometheus::PrometheusHandle;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
 
 /// Calls that ended, by `disposition`.

@@ -3,17 +3,42 @@
 mod cli;
 mod clock;
 mod config;
+mod control;
+mod destroyer;
+mod directory;
+mod drain;
 mod failure;
+mod http;
 mod logging;
 mod media;
 mod net;
 mod protect;
 mod receipts;
+mod recordings;
+mod recovery;
 mod rooms;
+mod start;
+mod wellbeing;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
+use tokio::time::timeout;
+
+use crate::config::{Loaded, Settings};
+use crate::drain::Signals;
+use crate::failure::Failure;
+use crate::net::Listeners;
+use crate::rooms::{FirstStart, Rooms};
+use crate::start::Assembly;
+use crate::wellbeing::Observed;
+
+/// Threads of the control plane: the control task, and everything that must not hold it up.
+const RUNTIME_THREADS: usize = 3;
+/// What is still to be written at the end may take so long.
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     match cli::Cli::parse().execute() {
@@ -23,4 +48,60 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// `vorzimmer run`: configuration first, then ports, then calls, until a signal and the last call.
+fn run(loaded: Loaded) -> Result<(), Failure> {
+    let Loaded { settings, warnings } = loaded;
+    let _flush = logging::start(&settings.logs).map_err(|error| {
+        Failure::failed(format!("logs cannot be written: {error}"), "correct logs.folder")
+    })?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::failed(error, "see the system's limits"))?;
+    let ended = runtime.block_on(serve(&settings));
+    // What still waits for a disk or a database that does not answer is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn serve(settings: &Settings) -> Result<(), Failure> {
+    let signals = Signals::listen().map_err(|error| Failure::failed(error, "see the system's limits"))?;
+    let listeners = Listeners::bind(&settings.sip)
+        .map_err(|error| Failure::failed(error, "end what uses the port, or correct sip.udp and sip.tcp"))?;
+    let pages = http::bind(&settings.http).await?;
+    let places = listeners.places();
+
+    let rooms = Rooms::open(settings, FirstStart::Welcome).await?;
+    let Assembly { control, sources, orders, report, log } =
+        start::assemble(settings, listeners, &rooms).await?;
+    let readiness = wellbeing::watch(Observed {
+        store: rooms.store.clone(),
+        keys: Arc::clone(&rooms.keys),
+        recordings: settings.data.recordings.clone(),
+        report,
+    });
+    pages.serve(&readiness);
+    for place in &places {
+        tracing::info!("SIP listens on {place}");
+    }
+    tokio::spawn(drain::on_signals(signals, orders, settings.drain.deadline()));
+
+    let left = control.run(sources).await;
+    if left > 0 {
+        tracing::warn!(calls = left, "calls were cut off");
+    }
+    match timeout(WRITE_WITHIN, log.close()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::error!(%error, "events were lost at the end"),
+        Err(_) => {
+            tracing::error!("events were lost at the end: neither database nor spool took them in time")
+        }
+    }
+    drop(timeout(WRITE_WITHIN, rooms.store.close()).await);
+    tracing::info!("the server has ended");
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vorzimmer_types::{CallId, Day, Entropy, Event, EventRecord, RecordingId, UnixMillis};
+use vorzimmer_types::{CallId, CustomerId, Day, Entropy, Event, EventRecord, RecordingId, UnixMillis};
 use vorzimmer_vault::{KeyStore, SigningKey, StoreId};
 
 use crate::error::StoreError;
@@ -123,6 +123,25 @@ impl Store {
     /// If the key store cannot be read.
     pub fn signing_key(&self) -> Result<SigningKey, StoreError> {
         Ok(self.inner.seals.with_entropy(|entropy| self.keys().signing_key(entropy))?)
+    }
+
+    /// Adds one event to a call that is over, and returns when it is durable: for what a crash kept from being told.
+    ///
+    /// # Errors
+    /// If the database or the vault refuses; then nothing was written.
+    pub async fn append_after_the_fact(
+        &self,
+        call: CallId,
+        customer: Option<CustomerId>,
+        at: UnixMillis,
+        event: Event,
+    ) -> Result<(), StoreError> {
+        let Inner { database, seals, settings } = &*self.inner;
+        let mut tx = database.begin().await?;
+        let seq = next_after_the_fact(&mut tx, call).await?;
+        let prepared = Prepared::seal(seals, &settings.lifetimes, EventRecord { call, seq, at, customer, event })?;
+        project::write(&mut tx, seals, &settings.lifetimes, &[prepared]).await?;
+        tx.commit().await
     }
 
     /// Notes that a recording was destroyed before its day, in its row and in its call's events, and returns when that

@@ -1,7 +1,9 @@
 //! `vorzimmer directory`.
 
+use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use vorzimmer_store::{Changes, ImportError, ImportReport, RowError, Unnamed};
@@ -19,6 +21,9 @@ pub(super) enum Command {
         /// Also remove customers and receptionists that the file does not name.
         #[arg(long)]
         remove_unnamed: bool,
+        /// Write new passwords into this file, readable by you only, instead of printing them.
+        #[arg(long, value_name = "FILE")]
+        logins: Option<PathBuf>,
     },
     /// Give the directory back as a file that can be imported, with hashes instead of passwords.
     Export,
@@ -26,36 +31,69 @@ pub(super) enum Command {
 
 pub(super) async fn execute(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
-        Command::Import { file, remove_unnamed } => {
+        Command::Import { file, remove_unnamed, logins } => {
             let unnamed = if remove_unnamed { Unnamed::Remove } else { Unnamed::Keep };
-            import(&file, unnamed, context).await
+            import(&file, unnamed, logins.as_deref(), context).await
         }
         Command::Export => export(context).await,
     }
 }
 
-async fn import(file: &std::path::Path, unnamed: Unnamed, context: &Context) -> Result<(), Failure> {
+async fn import(
+    file: &Path,
+    unnamed: Unnamed,
+    logins: Option<&Path>,
+    context: &Context,
+) -> Result<(), Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::failed(format!("{}: {error}", file.display()), "name a directory file that can be read")
     })?;
+    // Before anything is imported: a password that cannot be written down afterwards would be lost.
+    let mut logins = logins.map(create_logins).transpose()?;
     let rooms = context.rooms(FirstStart::Welcome).await?;
+    super::audit::record(&rooms.store, "directory-import", "directory", "directory import").await?;
     let realm = &context.settings.sip.realm;
-    let report = match rooms.store.import_directory(&text, realm, unnamed).await {
+    let mut report = match rooms.store.import_directory(&text, realm, unnamed).await {
         Ok(report) => report,
         Err(ImportError::Rows(rows)) => return Err(refused(file, &rows)),
         Err(ImportError::Store(error)) => return Err(database_failure(error)),
     };
-    super::audit::record(&rooms.store, "directory-import", "directory", "directory import").await?;
+    if let Some(file) = &mut logins {
+        write_logins(file, &mut report)?;
+    }
     if context.json {
-        print_json(&as_json(&report))?
+        print_json(&as_json(&report))?;
     } else {
-        print(&report)
+        print(&report);
     }
     rooms.store.close().await;
     Ok(())
 }
 
-fn refused(file: &std::path::Path, rows: &[RowError]) -> Failure {
+fn create_logins(path: &Path) -> Result<File, Failure> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.map_err(|error| {
+        Failure::failed(
+            format!("{}: {error}", path.display()),
+            "name a file for --logins that can be written",
+        )
+    })
+}
+
+/// Moves the passwords from the report into the file.
+fn write_logins(file: &mut File, report: &mut ImportReport) -> Result<(), Failure> {
+    let lines = report
+        .passwords
+        .drain(..)
+        .map(|made| format!("{}  {}\n", made.login.expose(), made.password.expose()));
+    let text: String = lines.collect();
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| {
+        let advice = "set new passwords in the directory file and import it again: these are lost";
+        Failure::failed(format!("the new passwords could not be written: {error}"), advice)
+    })
+}
+
+fn refused(file: &Path, rows: &[RowError]) -> Failure {
     let lines: Vec<String> = rows
         .iter()
         .map(|row| format!("{}:{}: {}\n  do: {}", file.display(), row.line, row.what, row.fix))

@@ -6,6 +6,8 @@ mod check;
 mod directory;
 mod keys;
 mod receipts;
+mod recordings;
+mod registrations;
 mod table;
 
 use std::future::Future;
@@ -42,6 +44,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start the server.
+    Run,
     /// Say what the server would do with this configuration, without doing it.
     Check,
     /// Customers, their numbers, and receptionists.
@@ -50,6 +54,11 @@ enum Command {
     /// Calls: who rang whom, and what became of it.
     #[command(subcommand)]
     Call(calls::Command),
+    /// Recordings, sealed as they are. Every command asks what it is needed for.
+    #[command(subcommand)]
+    Recording(recordings::Command),
+    /// Which receptionists' devices are registered.
+    Registrations,
     /// What parties answered when they were asked whether they may be recorded.
     #[command(subcommand)]
     Receipt(receipts::Command),
@@ -84,12 +93,17 @@ impl Cli {
         crate::protect::process().map_err(|error| {
             Failure::failed(format!("core dumps cannot be turned off: {error}"), "start it with ulimit -c 0")
         })?;
+        if let Command::Run = self.command {
+            return crate::run(loaded);
+        }
         let Loaded { settings, .. } = loaded;
         let context = Context { settings, json: self.json };
         match self.command {
-            Command::Check => Ok(()),
+            Command::Run | Command::Check => Ok(()),
             Command::Directory(command) => command_runtime(directory::execute(command, &context)),
             Command::Call(command) => command_runtime(calls::execute(command, &context)),
+            Command::Recording(command) => command_runtime(recordings::execute(command, &context)),
+            Command::Registrations => command_runtime(registrations::list(&context)),
             Command::Receipt(command) => command_runtime(receipts::execute(command, &context)),
             Command::Keys(command) => command_runtime(keys::execute(command, &context)),
         }

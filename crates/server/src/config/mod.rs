@@ -14,11 +14,8 @@ use std::path::Path;
 
 pub use describe::describe;
 pub use error::ConfigError;
-pub use settings::{
-    Data, Drain, Http, Key, KeySource, Limits, LogFormat, Logs, Media, Numbers, Period, Retention, Settings,
-    Sip, Trunk,
-};
-pub use values::{Level, Listen, PortRange};
+pub use settings::{CalledNumber, Http, KeySource, LogFormat, Logs, Retention, Settings, Sip, Trunk};
+pub use values::{Level, Listen};
 
 /// Settings that hold together, and what the operator should still be told about them.
 #[derive(Debug)]

@@ -149,6 +149,11 @@ fn trunk(name: &str, trunk: &Trunk, found: &mut Findings) {
             "a digest user needs a secret",
             "set password_file, or ha1_md5 and ha1_sha256",
         ),
+        (Some(_), _, true) if secrets.iter().any(|secret| secret.is_none()) => found.refuse(
+            option("ha1_md5"),
+            "only one of the two hashes is there",
+            "give both ha1_md5 and ha1_sha256, or a password_file",
+        ),
         (Some(_), true, true) => found.refuse(
             option("password_file"),
             "the password and its hashes are both there",

@@ -110,6 +110,19 @@ pub struct Trunk {
     pub ha1_md5: Option<String>,
     /// Instead of the password: SHA-256 of `user:realm:password`, 64 hexadecimal digits.
     pub ha1_sha256: Option<String>,
+    /// Where this trunk tells which number was reached.
+    pub called_number: CalledNumber,
+}
+
+/// Where a trunk tells which number was reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CalledNumber {
+    /// In the request line, as RFC 3261 has it.
+    #[default]
+    RequestUri,
+    /// In To: the request line names the trunk's account.
+    To,
 }
 
 /// Voices.
@@ -152,11 +165,6 @@ impl Media {
     /// This long a port rests before it is used again.
     pub fn port_rest(&self) -> Duration {
         Duration::from_secs(self.port_rest_s)
-    }
-
-    /// The local address for media of a leg whose signalling uses `local`.
-    pub fn bind_for(&self, local: IpAddr) -> IpAddr {
-        self.bind.iter().copied().find(|bind| bind.is_ipv4() == local.is_ipv4()).unwrap_or(local)
     }
 }
 

@@ -87,6 +87,7 @@ fn options_that_do_not_fit_together_are_refused() {
         ("[trunks.a]\nuser = \"x\"", "trunks.a.user"),
         ("[trunks.a]\naddresses = [\"192.0.2.1/32\"]\nha1_md5 = \"00\"", "trunks.a.ha1_md5"),
         ("[trunks.a]\nuser = \"x\"\nha1_md5 = \"zz\"", "trunks.a.ha1_md5"),
+        ("[trunks.a]\nuser = \"x\"\nha1_md5 = \"3d78807defe7de2157e2b0b6573a855f\"", "trunks.a.ha1_md5"),
         (
             "[trunks.a]\naddresses = [\"192.0.2.0/24\"]\n[trunks.b]\naddresses = [\"192.0.2.8/32\"]",
             "trunks.a.addresses",

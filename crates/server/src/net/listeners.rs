@@ -132,12 +132,6 @@ impl LocalAddresses {
         inside.get(&known).copied().unwrap_or(known)
     }
 
-    /// What a peer is told for `bound`, an address that media was bound to.
-    pub fn outside(&self, bound: IpAddr) -> IpAddr {
-        let advertised = self.advertise.iter().copied().find(|address| address.is_ipv4() == bound.is_ipv4());
-        advertised.unwrap_or(bound)
-    }
-
     fn route_to(&self, remote: IpAddr) -> Option<IpAddr> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = routes.get(&remote) {

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use vorzimmer_sip::ua::{ConnectionId, Flow, Input, Transport};
 
-pub use listeners::{BindError, Listeners, LocalAddresses};
+pub use listeners::{Listeners, LocalAddresses};
 use stream::Connections;
 use udp::UdpSockets;
 
@@ -38,18 +38,34 @@ pub struct Arrivals {
     pub streams: mpsc::Receiver<Input>,
 }
 
-/// Counts since the start.
+/// Counts since the start, shared with the sockets' tasks.
 #[derive(Debug, Default)]
-pub struct NetCounters {
+struct NetCounters {
+    dropped_in: AtomicU64,
+    dropped_out: AtomicU64,
+    streams_refused: AtomicU64,
+}
+
+/// The counts at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetCounts {
     /// Datagrams dropped because the control task was behind.
-    pub dropped_in: AtomicU64,
+    pub dropped_in: u64,
     /// Datagrams that the kernel did not take.
-    pub dropped_out: AtomicU64,
+    pub dropped_out: u64,
     /// Streams closed because a limit was reached or their peer did not read.
-    pub streams_refused: AtomicU64,
+    pub streams_refused: u64,
 }
 
 impl NetCounters {
+    fn read(&self) -> NetCounts {
+        NetCounts {
+            dropped_in: self.dropped_in.load(Ordering::Relaxed),
+            dropped_out: self.dropped_out.load(Ordering::Relaxed),
+            streams_refused: self.streams_refused.load(Ordering::Relaxed),
+        }
+    }
+
     fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -109,8 +125,8 @@ impl Net {
     }
 
     /// Counts since the start.
-    pub fn counters(&self) -> Arc<NetCounters> {
-        Arc::clone(&self.counters)
+    pub fn counts(&self) -> NetCounts {
+        self.counters.read()
     }
 }
 

@@ -18,7 +18,7 @@ use vorzimmer_sip::ua::{ConnectionId, Flow, Input, Transport};
 use super::{LocalAddresses, NetCounters, StreamLimits};
 
 /// Messages that may wait for a peer that reads slowly; then the connection is closed.
-const WRITE_QUEUE: usize = 64;
+pub(super) const WRITE_QUEUE: usize = 64;
 /// One read.
 const READ_BYTES: usize = 16 * 1024;
 /// How long a peer may take to accept a connection of ours: well within SIP's 32 s for a transaction.

@@ -1,0 +1,291 @@
+//! The control task: the one place where the stages meet. It owns the user agent and the exchange, moves one stage's
+//! outputs to the next stage's inputs, and does no blocking work: what takes time goes to other tasks.
+
+mod bindings;
+mod failed;
+mod house;
+mod ledger;
+mod report;
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use vorzimmer_call::api::MediaCommand;
+use vorzimmer_call::{Exchange, Input, Output};
+use vorzimmer_sip::ua::{self, Ua};
+use vorzimmer_store::EventLog;
+use vorzimmer_types::EventRecord;
+
+use crate::clock::{self, SystemEntropy};
+use crate::destroyer::{Destroyer, Doomed};
+use crate::media::{MediaEvents, MediaPlane, Rejected};
+use crate::net::{Arrivals, LocalAddresses, Net};
+pub use bindings::restorable;
+pub use house::House;
+use house::View;
+use ledger::Ledger;
+pub use report::Report;
+
+/// Inputs of one kind that are taken in one turn, so that a flood of one kind starves no other and no timer.
+const BATCH: usize = 64;
+/// How often numbers are published that nobody pushes.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// What the operator wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// No new calls; the task ends after the last one.
+    Drain,
+    /// Running calls end now, properly; the task ends after the last one.
+    EndAll,
+    /// The task ends now, whatever still runs.
+    Stop,
+}
+
+/// What the control task is made of.
+pub struct Control {
+    /// Signalling.
+    pub ua: Ua,
+    /// Calls.
+    pub exchange: Exchange,
+    /// Sockets.
+    pub net: Net,
+    /// Voices.
+    pub media: Box<dyn MediaPlane>,
+    /// How our addresses look from outside.
+    pub addresses: LocalAddresses,
+    /// Directory, prompts, signature.
+    pub house: House,
+    /// Where facts go.
+    pub log: EventLog,
+    /// Who destroys recordings.
+    pub destroyer: Destroyer,
+    /// Retry-After while draining.
+    pub retry_after: Duration,
+    /// Where numbers are published.
+    pub report: watch::Sender<Report>,
+}
+
+/// What wakes the control task.
+pub struct Sources {
+    /// The operator.
+    pub orders: mpsc::Receiver<Order>,
+    /// The media workers.
+    pub media: MediaEvents,
+    /// The destroyer.
+    pub destroyed: mpsc::Receiver<Doomed>,
+    /// The sockets.
+    pub arrivals: Arrivals,
+}
+
+/// One thing that happened.
+enum Arrival {
+    Order(Order),
+    Media(vorzimmer_call::MediaEvent),
+    Destroyed(Doomed),
+    Sip(ua::Input),
+    /// A timer, or the time to report.
+    Time,
+}
+
+/// Whether the task goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    Running,
+    Draining,
+    Stopped,
+}
+
+struct Running {
+    control: Control,
+    ledger: Ledger,
+    course: Course,
+    report_at: Instant,
+}
+
+impl Control {
+    /// Runs until the operator has had enough, and gives the number of calls that were still there.
+    pub async fn run(self, mut sources: Sources) -> usize {
+        let mut running = Running {
+            control: self,
+            ledger: Ledger::default(),
+            course: Course::Running,
+            report_at: clock::mono(),
+        };
+        loop {
+            let arrival = running.next(&mut sources).await;
+            running.take(arrival);
+            running.turn(&mut sources);
+            let calls = running.control.exchange.running();
+            if running.course == Course::Stopped || (running.course == Course::Draining && calls == 0) {
+                running.publish();
+                running.control.media.shut_down();
+                return calls;
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Waits for whatever comes first. The order says who is asked first when several are there:
+    /// 1. the operator, who must always get through;
+    /// 2. time: timers are what keeps every promise that SIP makes;
+    /// 3. the media workers: digits, prompts' ends and recordings' ends are never dropped;
+    /// 4. the destroyer;
+    /// 5. streams, whose senders wait for us;
+    /// 6. datagrams, which are dropped when we are late and sent again.
+    async fn next(&mut self, sources: &mut Sources) -> Arrival {
+        let wake = self.next_wake();
+        tokio::select! {
+            biased;
+            Some(order) = sources.orders.recv() => Arrival::Order(order),
+            () = tokio::time::sleep_until(wake.into()) => Arrival::Time,
+            Some(event) = sources.media.recv() => Arrival::Media(event),
+            Some(destroyed) = sources.destroyed.recv() => Arrival::Destroyed(destroyed),
+            Some(input) = sources.arrivals.streams.recv() => Arrival::Sip(input),
+            Some(input) = sources.arrivals.datagrams.recv() => Arrival::Sip(input),
+        }
+    }
+
+    /// Takes a bounded batch of each kind that is there already.
+    fn turn(&mut self, sources: &mut Sources) {
+        self.take(Arrival::Time);
+        for _ in 0..BATCH {
+            let arrivals = [
+                sources.media.try_recv().ok().map(Arrival::Media),
+                sources.arrivals.streams.try_recv().ok().map(Arrival::Sip),
+                sources.arrivals.datagrams.try_recv().ok().map(Arrival::Sip),
+            ];
+            if arrivals.iter().all(Option::is_none) {
+                break;
+            }
+            for arrival in arrivals.into_iter().flatten() {
+                self.take(arrival);
+            }
+        }
+    }
+
+    /// The earliest promise: a timer, or the next report.
+    fn next_wake(&self) -> Instant {
+        let Control { ua, exchange, .. } = &self.control;
+        [ua.next_wake(), exchange.next_wake()].into_iter().flatten().fold(self.report_at, Instant::min)
+    }
+
+    fn take(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Order(order) => self.order(order),
+            Arrival::Media(event) => self.exchange(Input::Media(event)),
+            Arrival::Destroyed(destroyed) => self.destroyed(destroyed),
+            Arrival::Sip(input) => self.ua(input),
+            Arrival::Time => self.time(),
+        }
+        self.settle();
+    }
+
+    fn order(&mut self, order: Order) {
+        tracing::info!(?order, calls = self.control.exchange.running(), "an order of the operator");
+        self.course = if order == Order::Stop { Course::Stopped } else { Course::Draining };
+        self.control.ua.set_draining(Some(self.control.retry_after));
+        self.exchange(if order == Order::Drain { Input::Drain } else { Input::EndAll });
+    }
+
+    fn time(&mut self) {
+        let now = clock::mono();
+        if self.control.ua.next_wake().is_some_and(|wake| wake <= now) {
+            self.ua(ua::Input::Timer);
+        }
+        if self.control.exchange.next_wake().is_some_and(|wake| wake <= now) {
+            self.exchange(Input::Timer);
+        }
+        if self.report_at <= now {
+            self.report_at = now + REPORT_EVERY;
+            self.control.destroyer.retry();
+            self.publish();
+        }
+    }
+
+    fn destroyed(&mut self, gone: Doomed) {
+        let Doomed { call, recording } = gone;
+        if self.control.exchange.knows(call) {
+            self.exchange(Input::RecordingDestroyed { call, recording });
+        } else {
+            self.control.destroyer.note_afterwards(gone);
+        }
+    }
+
+    fn ua(&mut self, input: ua::Input) {
+        let Control { ua, house, .. } = &mut self.control;
+        ua.handle(input, clock::now(), &house.accounts(), &mut SystemEntropy);
+    }
+
+    fn exchange(&mut self, input: Input) {
+        let Control { ua, house, exchange, .. } = &mut self.control;
+        let now = clock::now();
+        let view = View::new(house, ua, now);
+        exchange.handle(input, now, &view, &mut || view.next_session(), &mut SystemEntropy);
+    }
+
+    /// Carries out every output, and what follows from it, until all is quiet.
+    fn settle(&mut self) {
+        loop {
+            if let Some(output) = self.control.ua.poll() {
+                self.carry_out_sip(output);
+            } else if let Some(output) = self.control.exchange.poll() {
+                self.carry_out(output);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn carry_out_sip(&mut self, output: ua::Output) {
+        match output {
+            ua::Output::Transmit { flow, bytes } => self.control.net.transmit(&flow, bytes),
+            ua::Output::Connect { connection, remote } => self.control.net.connect(connection, remote),
+            ua::Output::Close { connection } => self.control.net.close(connection),
+            ua::Output::Event(ua::Event::BindingsChanged { receptionist, bindings }) => {
+                self.control.log.replace_bindings(receptionist, bindings::stored(&bindings));
+            }
+            ua::Output::Event(event) => self.exchange(Input::Sip(event)),
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Sip(command) => self.ua(ua::Input::Command(command)),
+            Output::Media(command) => self.media(command),
+            Output::Event(record) => self.fact(record),
+            Output::DestroyRecording { recording, call, .. } => {
+                self.control.destroyer.destroy(Doomed { call, recording });
+            }
+        }
+    }
+
+    fn media(&mut self, mut command: MediaCommand) {
+        if let MediaCommand::Open { local, .. } = &mut command {
+            *local = self.control.addresses.inside(*local);
+        }
+        if let Err(Rejected(command)) = self.control.media.send(command)
+            && let Some(event) = failed::consequence(&command)
+        {
+            self.exchange(Input::Media(event));
+        }
+    }
+
+    fn fact(&mut self, record: EventRecord) {
+        self.ledger.note(&record);
+        self.control.log.append(record);
+    }
+
+    fn publish(&mut self) {
+        let Control { ua, exchange, media, net, log, report, .. } = &self.control;
+        report.send_replace(Report {
+            calls: exchange.overview(),
+            sip: ua.counters(),
+            media: media.health(),
+            net: net.counts(),
+            log: log.health(),
+            draining: self.course != Course::Running,
+        });
+    }
+}

@@ -1,0 +1,25 @@
+//! What the control task publishes about itself once a second.
+
+use vorzimmer_call::Overview;
+use vorzimmer_sip::ua::Counters;
+use vorzimmer_store::LogHealth;
+
+use crate::media::MediaHealth;
+use crate::net::NetCounts;
+
+/// How things are.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Calls.
+    pub calls: Overview,
+    /// Signalling.
+    pub sip: Counters,
+    /// Voices.
+    pub media: MediaHealth,
+    /// Sockets.
+    pub net: NetCounts,
+    /// The event log.
+    pub log: LogHealth,
+    /// Whether new calls are turned away.
+    pub draining: bool,
+}

@@ -1,0 +1,226 @@
+//! Putting the parts together, from the settings.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, watch};
+use vorzimmer_call::{Exchange, ExchangeConfig};
+use vorzimmer_sip::digest::Ha1;
+use vorzimmer_sip::identity::{CalledIn, NumberPlan, PlanError};
+use vorzimmer_sip::ua::{self, Expires, Ua, UaConfig};
+use vorzimmer_store::{EventLog, LogSettings};
+use vorzimmer_types::{RecordingId, TrunkId, entropy};
+
+use crate::clock::{self, SystemEntropy};
+use crate::config::{CalledNumber, Settings, Trunk};
+use crate::control::{Control, House, Order, Report, Sources, restorable};
+use crate::destroyer::Destroyer;
+use crate::failure::{Failure, Kind};
+use crate::media::{self, Begun, Plane, Prompts, RecordingLog};
+use crate::net::{Listeners, Net, StreamLimits};
+use crate::receipts::ReceiptSigner;
+use crate::rooms::{Rooms, database_failure};
+use crate::{directory, recovery};
+
+/// What a refused caller's network is told to wait.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// Orders of the operator that may wait; there are three kinds.
+const ORDERS: usize = 8;
+
+/// A server that is put together and not yet running.
+pub struct Assembly {
+    /// The control task.
+    pub control: Control,
+    /// What wakes it.
+    pub sources: Sources,
+    /// How the operator reaches it.
+    pub orders: mpsc::Sender<Order>,
+    /// What it publishes.
+    pub report: watch::Receiver<Report>,
+    /// Where facts go; to be closed last.
+    pub log: EventLog,
+}
+
+/// Puts the server together around its sockets and what is kept.
+///
+/// # Errors
+/// A password file or the prompts cannot be read, threads cannot be made, or what is kept cannot be read.
+pub async fn assemble(settings: &Settings, listeners: Listeners, rooms: &Rooms) -> Result<Assembly, Failure> {
+    let ua_config = ua_config(settings)?;
+    let exchange = Exchange::new(exchange_config(settings).map_err(plan_failure)?);
+    let prompts = Prompts::load(&settings.media.prompts)
+        .map_err(|error| Failure::failed(error, "restore the folder, or correct media.prompts"))?;
+    let prompts = Arc::new(prompts);
+    let signer = ReceiptSigner::open(&rooms.keys)?;
+    let directory = directory::watch(rooms.store.clone()).await.map_err(database_failure)?;
+    let spool = settings.data.folder.join("spool");
+    let log =
+        EventLog::start(rooms.store.clone(), &spool, LogSettings::default()).map_err(database_failure)?;
+    // First what the last run could not write any more, then what a crash left open.
+    log.flush().await.map_err(database_failure)?;
+    recovery::close_open_recordings(rooms, &settings.data.recordings).await?;
+    recovery::end_open_calls(rooms).await?;
+    let folder = settings.data.recordings.clone();
+    let (mut destroyer, destroyed) = Destroyer::start(Arc::clone(&rooms.keys), folder, rooms.store.clone());
+    for doomed in recovery::withdrawn_but_there(rooms).await? {
+        destroyer.destroy(doomed);
+    }
+    let (plane, media) = media_plane(settings, rooms, &prompts, &log)?;
+
+    let mut ua = Ua::new(ua_config, entropy::array(&mut SystemEntropy));
+    let now = clock::now();
+    ua.restore(restorable(rooms.store.bindings(now.wall).await.map_err(database_failure)?), now);
+
+    let addresses = listeners.addresses();
+    let (net, arrivals) = Net::start(listeners, stream_limits(settings));
+    let (order, orders) = mpsc::channel(ORDERS);
+    let (report, reported) = watch::channel(Report::default());
+    let control = Control {
+        ua,
+        exchange,
+        net,
+        media: Box::new(plane),
+        addresses,
+        house: House::new(directory, prompts, signer, settings.sip.realm.clone()),
+        log: log.clone(),
+        destroyer,
+        retry_after: RETRY_AFTER,
+        report,
+    };
+    let sources = Sources { orders, media, destroyed, arrivals };
+    Ok(Assembly { control, sources, orders: order, report: reported, log })
+}
+
+fn ua_config(settings: &Settings) -> Result<UaConfig, Failure> {
+    let realm = &settings.sip.realm;
+    let trunks = settings.trunks.iter().map(|(name, trunk)| {
+        let digest = digest(name, trunk, realm)?;
+        Ok(ua::Trunk { id: trunk_id(name), name: name.clone(), addresses: trunk.addresses.clone(), digest })
+    });
+    // A call is a session on the caller's side and one for each device that rings.
+    let sessions = settings.limits.max_calls.saturating_mul(2 + vorzimmer_call::limits::DEVICES_PER_CALL);
+    Ok(UaConfig {
+        realm: realm.clone(),
+        domains: Vec::new(),
+        trunks: trunks.collect::<Result<_, Failure>>()?,
+        user_agent: concat!("Vorzimmer/", env!("CARGO_PKG_VERSION")).to_owned(),
+        expires: Expires::default(),
+        limits: ua::Limits {
+            sessions,
+            connections: settings.limits.tcp_connections,
+            ..ua::Limits::default()
+        },
+    })
+}
+
+/// A trunk's id is its name's: the same after each start.
+fn trunk_id(name: &str) -> TrunkId {
+    let hash: [u8; 32] = Sha256::digest(name.as_bytes()).into();
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash[..16]);
+    TrunkId::from_bytes(id)
+}
+
+fn digest(name: &str, trunk: &Trunk, realm: &str) -> Result<Option<(String, Ha1)>, Failure> {
+    let Some(user) = &trunk.user else { return Ok(None) };
+    let ha1 = match (&trunk.password_file, &trunk.ha1_md5, &trunk.ha1_sha256) {
+        (Some(file), _, _) => {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                Failure::failed(
+                    format!("trunks.{name}.password_file {}: {error}", file.display()),
+                    "write the password into its first line, readable by the server's user only",
+                )
+                .of_kind(Kind::Configuration)
+            })?;
+            Ha1::new(user, realm, text.lines().next().unwrap_or_default())
+        }
+        (None, Some(md5), Some(sha256)) => {
+            let (mut md5_bytes, mut sha256_bytes) = ([0; 16], [0; 32]);
+            let decoded = hex::decode_to_slice(md5, &mut md5_bytes)
+                .and_then(|()| hex::decode_to_slice(sha256, &mut sha256_bytes));
+            decoded.map_err(|error| {
+                Failure::failed(format!("trunks.{name}: {error}"), "see `vorzimmer check`")
+                    .of_kind(Kind::Configuration)
+            })?;
+            Ha1::from_hashes(md5_bytes, sha256_bytes)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some((user.clone(), ha1)))
+}
+
+fn exchange_config(settings: &Settings) -> Result<ExchangeConfig, PlanError> {
+    let numbers = &settings.numbers;
+    let area = Some(numbers.area.as_str()).filter(|area| !area.is_empty());
+    let plan =
+        NumberPlan::new(&numbers.country, &numbers.international_prefix, &numbers.national_prefix, area)?;
+    let to: BTreeMap<TrunkId, NumberPlan> = settings
+        .trunks
+        .iter()
+        .filter(|(_, trunk)| trunk.called_number == CalledNumber::To)
+        .map(|(name, _)| (trunk_id(name), plan.clone().with_called_in(CalledIn::To)))
+        .collect();
+    Ok(ExchangeConfig {
+        max_calls: settings.limits.max_calls,
+        retry_after: RETRY_AFTER,
+        number_plan: plan,
+        trunk_plans: to,
+        ..ExchangeConfig::default()
+    })
+}
+
+fn plan_failure(error: PlanError) -> Failure {
+    Failure::failed(error, "correct the section [numbers]").of_kind(Kind::Configuration)
+}
+
+fn stream_limits(settings: &Settings) -> StreamLimits {
+    StreamLimits {
+        total: settings.limits.tcp_connections,
+        per_address: settings.limits.tcp_connections_per_address,
+        idle: Duration::from_secs(settings.limits.tcp_idle_s),
+    }
+}
+
+fn media_plane(
+    settings: &Settings,
+    rooms: &Rooms,
+    prompts: &Arc<Prompts>,
+    log: &EventLog,
+) -> Result<(Plane, media::MediaEvents), Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let plane_settings = media::Settings {
+        ports: (settings.media.ports.first, settings.media.ports.last),
+        workers: if settings.media.workers == 0 { cores } else { settings.media.workers },
+        bind: settings.media.bind.clone(),
+        advertise: settings.sip.advertise.clone(),
+        silence: settings.media.silence_timeout(),
+        port_rest: settings.media.port_rest(),
+        recordings: PathBuf::clone(&settings.data.recordings),
+        recording_days: settings.retention.recordings.days,
+    };
+    let parts = media::Parts {
+        prompts: Arc::clone(prompts),
+        keys: Arc::clone(&rooms.keys),
+        log: Arc::new(Pages(log.clone())),
+    };
+    Plane::start(&plane_settings, parts).map_err(|error| {
+        Failure::failed(format!("the media workers cannot start: {error}"), "see the system's limits")
+    })
+}
+
+/// Tells the store which pages of recordings are safe.
+struct Pages(EventLog);
+
+impl RecordingLog for Pages {
+    fn begun(&self, recording: &Begun) {
+        tracing::debug!(call = %recording.call, recording = %recording.recording, "a recording's file is made");
+        self.0.acknowledge_pages(recording.recording, 0);
+    }
+
+    fn acknowledged(&self, recording: RecordingId, pages: u64) {
+        self.0.acknowledge_pages(recording, pages);
+    }
+}

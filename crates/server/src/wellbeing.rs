@@ -1,0 +1,171 @@
+//! Whether the server can take calls: looked at every few seconds, shown by `/ready`; and the numbers for `/metrics`
+//! that nobody pushes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{counter, gauge};
+use rustix::fs::Access;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use vorzimmer_api::{Check, Readiness, meters};
+use vorzimmer_store::Store;
+use vorzimmer_vault::{Class, KeyStore};
+
+use crate::control::Report;
+
+/// How often is looked.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A database, key store or disk that takes longer to answer is away.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A disk with less than this many bytes free takes no recording worth having: half a minute of one call.
+const LEAST_FREE: u64 = 1 << 20;
+
+/// What is looked at.
+pub struct Observed {
+    /// The database.
+    pub store: Store,
+    /// The keys.
+    pub keys: Arc<KeyStore>,
+    /// Where recordings are written.
+    pub recordings: PathBuf,
+    /// What the control task says.
+    pub report: watch::Receiver<Report>,
+}
+
+/// Looks until the process ends; the newest finding is in the channel.
+pub fn watch(mut observed: Observed) -> watch::Receiver<Readiness> {
+    let (tell, readiness) = watch::channel(Readiness::default());
+    tokio::spawn(async move {
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut found = Readiness::default();
+        while !tell.is_closed() {
+            tokio::select! {
+                _ = looks.tick() => found = observed.look().await,
+                changed = observed.report.changed() => if changed.is_err() { return },
+            }
+            let report = observed.report.borrow_and_update().clone();
+            show(&report);
+            found = Readiness { draining: report.draining, media: media(&report), ..found };
+            tell_changes(&tell.borrow(), &found);
+            tell.send_replace(found.clone());
+        }
+    });
+    readiness
+}
+
+impl Observed {
+    async fn look(&self) -> Readiness {
+        let (database, key_store, recordings) = tokio::join!(self.database(), self.key_store(), self.disk());
+        Readiness { database, key_store, recordings, ..Readiness::default() }
+    }
+
+    async fn database(&self) -> Check {
+        match timeout(PATIENCE, self.store.directory_version()).await {
+            Ok(answer) => Check::of(answer),
+            Err(_) => Check::Ill(format!("no answer within {} s", PATIENCE.as_secs())),
+        }
+    }
+
+    async fn key_store(&self) -> Check {
+        let keys = Arc::clone(&self.keys);
+        off_the_runtime(move || Check::of(keys.destroyed_through(Class::Recording))).await
+    }
+
+    async fn disk(&self) -> Check {
+        let folder = self.recordings.clone();
+        off_the_runtime(move || disk(&folder)).await
+    }
+}
+
+/// A disk may let us wait as long as it likes, but not here.
+async fn off_the_runtime(look: impl FnOnce() -> Check + Send + 'static) -> Check {
+    match timeout(PATIENCE, tokio::task::spawn_blocking(look)).await {
+        Ok(Ok(check)) => check,
+        Ok(Err(error)) => Check::Ill(error.to_string()),
+        Err(_) => Check::Ill(format!("no answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+fn disk(folder: &Path) -> Check {
+    // A write-protected disk refuses this for root too.
+    if let Err(error) = rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        return Check::Ill(format!("the recordings folder cannot be written: {error}"));
+    }
+    match rustix::fs::statvfs(folder) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            gauge!(meters::RECORDINGS_FREE_BYTES).set(approximately(free));
+            if free < LEAST_FREE { Check::Ill("the disk is full".to_owned()) } else { Check::Well }
+        }
+        Err(error) => Check::Ill(format!("the recordings folder cannot be looked at: {error}")),
+    }
+}
+
+fn media(report: &Report) -> Check {
+    let media = &report.media;
+    if media.is_ready() {
+        return Check::Well;
+    }
+    Check::Ill(format!("{} of {} media workers run", media.workers_alive, media.workers))
+}
+
+/// Not ready needs a person, and when it is over she should know too.
+fn tell_changes(before: &Readiness, now: &Readiness) {
+    if before.is_ready() == now.is_ready() {
+        return;
+    }
+    if now.is_ready() {
+        tracing::info!("ready for calls");
+    } else if !now.draining {
+        let Readiness { database, key_store, recordings, media, .. } = now;
+        tracing::warn!(?database, ?key_store, ?recordings, ?media, "not ready for calls");
+    }
+}
+
+/// Publishes the report as gauges and counters.
+fn show(report: &Report) {
+    let Report { calls, sip, media, net, log, .. } = report;
+    gauge!(meters::RUNNING_CALLS).set(approximately(calls.running));
+    gauge!(meters::BRIDGED_CALLS).set(approximately(calls.bridged));
+    gauge!(meters::RUNNING_RECORDINGS).set(approximately(calls.recording));
+    gauge!(meters::SPOOL_BYTES).set(approximately(log.spool_bytes));
+    counter!(meters::EVENTS_LOST).absolute(log.lost);
+    gauge!(meters::MEDIA_WORKERS, "driver" => media.driver).set(approximately(media.workers_alive));
+    for (way, packets) in [("received", media.received), ("sent", media.sent), ("dropped", media.dropped)] {
+        counter!(meters::RTP_PACKETS, "way" => way).absolute(packets);
+    }
+    for (why, messages) in [
+        ("malformed", sip.malformed.saturating_add(sip.refused_malformed)),
+        ("unknown", sip.unknown.saturating_add(sip.amplifying)),
+        ("unauthenticated", sip.unauthenticated),
+        ("overload", sip.overload),
+        ("loop", sip.loops),
+        ("unmatched", sip.unmatched),
+    ] {
+        counter!(meters::SIP_REFUSED, "why" => why).absolute(messages);
+    }
+    for (what, held) in [
+        ("sessions", sip.sessions),
+        ("server-transactions", sip.server_transactions),
+        ("client-transactions", sip.client_transactions),
+        ("bindings", sip.bindings),
+    ] {
+        gauge!(meters::SIP_HELD, "what" => what).set(approximately(held));
+    }
+    for (why, dropped) in [
+        ("datagrams-in", net.dropped_in),
+        ("datagrams-out", net.dropped_out),
+        ("connections", net.streams_refused),
+    ] {
+        counter!(meters::NET_DROPPED, "why" => why).absolute(dropped);
+    }
+}
+
+/// A count as Prometheus wants it. Above 2⁵³ the last digits are lost, which no graph shows.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+fn approximately(count: impl TryInto<u64>) -> f64 {
+    count.try_into().unwrap_or(u64::MAX) as f64
+}
