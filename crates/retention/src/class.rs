@@ -26,13 +26,13 @@ impl Class {
     /// Every class, in the order in which a run goes through them.
     pub const ALL: [Self; 5] = [Self::Recordings, Self::CallData, Self::Receipts, Self::Audit, Self::Logs];
 
-    /// The key classes that are destroyed for it. Audit entries are sealed under call data keys of their own, later
-    /// days, and receipts are not sealed: neither needs a class here.
+    /// The key classes that are destroyed for it. Receipts are not sealed: they name nobody.
     pub(crate) const fn keys(self) -> &'static [vault::Class] {
         match self {
             Self::Recordings => &[vault::Class::Recording],
             Self::CallData => &[vault::Class::CallData, vault::Class::Index, vault::Class::Spool],
-            Self::Receipts | Self::Audit => &[],
+            Self::Receipts => &[],
+            Self::Audit => &[vault::Class::Audit],
             Self::Logs => &[vault::Class::Log],
         }
     }

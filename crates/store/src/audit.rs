@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use vorzimmer_types::{Day, Pii, UnixMillis};
-use vorzimmer_vault::ALL_CUSTOMERS;
 use vorzimmer_vault::keys::KeyId;
+use vorzimmer_vault::{ALL_CUSTOMERS, Class};
 
 use crate::error::StoreError;
 use crate::queries::{Cursor, MAX_PAGE, Page};
-use crate::seal::{call_data_key, is_forgotten};
+use crate::seal::is_forgotten;
 use crate::sql::Row;
 use crate::store::Store;
 
@@ -34,9 +34,9 @@ struct Sealed {
     purpose: Pii<String>,
 }
 
-/// Audit entries are free text about people, so they are sealed by day like call data; their own period sets the day.
+/// Audit entries are free text about people, so they are sealed by the day on which they are due.
 fn key(day: Day) -> KeyId {
-    call_data_key(ALL_CUSTOMERS, day)
+    KeyId { class: Class::Audit, customer: ALL_CUSTOMERS, day }
 }
 
 impl Store {

@@ -185,9 +185,11 @@ impl Store {
     /// back and the write-ahead log is emptied. PostgreSQL keeps dead rows until it vacuums: there the guarantee is that
     /// they are sealed and their keys destroyed.
     ///
+    /// Says whether that was possible: not while somebody reads an older state of an SQLite database.
+    ///
     /// # Errors
     /// If the database refuses.
-    pub async fn scrub(&self) -> Result<(), StoreError> {
+    pub async fn scrub(&self) -> Result<bool, StoreError> {
         self.inner.database.scrub().await
     }
 

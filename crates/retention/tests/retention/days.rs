@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use vorzimmer_retention::{Class, Clock, SignedCertificate, verify_chain};
-use vorzimmer_types::Day;
+use vorzimmer_store::{AuditEvent, Page};
+use vorzimmer_types::{Day, Pii};
 
 use crate::house::{FIRST, House, call, caller, noon, on_both, recording};
 
@@ -14,6 +15,7 @@ on_both! {
     a_hundred_days_each_thing_goes_on_its_day
     what_cannot_be_removed_is_told_and_tried_again
     a_dry_run_says_what_a_run_does_and_does_nothing
+    audit_and_receipts_go_after_three_years
 }
 
 async fn a_hundred_days_each_thing_goes_on_its_day(kind: crate::house::Kind) {
@@ -107,6 +109,34 @@ async fn what_cannot_be_removed_is_told_and_tried_again(kind: crate::house::Kind
     let second = retention.run(noon(31), Clock::Checked).await.expect("a run").certificate;
     assert_eq!((second.left_over.len(), second.recordings), (0, vec![recording(0)]));
     assert!(house.store.recording(recording(0)).await.is_err());
+}
+
+async fn audit_and_receipts_go_after_three_years(kind: crate::house::Kind) {
+    let house = House::new(kind).await;
+    house.day(0).await;
+    let event = AuditEvent {
+        at: noon(0),
+        actor: Pii::new("cli:operator".to_owned()),
+        purpose: Pii::new("Auskunft".to_owned()),
+        action: "call-find".into(),
+        object: call(0).to_string(),
+    };
+    house.store.audit(&event).await.expect("audit");
+    let retention = house.retention();
+    retention.run(noon(1095), Clock::Accepted).await.expect("a run");
+    assert_eq!(house.store.receipts(call(0)).await.expect("receipts").len(), 1);
+    assert_eq!(house.store.audit_events(Page::newest(9)).await.expect("audit").0, [event]);
+    let status = retention.status(noon(1095)).await.expect("status");
+    let left: Vec<_> = status.classes.iter().map(|class| class.oldest_due).collect();
+    let last = Some(Day(FIRST + 1096));
+    assert_eq!(left, [None, None, last, last, None]);
+
+    let certificate = retention.run(noon(1096), Clock::Checked).await.expect("a run").certificate;
+    let rows: Vec<_> = certificate.classes.iter().map(|class| (class.keys, class.rows)).collect();
+    assert_eq!(rows, [(0, 0), (0, 0), (0, 1), (1, 1), (0, 0)]);
+    assert_eq!(house.store.receipts(call(0)).await.expect("receipts"), []);
+    assert_eq!(house.store.audit_events(Page::newest(9)).await.expect("audit").0, []);
+    assert!(house.store.keys().list().expect("keys").is_empty(), "no key outlives what it sealed");
 }
 
 async fn a_dry_run_says_what_a_run_does_and_does_nothing(kind: crate::house::Kind) {

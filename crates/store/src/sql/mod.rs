@@ -88,15 +88,15 @@ impl Database {
         .map_err(|source| StoreError::Database { doing: sql, source })
     }
 
-    /// Leaves nothing of deleted rows in the database's own files, as far as that is in our hands.
+    /// Leaves nothing of deleted rows in the database's own files, as far as that is in our hands. Says whether it could.
     ///
     /// SQLite overwrites deleted rows (`secure_delete`), but its write-ahead log keeps older versions of a page until
     /// it is emptied. PostgreSQL keeps dead rows until it vacuums, in files and logs that we do not own: there the
     /// guarantee is that the rows are sealed and their keys destroyed, and nothing is done here.
-    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
+    pub(crate) async fn scrub(&self) -> Result<bool, StoreError> {
         match self {
             Self::Sqlite { pool } => sqlite::scrub(pool).await,
-            Self::Postgres { .. } => Ok(()),
+            Self::Postgres { .. } => Ok(true),
         }
     }
 

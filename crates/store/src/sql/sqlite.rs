@@ -11,7 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, Executor, Pool, Sqlite};
 
-use super::{Database, MAX_CONNECTIONS};
+use super::{Database, MAX_CONNECTIONS, fetch};
 use crate::error::StoreError;
 
 /// Who may read and write the file: its owner.
@@ -62,13 +62,17 @@ fn create_private(file: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Gives freed pages back and empties the write-ahead log.
-pub(super) async fn scrub(pool: &Pool<Sqlite>) -> Result<(), StoreError> {
+/// Gives freed pages back and empties the write-ahead log. Says no if somebody was reading an older state of the
+/// database for so long that the log could not be emptied.
+pub(super) async fn scrub(pool: &Pool<Sqlite>) -> Result<bool, StoreError> {
     pool.execute("PRAGMA incremental_vacuum")
         .await
         .map_err(|source| StoreError::Database { doing: "incremental_vacuum", source })?;
-    pool.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    let doing = "wal_checkpoint";
+    let mut connection = pool.acquire().await.map_err(|source| StoreError::Database { doing, source })?;
+    let rows = fetch::<Sqlite>(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)", Vec::new())
         .await
-        .map_err(|source| StoreError::Database { doing: "wal_checkpoint", source })?;
-    Ok(())
+        .map_err(|source| StoreError::Database { doing, source })?;
+    // The first column tells whether it was blocked: https://sqlite.org/pragma.html#pragma_wal_checkpoint
+    rows.first().map_or(Ok(false), |row| Ok(row.int(0)? == 0))
 }

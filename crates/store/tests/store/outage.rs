@@ -199,3 +199,23 @@ async fn a_postgres_that_stalls_and_one_that_dies_lose_nothing() {
     assert_whole(&store, 0..8).await;
     assert_eq!(log.health().lost, 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_somebody_reads_is_not_said_to_be_scrubbed() {
+    let house = house(Kind::Sqlite);
+    let store = house.store().await;
+    let log = start(&house, &store, hasty());
+    tell(&log, 0..1);
+    back(&log).await;
+    let options: SqliteConnectOptions = house.url.parse().expect("options");
+    let mut reader = options.connect().await.expect("a reader");
+    sqlx::query("BEGIN").execute(&mut reader).await.expect("begin");
+    sqlx::query("SELECT COUNT(*) FROM events").fetch_one(&mut reader).await.expect("a read");
+    tell(&log, 1..2);
+    back(&log).await;
+    assert!(!store.scrub().await.expect("scrub"));
+    reader.close().await.expect("close");
+    assert!(store.scrub().await.expect("scrub"));
+    let wal = house.folder.path().join("data.db-wal");
+    assert_eq!(std::fs::metadata(wal).expect("the log").len(), 0);
+}

@@ -25,12 +25,14 @@ pub enum Class {
     Log,
     /// Call data that waits for a database that is away.
     Spool,
+    /// Who did what to whose data, and for which purpose; used with [`ALL_CUSTOMERS`].
+    Audit,
 }
 
 impl Class {
     /// Every class.
-    pub const ALL: [Self; 6] =
-        [Self::Recording, Self::CallData, Self::Index, Self::Directory, Self::Log, Self::Spool];
+    pub const ALL: [Self; 7] =
+        [Self::Recording, Self::CallData, Self::Index, Self::Directory, Self::Log, Self::Spool, Self::Audit];
 
     /// The class's number on disk.
     #[must_use]
@@ -42,6 +44,7 @@ impl Class {
             Self::Directory => 4,
             Self::Log => 5,
             Self::Spool => 6,
+            Self::Audit => 7,
         }
     }
 
@@ -61,6 +64,7 @@ impl fmt::Display for Class {
             Self::Directory => "directory",
             Self::Log => "log",
             Self::Spool => "spool",
+            Self::Audit => "audit",
         })
     }
 }
