@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use vorzimmer_retention::destroy_voices;
 use vorzimmer_store::{Store, StoreError};
 use vorzimmer_types::{CallId, RecordingId};
-use vorzimmer_vault::{KeyStore, callrec};
+use vorzimmer_vault::KeyStore;
 
 use crate::clock;
 
@@ -23,8 +24,6 @@ const OVERFLOW: usize = 65_536;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Why, in the call's history.
 const WITHDRAWN: &str = "withdrawn";
-/// Both parties' slots.
-const SLOTS: u8 = 2;
 
 /// A recording to destroy, and of which call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,24 +100,12 @@ async fn destroy_until_gone(keys: &Arc<KeyStore>, folder: &Path, doomed: Doomed)
     loop {
         let (keys, folder) = (Arc::clone(keys), folder.to_owned());
         let recording = doomed.recording;
-        let gone = tokio::task::spawn_blocking(move || destroy(&keys, recording, &folder)).await;
+        let gone = tokio::task::spawn_blocking(move || destroy_voices(&keys, &folder, recording)).await;
         match gone {
-            Ok(Ok(())) => return,
+            Ok(Ok(_)) => return,
             Ok(Err(error)) => tracing::error!(%recording, %error, "a recording could not be destroyed yet"),
             Err(error) => tracing::error!(%recording, %error, "a destruction was interrupted"),
         }
         tokio::time::sleep(RETRY_AFTER).await;
     }
-}
-
-/// Keys, then the file. When this returns, what was sealed is gone for good.
-///
-/// # Errors
-/// Key store or disk refuse: call again until it succeeds.
-pub fn destroy(keys: &KeyStore, recording: RecordingId, folder: &Path) -> Result<(), vorzimmer_vault::Error> {
-    for slot in 0..SLOTS {
-        keys.destroy_slot(recording, slot)?;
-    }
-    callrec::file::remove(&callrec::file::path(folder, recording))?;
-    Ok(())
 }

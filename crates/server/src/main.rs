@@ -8,6 +8,7 @@ mod destroyer;
 mod directory;
 mod drain;
 mod failure;
+mod forgetting;
 mod http;
 mod logging;
 mod media;
@@ -88,6 +89,8 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     for place in &places {
         tracing::info!("SIP listens on {place}");
     }
+    let retention = forgetting::retention(settings, rooms.store.clone(), Some(log.clone()));
+    forgetting::keep_forgetting(retention, settings.retention.hour_utc);
     tokio::spawn(drain::on_signals(signals, orders, settings.drain.deadline()));
 
     let left = control.run(sources).await;

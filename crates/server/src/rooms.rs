@@ -8,11 +8,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use vorzimmer_store::{Lifetimes, Store, StoreError, Unkeyed};
+use vorzimmer_store::{Store, StoreError, Unkeyed};
 use vorzimmer_vault::{KekSource, KeyStore};
 
 use crate::clock::SystemEntropy;
-use crate::config::{KeySource, Retention, Settings};
+use crate::config::{KeySource, Settings};
 use crate::failure::{Failure, Kind};
 
 /// The environment variable of [`KeySource::Env`].
@@ -52,7 +52,7 @@ impl Rooms {
         }
         let database = settings.data.database_url();
         let store_settings = vorzimmer_store::Settings {
-            lifetimes: lifetimes(&settings.retention),
+            lifetimes: settings.retention.periods().lifetimes(),
             ..vorzimmer_store::Settings::default()
         };
         let unkeyed = Unkeyed::open(&database, store_settings).await.map_err(database_failure)?;
@@ -63,16 +63,6 @@ impl Rooms {
         let keys = Arc::new(keys.map_err(key_failure)?);
         let store = unkeyed.with_keys(Arc::clone(&keys), Box::new(SystemEntropy)).await;
         Ok(Self { keys, store: store.map_err(database_failure)? })
-    }
-}
-
-/// How long rows live, as configured.
-fn lifetimes(retention: &Retention) -> Lifetimes {
-    Lifetimes {
-        recordings: retention.recordings.days,
-        call_data: retention.calls.days,
-        receipts: retention.receipts.days,
-        audit: retention.audit.days,
     }
 }
 

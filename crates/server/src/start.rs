@@ -23,7 +23,7 @@ use crate::media::{self, Begun, Plane, Prompts, RecordingLog};
 use crate::net::{Listeners, Net, StreamLimits};
 use crate::receipts::ReceiptSigner;
 use crate::rooms::{Rooms, database_failure};
-use crate::{directory, recovery};
+use crate::{directory, forgetting, recovery};
 
 /// What a refused caller's network is told to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -56,7 +56,7 @@ pub async fn assemble(settings: &Settings, listeners: Listeners, rooms: &Rooms) 
     let prompts = Arc::new(prompts);
     let signer = ReceiptSigner::open(&rooms.keys)?;
     let directory = directory::watch(rooms.store.clone()).await.map_err(database_failure)?;
-    let spool = settings.data.folder.join("spool");
+    let spool = forgetting::spool(settings);
     let log =
         EventLog::start(rooms.store.clone(), &spool, LogSettings::default()).map_err(database_failure)?;
     // First what the last run could not write any more, then what a crash left open.

@@ -8,6 +8,7 @@ mod keys;
 mod receipts;
 mod recordings;
 mod registrations;
+mod retention;
 mod table;
 
 use std::future::Future;
@@ -62,6 +63,9 @@ enum Command {
     /// What parties answered when they were asked whether they may be recorded.
     #[command(subcommand)]
     Receipt(receipts::Command),
+    /// Forgetting: what is due, and the certificates of what is gone.
+    #[command(subcommand)]
+    Retention(retention::Command),
     /// The keys that everything kept is sealed with.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -105,6 +109,7 @@ impl Cli {
             Command::Recording(command) => command_runtime(recordings::execute(command, &context)),
             Command::Registrations => command_runtime(registrations::list(&context)),
             Command::Receipt(command) => command_runtime(receipts::execute(command, &context)),
+            Command::Retention(command) => command_runtime(retention::execute(command, &context)),
             Command::Keys(command) => command_runtime(keys::execute(command, &context)),
         }
     }

@@ -15,8 +15,8 @@ use vorzimmer_vault::callrec::Reader;
 use super::table::{Table, word};
 use super::{Context, audit, print_json};
 use crate::clock;
-use crate::destroyer;
 use crate::failure::{Failure, Kind};
+use crate::forgetting;
 use crate::recordings::Sealed;
 use crate::rooms::{FirstStart, Rooms, database_failure};
 
@@ -270,12 +270,10 @@ async fn destroy(rooms: &Rooms, context: &Context, which: &Which) -> Result<(), 
         return Err(Failure::failed(what, "wait for the call's end; after a crash, start the server once"));
     }
     audit::record(&rooms.store, "recording-destroy", &recording.to_string(), &which.why.purpose).await?;
-    destroyer::destroy(&rooms.keys, recording, &context.settings.data.recordings).map_err(|error| {
+    let retention = forgetting::retention(&context.settings, rooms.store.clone(), None);
+    retention.destroy_recording(recording, "operator", clock::wall()).await.map_err(|error| {
         Failure::failed(error, "run the command again until it succeeds: what is destroyed stays so")
     })?;
-    if row.destroyed.is_none() {
-        rooms.store.note_destroyed(recording, clock::wall(), "operator").await.map_err(database_failure)?;
-    }
     println!("{recording}: destroyed; no key, no file");
     Ok(())
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 
 pub use describe::describe;
 pub use error::ConfigError;
-pub use settings::{CalledNumber, Http, KeySource, LogFormat, Logs, Retention, Settings, Sip, Trunk};
+pub use settings::{CalledNumber, Http, KeySource, LogFormat, Logs, Settings, Sip, Trunk};
 pub use values::{Level, Listen};
 
 /// Settings that hold together, and what the operator should still be told about them.

@@ -263,15 +263,14 @@ fn data(settings: &Settings, found: &mut Findings) {
 }
 
 fn retention(retention: &Retention, found: &mut Findings) {
-    let shipped = Retention::default();
-    let classes: [(&str, &Period, &Period); 5] = [
-        ("recordings", &retention.recordings, &shipped.recordings),
-        ("calls", &retention.calls, &shipped.calls),
-        ("logs", &retention.logs, &shipped.logs),
-        ("receipts", &retention.receipts, &shipped.receipts),
-        ("audit", &retention.audit, &shipped.audit),
+    let classes: [(&str, &Period); 5] = [
+        ("recordings", &retention.recordings),
+        ("calls", &retention.calls),
+        ("logs", &retention.logs),
+        ("receipts", &retention.receipts),
+        ("audit", &retention.audit),
     ];
-    for (class, period, shipped) in classes {
+    for (class, period) in classes {
         let option = format!("retention.{class}");
         if period.basis.trim().is_empty() {
             found.refuse(
@@ -281,18 +280,11 @@ fn retention(retention: &Retention, found: &mut Findings) {
             );
         }
         if !(1..=LONGEST_PERIOD_DAYS).contains(&period.days) {
-            found.refuse(
-                format!("{option}.days"),
-                "it is between 1 and 3660 days",
-                format!("shipped: {}", shipped.days),
-            );
-        } else if period.days > shipped.days {
-            found.warn(format!(
-                "RETENTION LONGER THAN SHIPPED: {option} is {} days, shipped are {}; stated basis: {}",
-                period.days, shipped.days, period.basis
-            ));
+            let advice = "leave it out to have what is shipped";
+            found.refuse(format!("{option}.days"), "it is between 1 and 3660 days", advice);
         }
     }
+    found.warnings.extend(retention.periods().warnings());
     if retention.recordings.days > retention.calls.days {
         found.refuse(
             "retention.recordings.days",

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use vorzimmer_retention::{Class, Periods};
 
 use super::values::{Level, Listen, PortRange};
 
@@ -261,22 +262,36 @@ pub struct Period {
     pub basis: String,
 }
 
-impl Period {
-    pub(super) fn new(days: u32, basis: &str) -> Self {
-        Self { days, basis: basis.to_owned() }
+impl Default for Retention {
+    /// What the `retention` crate ships.
+    fn default() -> Self {
+        let periods = Periods::default();
+        let period = |class| {
+            let shipped = periods.of(class);
+            Period { days: shipped.days, basis: shipped.basis.clone() }
+        };
+        Self {
+            recordings: period(Class::Recordings),
+            calls: period(Class::CallData),
+            logs: period(Class::Logs),
+            receipts: period(Class::Receipts),
+            audit: period(Class::Audit),
+            hour_utc: 2,
+        }
     }
 }
 
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            recordings: Period::new(30, "consent of every party, Art. 6(1)(a) GDPR; § 201 StGB"),
-            calls: Period::new(60, "contract with the customer, Art. 6(1)(b) and Art. 28 GDPR"),
-            logs: Period::new(14, "security of processing, Art. 6(1)(f) and Art. 32 GDPR"),
-            // Three years and one leap day: the end of the shortest limitation period.
-            receipts: Period::new(1096, "proof of consent, Art. 7(1) GDPR; §§ 195, 199 BGB"),
-            audit: Period::new(1096, "accountability, Art. 5(2) and Art. 32 GDPR; §§ 195, 199 BGB"),
-            hour_utc: 2,
+impl Retention {
+    /// In the words of the `retention` crate.
+    pub fn periods(&self) -> Periods {
+        let period =
+            |period: &Period| vorzimmer_retention::Period { days: period.days, basis: period.basis.clone() };
+        Periods {
+            recordings: period(&self.recordings),
+            call_data: period(&self.calls),
+            receipts: period(&self.receipts),
+            audit: period(&self.audit),
+            logs: period(&self.logs),
         }
     }
 }

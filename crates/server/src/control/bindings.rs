@@ -117,7 +117,7 @@ mod tests {
     fn a_stream_comes_back_without_its_connection_and_rubbish_not_at_all() {
         let tcp = binding(Transport::Tcp, Some(9));
         let mut kept: Vec<_> =
-            stored(&[tcp.clone()]).into_iter().map(|kept| (tcp.receptionist, kept)).collect();
+            stored(std::slice::from_ref(&tcp)).into_iter().map(|kept| (tcp.receptionist, kept)).collect();
         let rubbish = vorzimmer_store::Binding { contact: b"{}".to_vec(), expires_at: tcp.expires_at };
         kept.push((tcp.receptionist, rubbish));
         assert_eq!(restorable(kept), [binding(Transport::Tcp, None)]);

@@ -107,11 +107,11 @@ impl Worker {
         let mut now = clock::mono();
         loop {
             let patience = self.patience(now);
-            if let Err(error) = self.parts.poll.poll(&mut events, Some(patience)) {
-                if error.kind() != ErrorKind::Interrupted {
-                    tracing::error!(%error, "a media worker cannot wait for packets");
-                    return;
-                }
+            if let Err(error) = self.parts.poll.poll(&mut events, Some(patience))
+                && error.kind() != ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "a media worker cannot wait for packets");
+                return;
             }
             now = clock::mono();
             let ready = events.iter().map(mio::event::Event::token).filter(|token| *token != WAKER);

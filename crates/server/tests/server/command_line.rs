@@ -39,9 +39,7 @@ fn a_configuration_that_is_not_there_is_named() {
 #[test]
 fn longer_periods_are_said_out_loud() {
     let installation = Installation::new("[retention.calls]\ndays = 90\nbasis = \"a contract\"\n");
-    assert!(
-        installation.ok(&["check"]).contains("RETENTION LONGER THAN SHIPPED: retention.calls is 90 days")
-    );
+    assert!(installation.ok(&["check"]).contains("KEPT LONGER THAN SHIPPED: call data for 90 days"));
 }
 
 #[test]
@@ -166,6 +164,18 @@ fn rotating_keys_keeps_everything_readable() {
     assert_eq!(installation.json(&["keys", "rotate"])["to"], 2);
     assert_eq!(installation.json(&["keys", "status"])["kek-version"], 2);
     assert_eq!(installation.ok(&["directory", "export"]), before);
+}
+
+#[test]
+fn forgetting_is_planned_done_and_certified() {
+    let installation = Installation::new("").with_directory();
+    assert!(installation.ok(&["retention", "run", "--dry-run"]).contains("Nothing is due"));
+    assert!(installation.ok(&["retention", "status"]).contains("there was no run yet"));
+    assert!(installation.ok(&["retention", "run"]).contains("Certificate 1: "));
+    assert_eq!(installation.json(&["retention", "run"])["certificate"]["number"], 2);
+    let status = installation.json(&["retention", "status"]);
+    assert_eq!(status["classes"].as_array().expect("classes").len(), 5);
+    assert_eq!(installation.ok(&["retention", "certificates"]).lines().count(), 2);
 }
 
 #[test]
