@@ -7,9 +7,9 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 /// Calls that ended, by `disposition`.
 pub const CALLS: &str = "vorzimmer_calls_total";
 /// Calls now.
-pub const RUNNING_CALLS: &str = "vorzimmer_running_calls";
+pub const RUNNING_CALLS: &str = "vorzimmer_calls_running";
 /// Calls now in which two people talk.
-pub const BRIDGED_CALLS: &str = "vorzimmer_bridged_calls";
+pub const BRIDGED_CALLS: &str = "vorzimmer_calls_bridged";
 /// Seconds from the offer of a call to our answer.
 pub const SETUP_SECONDS: &str = "vorzimmer_setup_seconds";
 /// Seconds from the offer of a call until caller and receptionist hear each other.
@@ -17,7 +17,7 @@ pub const CONNECT_SECONDS: &str = "vorzimmer_connect_seconds";
 /// Recordings that ended, by `result`.
 pub const RECORDINGS: &str = "vorzimmer_recordings_total";
 /// Recordings now.
-pub const RUNNING_RECORDINGS: &str = "vorzimmer_running_recordings";
+pub const RUNNING_RECORDINGS: &str = "vorzimmer_recordings_running";
 /// Gaps in recordings that ended, both tracks together.
 pub const GAPS: &str = "vorzimmer_recording_gaps_total";
 /// Consent questions that ended, by `outcome`.

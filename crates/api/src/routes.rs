@@ -127,7 +127,7 @@ mod tests {
             "# HELP vorzimmer_calls_total",
             "# TYPE vorzimmer_calls_total counter",
             "vorzimmer_calls_total{disposition=\"handled\"} 2",
-            "vorzimmer_running_calls 1",
+            "vorzimmer_calls_running 1",
             "vorzimmer_setup_seconds_bucket{le=\"0.5\"} 1",
         ] {
             assert!(answer.lines().any(|found| found.starts_with(line)), "{line} is not in {answer}");

@@ -59,7 +59,7 @@ fn health_readiness_and_metrics_are_there_and_name_nobody() {
     let (status, metrics) = server.page("/metrics");
     assert_eq!(status, 200);
     for name in [
-        "vorzimmer_running_calls",
+        "vorzimmer_calls_running",
         "vorzimmer_rtp_packets_total",
         "vorzimmer_sip_refused_total",
         "vorzimmer_spool_bytes",
