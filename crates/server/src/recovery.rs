@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use vorzimmer_recorder::recovery::{Closing, close};
-use vorzimmer_store::{Cursor, MAX_PAGE, Page, RecordingRow};
+use vorzimmer_store::{Cursor, MAX_PAGE, Page, RecordingRow, StoreError};
+use vorzimmer_types::consent::Answer;
+use vorzimmer_types::directory::OnWithdrawal;
 use vorzimmer_types::event::{EndedBy, RecordingResult};
 use vorzimmer_types::record::Disposition;
 use vorzimmer_types::{Event, UnixMillis};
@@ -43,7 +45,13 @@ pub async fn close_open_recordings(rooms: &Rooms, folder: &Path) -> Result<(), F
 }
 
 async fn closed(rooms: &Rooms, folder: &Path, row: RecordingRow) -> Result<Event, String> {
+    if withdrawn(rooms, &row).await.map_err(|error| error.to_string())? {
+        return Ok(finished(&row, RecordingResult::Withdrawn, "interrupted after the consent was withdrawn"));
+    }
     let sealed = Sealed::of_row(rooms, folder, row).await.map_err(|failure| failure.what)?;
+    if sealed.is_destroyed() {
+        return Err("its keys are gone: destroyed, or lost with an older key store".to_owned());
+    }
     if sealed.is_partly_destroyed() {
         // Its destruction had begun: it is finished by whoever destroys what is withdrawn.
         return Ok(finished(
@@ -54,6 +62,21 @@ async fn closed(rooms: &Rooms, folder: &Path, row: RecordingRow) -> Result<Event
     }
     let work = tokio::task::spawn_blocking(move || close_file(&sealed));
     work.await.map_err(|error| error.to_string())?
+}
+
+/// Whether somebody took the consent back while it ran, and the customer wants it destroyed then.
+async fn withdrawn(rooms: &Rooms, row: &RecordingRow) -> Result<bool, StoreError> {
+    let receipts = rooms.store.receipts(row.call).await?;
+    let taken_back = receipts
+        .iter()
+        .map(|signed| &signed.receipt)
+        .any(|receipt| receipt.answer == Answer::Withdrawn && receipt.at >= row.started_at);
+    if !taken_back {
+        return Ok(false);
+    }
+    let directory = rooms.store.directory().await?;
+    let customer = directory.customers.iter().find(|customer| customer.id == row.customer);
+    Ok(customer.is_none_or(|customer| customer.on_withdrawal == OnWithdrawal::Destroy))
 }
 
 fn close_file(sealed: &Sealed) -> Result<Event, String> {
@@ -153,3 +176,6 @@ pub async fn end_open_calls(rooms: &Rooms) -> Result<(), Failure> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use vorzimmer_store::testing::Postgres;
+
 use crate::installation::{Installation, SOON};
 use crate::peer::Peer;
 
@@ -142,4 +144,30 @@ fn the_log_names_nobody() {
     for personal in ["4915199999999", "493023125010", "Anna", "127.0.0.2"] {
         assert!(!said.contains(personal), "{personal} is in the log:\n{said}");
     }
+}
+
+#[test]
+fn the_same_server_runs_on_postgresql() {
+    let postgres = Postgres::shared().unwrap_or_else(|error| panic!("{error}"));
+    let url = postgres.create_database().expect("a database");
+    let installation = Installation::new("");
+    let config = installation.path("vorzimmer.toml");
+    let text = std::fs::read_to_string(&config).expect("read");
+    std::fs::write(&config, text.replace("[data]\n", &format!("[data]\ndatabase = {url:?}\n")))
+        .expect("written");
+    let installation = installation.with_directory();
+    let mut server = installation.serve();
+    let trunk = Peer::at("127.0.0.2", server.udp());
+    trunk.send(&trunk.invite(NUMBER, "postgres"));
+    let answer = trunk.expect("SIP/2.0 200");
+    trunk.acknowledge(&answer, "postgres");
+    server.terminate();
+    server.terminate();
+    let goodbye = trunk.expect("BYE ");
+    trunk.accept(&goodbye);
+    let (status, said) = server.ended();
+    assert!(status.success(), "{said}");
+    let calls = installation.json(&["call", "find", "--number", NUMBER]);
+    assert_eq!(calls[0]["disposition"], "unanswered", "{calls}");
+    assert!(!installation.path("data/vorzimmer.db").exists());
 }
