@@ -107,6 +107,7 @@ fn ua_config(settings: &Settings) -> Result<UaConfig, Failure> {
         domains: Vec::new(),
         trunks: trunks.collect::<Result<_, Failure>>()?,
         user_agent: concat!("Vorzimmer/", env!("CARGO_PKG_VERSION")).to_owned(),
+        phone_digest: settings.sip.phone_digest,
         expires: Expires::default(),
         limits: ua::Limits {
             sessions,

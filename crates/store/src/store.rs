@@ -139,7 +139,8 @@ impl Store {
         let Inner { database, seals, settings } = &*self.inner;
         let mut tx = database.begin().await?;
         let seq = next_after_the_fact(&mut tx, call).await?;
-        let prepared = Prepared::seal(seals, &settings.lifetimes, EventRecord { call, seq, at, customer, event })?;
+        let prepared =
+            Prepared::seal(seals, &settings.lifetimes, EventRecord { call, seq, at, customer, event })?;
         project::write(&mut tx, seals, &settings.lifetimes, &[prepared]).await?;
         tx.commit().await
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 use vorzimmer_retention::{Class, Periods};
+use vorzimmer_sip::ua::PhoneDigest;
 
 use super::values::{Level, Listen, PortRange};
 
@@ -49,6 +50,8 @@ pub struct Sip {
     pub tcp: Vec<Listen>,
     /// The realm of receptionists' log-ins.
     pub realm: String,
+    /// Which digest algorithms telephones are offered.
+    pub phone_digest: PhoneDigest,
     /// The addresses that peers reach us at, if they differ from the ones we listen on: one IPv4, one IPv6 at most.
     pub advertise: Vec<IpAddr>,
 }
@@ -60,6 +63,7 @@ impl Default for Sip {
             udp: vec![loopback],
             tcp: vec![loopback],
             realm: "vorzimmer".to_owned(),
+            phone_digest: PhoneDigest::default(),
             advertise: Vec::new(),
         }
     }

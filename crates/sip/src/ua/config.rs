@@ -20,10 +20,30 @@ pub struct UaConfig {
     pub trunks: Vec<Trunk>,
     /// Stands in User-Agent and Server.
     pub user_agent: String,
+    /// Which algorithms a REGISTER is challenged with.
+    pub phone_digest: PhoneDigest,
     /// How long registrations last.
     pub expires: Expires,
     /// What is held at most.
     pub limits: Limits,
+}
+
+/// Which digest algorithms (RFC 7616 §3.2) telephones are offered.
+///
+/// RFC 8760 §2.3 wants the best first and lets a client pass over what it does not know. Common telephones do not:
+/// Debian's baresip 1.0 and SIPp 3.6 give up at any challenge that is not MD5, wherever it stands. Both algorithms are
+/// accepted whatever is offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhoneDigest {
+    /// What every telephone knows.
+    #[default]
+    Md5,
+    /// SHA-256 and nothing else.
+    #[serde(rename = "sha-256")]
+    Sha256,
+    /// SHA-256 first, then MD5.
+    Both,
 }
 
 /// One trunk.

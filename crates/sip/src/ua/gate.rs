@@ -11,11 +11,11 @@
 
 use std::net::IpAddr;
 
-use rsip::{Header, Request};
+use rsip::{Header, Method, Request};
 use vorzimmer_types::{Now, ReceptionistId};
 
 use super::respond::Arrival;
-use super::{Flow, Peer, SessionId, Trunk, Turn, Ua};
+use super::{Flow, Peer, PhoneDigest, SessionId, Trunk, Turn, Ua};
 use crate::auth::Proof;
 use crate::digest::Ha1;
 use crate::wire::Skeleton;
@@ -109,8 +109,14 @@ impl Ua {
         } else {
             arrival.size
         };
-        let [_, md5] = offers.clone();
-        let sent = [Vec::from(offers), vec![md5]]
+        let [sha256, md5] = offers;
+        let phone = (arrival.request.method == Method::Register).then_some(self.config.phone_digest);
+        let choices = match phone.unwrap_or(PhoneDigest::Both) {
+            PhoneDigest::Md5 => vec![vec![md5]],
+            PhoneDigest::Sha256 => vec![vec![sha256]],
+            PhoneDigest::Both => vec![vec![sha256, md5.clone()], vec![md5]],
+        };
+        let sent = choices
             .into_iter()
             .any(|headers: Vec<Header>| self.answer_stateless(&skeleton, arrival.flow, size, 401, headers));
         *(if sent { &mut self.counters.challenged } else { &mut self.counters.amplifying }) += 1;

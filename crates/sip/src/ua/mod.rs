@@ -53,7 +53,7 @@ pub use api::{
     Binding, Command, ConnectionId, Ending, Event, Flow, FromParty, Input, Output, Peer, Reason, SessionId,
     Transport,
 };
-pub use config::{Account, Accounts, Expires, Limits, Trunk, UaConfig};
+pub use config::{Account, Accounts, Expires, Limits, PhoneDigest, Trunk, UaConfig};
 pub use counters::Counters;
 
 use crate::auth::Gatekeeper;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use vorzimmer_sip::digest::{Answerer, Challenge, Ha1};
 use vorzimmer_sip::ua::{
     Account, Accounts, Binding, Command, ConnectionId, Event, Expires, Flow, FromParty, Input, Limits,
-    Output, SessionId, Transport, Trunk, Ua, UaConfig,
+    Output, PhoneDigest, SessionId, Transport, Trunk, Ua, UaConfig,
 };
 use vorzimmer_types::entropy::Seeded;
 use vorzimmer_types::{Now, Pii, ReceptionistId, TrunkId, UnixMillis};
@@ -50,6 +50,7 @@ pub fn config() -> UaConfig {
         domains: vec![REALM.into()],
         trunks: vec![trunk],
         user_agent: "Vorzimmer".into(),
+        phone_digest: PhoneDigest::Both,
         expires: Expires::default(),
         limits: Limits::default(),
     }
