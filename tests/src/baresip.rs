@@ -82,8 +82,17 @@ impl Baresip {
     /// When it is not registered in time.
     #[must_use]
     pub fn registered(folder: &Path, setup: &Setup<'_>) -> Self {
-        let mut phone = Self::start(folder, setup);
-        phone.event("REGISTER_OK", Duration::from_secs(10));
+        let phone = Self::start(folder, setup);
+        // The event may have gone by before the control port was listened to; the log keeps it.
+        let accepted = format!("{}@", setup.user);
+        let logged = |line: &str| line.contains(&accepted) && line.contains("200 OK");
+        let end = std::time::Instant::now() + Duration::from_secs(10);
+        while !phone.log().lines().any(logged) {
+            if std::time::Instant::now() > end {
+                phone.fail("not registered within 10 s");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         phone
     }
 

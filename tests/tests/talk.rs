@@ -78,7 +78,7 @@ impl House {
             recording,
             "--purpose",
             "acceptance test",
-            "--output",
+            "--out",
             &to.to_string_lossy(),
         ]);
         to

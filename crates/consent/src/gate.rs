@@ -16,7 +16,7 @@ use vorzimmer_types::{Now, PartyId};
 pub use vocabulary::{Input, Newcomer, Output, Terms, Verdict};
 
 use crate::error::ConsentError;
-use crate::machine::{Effect, Kept, Machine, Step, Tape, Why};
+use crate::machine::{Effect, Kept, Machine, Step, StopReason, Tape, Why};
 use crate::permit::{Life, Permit};
 use crate::receipt::{self, ReceiptDraft};
 use crate::rules::House;
@@ -152,8 +152,13 @@ impl Gate {
         match effect {
             Effect::Pause => life.pause(),
             Effect::Resume => life.resume(),
-            Effect::Stop { .. } | Effect::NextEpoch | Effect::Record { .. } | Effect::Ended { .. } => {
+            Effect::Stop { reason: StopReason::Withdrawn { .. } | StopReason::ConsentGone, .. } => {
                 life.end();
+                self.life = None;
+            }
+            // The company ends, not the consent: what was said while it lasted was permitted.
+            Effect::Stop { .. } | Effect::NextEpoch | Effect::Record { .. } | Effect::Ended { .. } => {
+                life.lapse();
                 self.life = None;
             }
             _ => {}

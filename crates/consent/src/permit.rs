@@ -47,6 +47,13 @@ impl Permit {
     /// Whether the consent it stands for still holds. Ask before each frame that is kept.
     #[must_use]
     pub fn is_live(&self) -> bool {
+        matches!(self.life.state(), RUNNING | PAUSED)
+    }
+
+    /// Whether what was taken while it lived may still be sealed: until consent was taken back. An epoch that ended
+    /// otherwise (somebody hung up, somebody joined) permits no further frame, but does not unsay the last words.
+    #[must_use]
+    pub fn may_seal(&self) -> bool {
         self.life.state() != DEAD
     }
 
@@ -91,6 +98,7 @@ impl Permit {
 const DEAD: u8 = 0;
 const RUNNING: u8 = 1;
 const PAUSED: u8 = 2;
+const LAPSED: u8 = 3;
 
 /// What gate and permit share: one byte that only the gate writes.
 #[derive(Debug)]
@@ -109,11 +117,17 @@ impl Life {
         self.turn(PAUSED, RUNNING);
     }
 
+    /// No further frame; what was taken before stays permitted.
+    pub(crate) fn lapse(&self) {
+        self.turn(RUNNING, LAPSED);
+        self.turn(PAUSED, LAPSED);
+    }
+
     pub(crate) fn end(&self) {
         self.0.store(DEAD, Ordering::SeqCst);
     }
 
-    /// Never out of `DEAD`: what has ended stays ended.
+    /// Never out of `DEAD` or `LAPSED`: what has ended stays ended.
     fn turn(&self, from: u8, to: u8) {
         let _already_there = self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
     }

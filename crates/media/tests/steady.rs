@@ -29,6 +29,8 @@ impl Sink for Counter {
         self.taped += 1;
     }
 
+    fn passed(&mut self, _: LegKey, _: u8, _: u32, _: u16) {}
+
     fn event(&mut self, _: Event) {
         self.events += 1;
     }

@@ -159,11 +159,18 @@ impl Recorder {
         kept
     }
 
-    /// Does what is due: wipes what a dead permit no longer covers, follows hold and resume, seals a page whose time is
+    /// Takes note of a packet of slot `slot`'s stream that holds no voice, a telephone-event for one: it is not lost.
+    pub fn pass(&mut self, slot: usize, ssrc: u32, sequence: u16) {
+        if let Some(slot) = self.slots.get_mut(slot).filter(|_| self.held_since.is_none()) {
+            slot.pass(ssrc, sequence);
+        }
+    }
+
+    /// Does what is due: wipes what a withdrawal forbids, follows hold and resume, seals a page whose time is
     /// up. Call it at least at [`Recorder::next_wake`], and every few milliseconds while frames come.
     pub fn poll(&mut self, now: Instant, entropy: &mut dyn Entropy) {
         if !self.permit.is_live() {
-            self.wipe(now);
+            self.permit_ended(now);
             return;
         }
         match (self.permit.is_running(), self.held_since) {
@@ -179,7 +186,7 @@ impl Recorder {
     /// When to call [`Recorder::poll`] next if no frame comes.
     #[must_use]
     pub fn next_wake(&self) -> Option<Instant> {
-        self.page_began.map(|began| began + PAGE_SPAN)
+        self.page_began.filter(|_| self.permit.is_live()).map(|began| began + PAGE_SPAN)
     }
 
     /// Whether the permit still lets it record.
@@ -221,8 +228,8 @@ impl Recorder {
         }
     }
 
-    /// Ends the recording. At the ordinary end of a call, do this before the gate hears of that end: what is unsealed
-    /// when the permit dies is wiped, and the caller's last words with it.
+    /// Ends the recording. What was taken before the permit ended is kept, the caller's last words included, unless
+    /// consent was taken back.
     ///
     /// # Errors
     /// [`Error::Vault`] if the final page cannot be sealed: the file then stays open, to be recovered.
@@ -305,8 +312,8 @@ impl Recorder {
 
     /// Seals the page that fills into `buffer`; `None` if that fails, and then it is a gap.
     fn seal_into(&mut self, buffer: &mut [u8], entropy: &mut dyn Entropy) -> Option<u64> {
-        if !self.permit.is_live() {
-            // Died since the last look: nothing unsealed is written any more.
+        if !self.permit.may_seal() {
+            // Consent was taken back: nothing unsealed is written any more.
             self.clear();
             return None;
         }
@@ -352,10 +359,13 @@ impl Recorder {
         self.page_began = None;
     }
 
-    /// The permit is dead: nothing unsealed is ever written.
-    fn wipe(&mut self, now: Instant) {
+    /// No further frame is taken. If consent was taken back, nothing unsealed is ever written; otherwise the last words
+    /// wait for [`Recorder::finish`].
+    fn permit_ended(&mut self, now: Instant) {
         self.dead_since.get_or_insert(now);
-        self.clear();
+        if !self.permit.may_seal() {
+            self.clear();
+        }
     }
 
     fn pause(&mut self, now: Instant, entropy: &mut dyn Entropy) {

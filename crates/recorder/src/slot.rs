@@ -56,6 +56,16 @@ impl Slot {
         }
     }
 
+    /// Takes note of a packet without voice. Only a stream that has begun is followed.
+    pub(crate) fn pass(&mut self, ssrc: u32, number: u16) {
+        if let Some((known, sequence)) = &mut self.stream
+            && *known == ssrc
+            && let Arrival::New(losses) = sequence.arrive(number)
+        {
+            self.count_lost(losses);
+        }
+    }
+
     /// The stream ended, or another begins: what has not come is lost.
     pub(crate) fn finish_stream(&mut self) {
         if let Some((_, mut sequence)) = self.stream.take() {

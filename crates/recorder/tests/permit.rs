@@ -74,14 +74,39 @@ fn when_the_permit_dies_the_page_that_fills_is_wiped_and_nothing_follows() {
 }
 
 #[test]
-fn a_permit_that_dies_before_finish_takes_the_last_page_with_it() {
+fn a_withdrawal_before_finish_takes_the_last_page_with_it() {
     let mut rig = Rig::start();
     talk(&mut rig, 0, 4);
-    rig.tell(Input::Leave { party: CALLER });
-    let (finished, file) = rig.finish(EndReason::EpochEnded, epoch() + ms(100));
+    rig.tell(Input::Digit { party: CALLER, digit: '*' });
+    rig.tell(Input::Digit { party: CALLER, digit: '9' });
+    let (finished, file) = rig.finish(EndReason::Withdrawn, epoch() + ms(100));
     assert_eq!(finished.pages, 0);
     let [left, right] = channels(&file);
     assert!(left.iter().chain(&right).all(|sample| *sample == 0));
+}
+
+#[test]
+fn a_permit_that_ends_because_somebody_hangs_up_keeps_the_last_words_and_takes_no_more() {
+    let mut rig = Rig::start();
+    talk(&mut rig, 0, 4);
+    rig.tell(Input::Leave { party: CALLER });
+    assert_eq!(rig.frame(0, &caller().packet(4).frame()), Kept::Blocked);
+    assert_eq!(rig.frame(1, &receptionist().packet(4).frame()), Kept::Blocked);
+    let (finished, file) = rig.finish(EndReason::EpochEnded, epoch() + ms(100));
+    assert_eq!((finished.pages, finished.blocked), (1, 2));
+    assert!(channels(&file).iter().all(|channel| silences(&channel[..640], 80).is_empty()));
+}
+
+#[test]
+fn packets_without_voice_are_not_lost() {
+    let mut rig = Rig::start();
+    talk(&mut rig, 0, 4);
+    let event = caller().packet(4);
+    let event = event.frame();
+    rig.recorder.pass(0, event.ssrc, event.sequence);
+    rig.frame(0, &caller().packet(5).frame());
+    let (finished, _) = rig.finish(EndReason::HungUp, epoch() + ms(120));
+    assert_eq!(finished.gap_counts(), [0, 0]);
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn show(options: &Options) {
         recording,
         "--purpose",
         "demonstration",
-        "--output",
+        "--out",
         &to.to_string_lossy(),
     ]);
     let path = to.canonicalize().unwrap_or(to);

@@ -185,8 +185,11 @@ impl Session {
 
 /// Hands the recorder what was heard, as it came.
 fn tap(leg: LegKey, slot: u8, accepted: &Accepted, bytes: &[u8], now: Instant, sink: &mut dyn Sink) {
-    let Kind::Audio(codec) = accepted.kind else { return };
     let view = &accepted.view;
+    let Kind::Audio(codec) = accepted.kind else {
+        sink.passed(leg, slot, view.ssrc, view.sequence);
+        return;
+    };
     sink.tap(Tap {
         leg,
         slot,

@@ -248,6 +248,8 @@ pub trait Sink {
     fn send(&mut self, leg: LegKey, channel: Channel, to: SocketAddr, bytes: &[u8]);
     /// Gives the recorder what a tapped leg said.
     fn tap(&mut self, tap: Tap<'_>);
+    /// Tells the recorder that a packet of a tapped leg's stream held no voice, so that it does not count as lost.
+    fn passed(&mut self, leg: LegKey, slot: u8, ssrc: u32, sequence: u16);
     /// Tells the call what happened.
     fn event(&mut self, event: Event);
 }

@@ -53,6 +53,8 @@ impl Sink for Said {
         });
     }
 
+    fn passed(&mut self, _: LegKey, _: u8, _: u32, _: u16) {}
+
     fn event(&mut self, event: Event) {
         self.events.push((self.now_ms, event));
     }

@@ -364,6 +364,12 @@ impl Sink for CallSink<'_, '_> {
         }
     }
 
+    fn passed(&mut self, leg: LegKey, slot: u8, ssrc: u32, sequence: u16) {
+        for recording in self.recordings.iter_mut() {
+            recording.passed(leg, slot, ssrc, sequence);
+        }
+    }
+
     fn event(&mut self, event: Event) {
         let call = self.call;
         let event = match event {
@@ -400,5 +406,6 @@ struct Nobody;
 impl Sink for Nobody {
     fn send(&mut self, _: LegKey, _: Channel, _: SocketAddr, _: &[u8]) {}
     fn tap(&mut self, _: Tap<'_>) {}
+    fn passed(&mut self, _: LegKey, _: u8, _: u32, _: u16) {}
     fn event(&mut self, _: Event) {}
 }

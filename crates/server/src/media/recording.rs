@@ -163,6 +163,16 @@ impl Recording {
         self.tell_pages(outlet);
     }
 
+    /// Takes note of a packet that held no voice.
+    pub fn passed(&mut self, leg: LegKey, slot: u8, ssrc: u32, sequence: u16) {
+        let slot = usize::from(slot);
+        if let Stage::Running(recorder) = &mut self.stage
+            && self.wanted.legs.get(slot).is_some_and(|known| *known == Some(leg))
+        {
+            recorder.pass(slot, ssrc, sequence);
+        }
+    }
+
     /// Does what is due.
     pub fn tick(&mut self, now: Instant, outlet: &mut Outlet<'_>) {
         match &mut self.stage {
