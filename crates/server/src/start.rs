@@ -1,7 +1,10 @@
 //! Putting the parts together, from the settings.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,10 +132,10 @@ fn digest(name: &str, trunk: &Trunk, realm: &str) -> Result<Option<(String, Ha1)
     let Some(user) = &trunk.user else { return Ok(None) };
     let ha1 = match (&trunk.password_file, &trunk.ha1_md5, &trunk.ha1_sha256) {
         (Some(file), _, _) => {
-            let text = std::fs::read_to_string(file).map_err(|error| {
+            let text = private_text(file).map_err(|error| {
                 Failure::failed(
                     format!("trunks.{name}.password_file {}: {error}", file.display()),
-                    "write the password into its first line, readable by the server's user only",
+                    "write the password into its first line, and chmod 600 the file",
                 )
                 .of_kind(Kind::Configuration)
             })?;
@@ -151,6 +154,18 @@ fn digest(name: &str, trunk: &Trunk, realm: &str) -> Result<Option<(String, Ha1)
         _ => return Ok(None),
     };
     Ok(Some((user.clone(), ha1)))
+}
+
+/// The text of a file that only its owner may read.
+fn private_text(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mode = file.metadata()?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(io::Error::other(format!("it can be read by others (mode {mode:o})")));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn exchange_config(settings: &Settings) -> Result<ExchangeConfig, PlanError> {

@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use vorzimmer_store::{Changes, ImportError, ImportReport, RowError, Unnamed};
+use vorzimmer_types::directory::Directory;
 
+use super::table::word;
 use super::{Context, print_json};
 use crate::failure::{Failure, Kind};
+use crate::media::Prompts;
 use crate::rooms::{FirstStart, database_failure};
 
 #[derive(Debug, Subcommand)]
@@ -66,7 +69,27 @@ async fn import(
     } else {
         print(&report);
     }
+    let directory = rooms.store.directory().await.map_err(database_failure)?;
+    warn_of_missing_greetings(&directory, &context.settings.media.prompts)?;
     rooms.store.close().await;
+    Ok(())
+}
+
+/// A greeting that is not there is no reason to refuse a directory, but callers would hear nothing.
+fn warn_of_missing_greetings(directory: &Directory, folder: &Path) -> Result<(), Failure> {
+    let prompts = Prompts::load(folder)
+        .map_err(|error| Failure::failed(error, "restore the folder, or correct media.prompts"))?;
+    for customer in &directory.customers {
+        if let Some(greeting) = &customer.greeting
+            && prompts.version(greeting, customer.language).is_none()
+        {
+            eprintln!(
+                "warning: {}: there is no prompt {greeting:?} in the language {:?}: its callers hear no greeting",
+                customer.key.expose(),
+                word(&customer.language)
+            );
+        }
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::{Context, audit, print_json};
 use crate::clock::SystemEntropy;
 use crate::failure::{Failure, Kind};
 use crate::receipts::ReceiptSigner;
-use crate::rooms::{FirstStart, Rooms};
+use crate::rooms::{FirstStart, Rooms, database_failure};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -31,6 +31,7 @@ pub(super) async fn execute(command: Command, context: &Context) -> Result<(), F
 fn status(rooms: &Rooms, context: &Context) -> Result<(), Failure> {
     let rows = rooms.keys.list().map_err(key_failure)?;
     let receipts = ReceiptSigner::open(&rooms.keys)?.public_key();
+    let certificates = rooms.store.signing_key().map_err(database_failure)?.public_key().to_string();
     let mut classes: BTreeMap<String, Vec<&KeyRows>> = BTreeMap::new();
     for row in &rows {
         classes.entry(row.class.to_string()).or_default().push(row);
@@ -47,12 +48,14 @@ fn status(rooms: &Rooms, context: &Context) -> Result<(), Failure> {
             "store": rooms.keys.store_id().to_string(),
             "kek-version": rooms.keys.kek_version(),
             "receipts-public-key": receipts,
+            "certificates-public-key": certificates,
             "classes": classes,
         }));
     }
-    println!("key store           {}", rooms.keys.store_id());
-    println!("key-encryption key  version {}", rooms.keys.kek_version());
-    println!("receipts' public key {receipts}\n");
+    println!("key store                     {}", rooms.keys.store_id());
+    println!("key-encryption key            version {}", rooms.keys.kek_version());
+    println!("receipts are signed with      {receipts}");
+    println!("certificates are signed with  {certificates}\n");
     let mut table = Table::new(&["class", "keys", "slot secrets", "first due", "last due"]);
     for (class, rows) in classes {
         let due: Vec<_> = rows.iter().map(|row| row.day).filter(|day| *day != NO_EXPIRY).collect();

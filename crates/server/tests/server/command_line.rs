@@ -77,6 +77,27 @@ fn a_directory_comes_back_as_it_went_in_without_its_passwords() {
 }
 
 #[test]
+fn a_greeting_that_is_not_there_is_told() {
+    let installation = Installation::new("");
+    let text = DIRECTORY.replace("recording = ", "greeting = \"no-such-words\"\nrecording = ");
+    let ran = installation.run(&["directory", "import", &installation.file("directory.toml", &text)]);
+    assert!(ran.status.success(), "{}", ran.err);
+    assert!(ran.err.contains("no prompt \"no-such-words\""), "{}", ran.err);
+}
+
+#[test]
+fn a_password_file_that_others_can_read_is_refused() {
+    let more = "[trunks.carrier]\nuser = \"carrier\"\npassword_file = \"carrier.password\"\n";
+    let installation = Installation::new(more).with_directory();
+    installation.file("carrier.password", "secret\n");
+    std::fs::set_permissions(installation.path("carrier.password"), std::fs::Permissions::from_mode(0o644))
+        .expect("public");
+    let ran = installation.run(&["run"]);
+    assert_eq!(ran.status.code(), Some(3), "{}", ran.err);
+    assert!(ran.err.contains("read by others") && ran.err.contains("chmod 600"), "{}", ran.err);
+}
+
+#[test]
 fn new_passwords_can_go_into_a_private_file_instead() {
     let installation = Installation::new("");
     let file = installation.file("directory.toml", DIRECTORY);

@@ -129,6 +129,10 @@ pub struct Server {
 }
 
 impl Server {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn udp(&self) -> SocketAddr {
         self.udp.expect("it said where")
     }

@@ -74,6 +74,22 @@ fn health_readiness_and_metrics_are_there_and_name_nobody() {
 }
 
 #[test]
+fn no_core_dump_and_no_file_for_others() {
+    let installation = Installation::new("").with_directory();
+    let server = installation.serve();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).expect("read");
+    let core: Vec<&str> = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .expect("a line")
+        .split_whitespace()
+        .collect();
+    assert_eq!(core[4..6], ["0", "0"], "soft and hard");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("read");
+    assert!(status.lines().any(|line| line == "Umask:\t0077"), "{status}");
+}
+
+#[test]
 fn without_calls_a_signal_ends_it_at_once_and_well() {
     let installation = Installation::new("").with_directory();
     let mut server = installation.serve();
