@@ -141,7 +141,8 @@ fn a_plan_in_order_goes_on_after_its_timeout() {
 #[test]
 fn retransmissions_make_one_call() {
     let server = Server::start(&Setup::default());
-    Sipp::start(server.folder(), &run(&server, "trunk-retransmits", OFF)).passed(LONG);
+    let seen = Sipp::start(server.folder(), &run(&server, "trunk-retransmits", OFF)).passed(LONG);
+    assert!(seen.count("SIP/2.0 200") >= 3, "the INVITE's 200 twice at least, and the BYE's:\n{}", seen.0);
     let calls = server.json(&["call", "list"]);
     assert_eq!(calls.as_array().map(Vec::len), Some(1));
 }
