@@ -21,6 +21,7 @@ fn sip(address: &str, advertise: &[&str]) -> Sip {
         tcp: vec![listen],
         realm: "test".into(),
         advertise: advertise.iter().map(|address| address.parse().expect("an address")).collect(),
+        ..Sip::default()
     }
 }
 
