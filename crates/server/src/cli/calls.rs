@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 use vorzimmer_store::{CallStory, Page};
-use vorzimmer_types::event::{Caller, Hop};
+use vorzimmer_types::consent::{Method, Receipt};
+use vorzimmer_types::event::{Caller, Event, Hop};
 use vorzimmer_types::{CallId, CallRecord, E164, EventRecord};
 
 use super::table::{Table, word};
@@ -147,16 +148,24 @@ fn show(story: &CallStory) -> Result<(), Failure> {
     println!("\nconsent");
     for signed in &story.receipts {
         let receipt = &signed.receipt;
-        println!(
-            "  {}  {} {}: {} {}",
-            receipt.at,
-            word(&receipt.role),
-            receipt.party,
-            word(&receipt.answer),
-            word(&receipt.method)
-        );
+        println!("  {}  {}, receipt {}, epoch {}", receipt.at, answer(receipt), receipt.id, receipt.epoch.0);
     }
     Ok(())
+}
+
+/// A receipt in words: who, what, how, and to which prompt.
+fn answer(receipt: &Receipt) -> String {
+    let how = match &receipt.method {
+        Method::Key { digit } => format!(" by key {digit}"),
+        Method::Attested { receptionist } => format!(" spoken, attested by receptionist {receptionist}"),
+        Method::Standing => " on file".to_owned(),
+        Method::None => String::new(),
+    };
+    let asked = receipt
+        .prompt
+        .as_ref()
+        .map(|prompt| format!(" to {} version {} ({})", prompt.name, prompt.version, word(&prompt.language)));
+    format!("{}: {}{how}{}", word(&receipt.role), word(&receipt.answer), asked.unwrap_or_default())
 }
 
 /// One event as a line: its name, then what it holds.
@@ -165,8 +174,9 @@ fn timeline(event: &EventRecord) -> String {
         return String::new();
     };
     let name = fields.remove("event").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
-    // A receipt is shown whole below.
-    fields.remove("receipt");
+    if let Event::Consented { receipt } = &event.event {
+        return format!("{name:<20} {}", answer(&receipt.receipt));
+    }
     let details: Vec<String> = fields
         .iter()
         .filter(|(_, value)| !value.is_null())
