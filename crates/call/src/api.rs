@@ -181,6 +181,26 @@ pub enum MediaCommand {
     },
 }
 
+impl MediaCommand {
+    /// The call that it is about.
+    #[must_use]
+    pub fn call(&self) -> CallId {
+        match self {
+            Self::Open { call, .. }
+            | Self::Connect { call, .. }
+            | Self::Play { call, .. }
+            | Self::StopPlay { call, .. }
+            | Self::Bridge { call, .. }
+            | Self::Unbridge { call }
+            | Self::StartRecording { call, .. }
+            | Self::PauseRecording { call, .. }
+            | Self::ResumeRecording { call, .. }
+            | Self::StopRecording { call, .. }
+            | Self::Close { call, .. } => *call,
+        }
+    }
+}
+
 /// Why a recording ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopWhy {

@@ -10,7 +10,7 @@ const WHY: &str = "the media workers took no more orders";
 
 /// The event that ends or degrades what the command was for; none where nothing waits for it.
 pub(super) fn consequence(command: &MediaCommand) -> Option<MediaEvent> {
-    let call = *call_of(command);
+    let call = command.call();
     tracing::error!(%call, "{WHY}");
     match command {
         MediaCommand::Open { leg, .. } => Some(MediaEvent::OpenFailed { call, leg: *leg }),
@@ -38,21 +38,5 @@ pub(super) fn consequence(command: &MediaCommand) -> Option<MediaEvent> {
         | MediaCommand::PauseRecording { .. }
         | MediaCommand::ResumeRecording { .. }
         | MediaCommand::Close { .. } => None,
-    }
-}
-
-fn call_of(command: &MediaCommand) -> &vorzimmer_types::CallId {
-    match command {
-        MediaCommand::Open { call, .. }
-        | MediaCommand::Connect { call, .. }
-        | MediaCommand::Play { call, .. }
-        | MediaCommand::StopPlay { call, .. }
-        | MediaCommand::Bridge { call, .. }
-        | MediaCommand::Unbridge { call }
-        | MediaCommand::StartRecording { call, .. }
-        | MediaCommand::PauseRecording { call, .. }
-        | MediaCommand::ResumeRecording { call, .. }
-        | MediaCommand::StopRecording { call, .. }
-        | MediaCommand::Close { call, .. } => call,
     }
 }

@@ -1,6 +1,5 @@
 //! The media of one call on its worker: the session, the sockets of its legs, its recordings.
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -12,26 +11,11 @@ use vorzimmer_media::{
 use vorzimmer_types::consent::Language;
 use vorzimmer_types::{CallId, CustomerId, LegId, PartyId, RecordingId};
 
-use super::counters::{Counters, Turn};
-use super::prompts::Prompts;
+use super::outlet::Outlet;
 use super::recording::{Recording, Wanted};
 use super::sockets::LegSockets;
-use super::writer::{Pages, Report};
+use super::writer::Report;
 use crate::clock::SystemEntropy;
-
-/// What a call's media may reach besides itself.
-pub struct Outlet<'a> {
-    /// Events on their way to the control task.
-    pub events: &'a mut VecDeque<MediaEvent>,
-    /// The way to the writer.
-    pub pages: &'a Pages,
-    /// What can be played.
-    pub prompts: &'a Prompts,
-    /// What is counted for all.
-    pub counters: &'a Counters,
-    /// What is counted for this turn.
-    pub turn: &'a mut Turn,
-}
 
 /// An order to record.
 pub struct RecordingOrder {

@@ -5,6 +5,8 @@
 
 mod call;
 mod counters;
+mod order;
+mod outlet;
 mod plane;
 mod ports;
 mod prompts;

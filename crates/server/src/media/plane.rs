@@ -10,24 +10,21 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mio::{Poll, Token, Waker};
+use mio::{Poll, Waker};
 use tokio::sync::mpsc;
 use vorzimmer_call::api::MediaCommand;
-use vorzimmer_types::CallId;
 use vorzimmer_vault::keys::KeyStore;
 
 use super::counters::Counters;
+use super::order::{Order, WAKER};
 use super::ports::PortPool;
 use super::prompts::Prompts;
 use super::worker::Worker;
-use super::writer::{self, RecordingLog, Report, Reporter, WriterParts};
+use super::writer::{self, RecordingLog, Reporter, WriterParts};
 use super::{EVENT_QUEUE, MediaEvents, MediaHealth, MediaPlane, Rejected};
 
 /// Orders and reports that may wait for a worker. A worker looks at them every few milliseconds.
 const ORDERS_WAITING: usize = 16_384;
-
-/// The token of a worker's waker: no socket has it.
-pub const WAKER: Token = Token(usize::MAX);
 
 /// How the media plane is set up.
 pub struct Settings {
@@ -57,16 +54,6 @@ pub struct Parts {
     pub keys: Arc<KeyStore>,
     /// Who is told which pages are safe.
     pub log: Arc<dyn RecordingLog>,
-}
-
-/// What a worker is told.
-pub enum Order {
-    /// By the control task.
-    Command(Box<MediaCommand>),
-    /// By the writer.
-    Report(Report),
-    /// To close what is open and end.
-    End,
 }
 
 /// The running media plane.
@@ -125,7 +112,7 @@ impl Plane {
 
 impl MediaPlane for Plane {
     fn send(&mut self, command: MediaCommand) -> Result<(), Rejected> {
-        let call = call_of(&command);
+        let call = command.call();
         let mut hasher = DefaultHasher::new();
         call.hash(&mut hasher);
         #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
@@ -201,21 +188,5 @@ impl End {
 fn wake(waker: &Waker) {
     if let Err(error) = waker.wake() {
         tracing::error!(%error, "a media worker cannot be woken; it looks at its orders at its next packet or tick");
-    }
-}
-
-fn call_of(command: &MediaCommand) -> CallId {
-    match command {
-        MediaCommand::Open { call, .. }
-        | MediaCommand::Connect { call, .. }
-        | MediaCommand::Play { call, .. }
-        | MediaCommand::StopPlay { call, .. }
-        | MediaCommand::Bridge { call, .. }
-        | MediaCommand::Unbridge { call }
-        | MediaCommand::StartRecording { call, .. }
-        | MediaCommand::PauseRecording { call, .. }
-        | MediaCommand::ResumeRecording { call, .. }
-        | MediaCommand::StopRecording { call, .. }
-        | MediaCommand::Close { call, .. } => *call,
     }
 }

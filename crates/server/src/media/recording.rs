@@ -13,7 +13,7 @@ use vorzimmer_types::{CallId, CustomerId, Day, PartyId, RecordingId};
 use vorzimmer_vault::callrec::EndReason;
 use vorzimmer_vault::keys::SlotSecret;
 
-use super::call::Outlet;
+use super::outlet::Outlet;
 use super::writer::Job;
 use crate::clock::SystemEntropy;
 

@@ -17,9 +17,10 @@ use vorzimmer_call::api::{MediaCommand, MediaEvent};
 use vorzimmer_media::{Channel, LegKey};
 use vorzimmer_types::{CallId, RecordingId};
 
-use super::call::{CallMedia, Outlet, RecordingOrder};
+use super::call::{CallMedia, RecordingOrder};
 use super::counters::{Counters, Turn};
-use super::plane::{Order, WAKER};
+use super::order::{Order, WAKER};
+use super::outlet::Outlet;
 use super::ports::PortPool;
 use super::prompts::Prompts;
 use super::sockets::{self, LegSockets};

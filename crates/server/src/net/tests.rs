@@ -20,7 +20,6 @@ fn sip(address: &str, advertise: &[&str]) -> Sip {
         udp: vec![listen],
         tcp: vec![listen],
         realm: "test".into(),
-        phone_digest: vorzimmer_sip::ua::PhoneDigest::default(),
         advertise: advertise.iter().map(|address| address.parse().expect("an address")).collect(),
         ..Sip::default()
     }
