@@ -290,3 +290,34 @@ fn hold_is_heard_and_leaves_a_named_gap() {
     let hole = heard[1].longest_hole_ms();
     assert!((2_500..3_800).contains(&hole), "the receptionist was on hold for about 3 s, not {hole} ms");
 }
+
+#[test]
+fn a_kill_in_mid_talk_is_closed_by_the_next_start_and_loses_next_to_nothing() {
+    let mut house = House::open();
+    let mut anna = house.phone("anna", |_| {});
+    let mut caller = house.phone("caller", |_| {});
+    house.ring(&mut caller, ASK);
+    press_until_connected(&mut caller, &mut anna, "1");
+    let connected = Instant::now();
+    talk(5);
+    house.server.kill();
+    let talked = connected.elapsed();
+    house.server.run();
+
+    let shown = house.finished("degraded");
+    assert_eq!(shown["record"]["ended_by"], "vorzimmer");
+    assert_eq!(shown["record"]["recordings"][0]["why"], "the server ended before the call did");
+    let recording = shown["record"]["recordings"][0]["recording"].as_str().expect("a recording");
+    house.server.cli_ok(&["recording", "verify", recording, "--purpose", "acceptance test"]);
+    let heard = hear(&house.export(&shown));
+    for heard in &heard {
+        assert!(heard.longest_hole_ms() <= 20, "holes at {:?}", heard.holes);
+        let lost = talked.as_secs_f64() * 1000.0 - heard.length_ms() as f64;
+        // 200 ms of each party, and what baresip takes to tell that it is connected.
+        assert!(lost < 600.0, "{lost:.0} ms of the talk are lost");
+    }
+    // The phone is still registered: the call that was cut off can be made again at once.
+    let mut again = house.phone("caller-again", |_| {});
+    house.ring(&mut again, ASK);
+    press_until_connected(&mut again, &mut anna, "1");
+}
