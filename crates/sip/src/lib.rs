@@ -7,6 +7,7 @@ pub mod auth;
 pub mod dialog;
 pub mod digest;
 pub mod fault;
+pub mod flow;
 pub mod fuzz;
 pub mod header;
 pub mod identity;

@@ -3,6 +3,7 @@
 //! Pure bookkeeping: who she is has been proven before, and answers are written elsewhere. A REGISTER is carried out whole
 //! or not at all.
 
+mod expires;
 mod wish;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,9 +11,10 @@ use std::time::Duration;
 
 use vorzimmer_types::{Pii, ReceptionistId, UnixMillis};
 
+pub use expires::Expires;
 pub use wish::{Contacts, Wish, contacts};
 
-use crate::ua::{Binding, ConnectionId, Expires, Flow};
+use crate::flow::{Binding, ConnectionId, Flow};
 use crate::uri::Uri;
 
 /// Everybody's bindings.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{
     ClientInvite, ClientKey, ClientOther, Full, Kind, Step, Steps, Timer, Timers, TransactionId, Wire,
 };
-use crate::ua::{ConnectionId, Flow};
+use crate::flow::{ConnectionId, Flow};
 
 /// The table of client transactions, each with an owner of type `O`.
 pub struct Clients<O> {

@@ -26,7 +26,7 @@ pub use servers::{Acked, Lapsed, Servers};
 pub use step::{Step, Steps};
 pub use timer::{PATIENCE, T1, T2, T4, Timer, Timers};
 
-use crate::ua::Flow;
+use crate::flow::Flow;
 
 /// One transaction, for as long as its table holds it. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,7 +9,7 @@ use super::{
     Full, Kind, MergeKey, ServerInvite, ServerKey, ServerOther, Step, Steps, Timer, Timers, TransactionId,
     Wire,
 };
-use crate::ua::Flow;
+use crate::flow::Flow;
 
 /// The table of server transactions. Each carries an owner of type `O` once the core has named one.
 pub struct Servers<O> {

@@ -1,12 +1,12 @@
 //! What the user agent is told once: its names, its trunks, its limits; and whom it asks for accounts.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use vorzimmer_types::{ReceptionistId, TrunkId};
 
 use crate::digest::Ha1;
+use crate::registrar::Expires;
 
 /// Who we are and whom we serve.
 #[derive(Clone, Debug)]
@@ -67,27 +67,6 @@ impl Trunk {
     pub fn holds(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         self.addresses.iter().any(|net| net.contains(&ip))
-    }
-}
-
-/// How long registrations last, in whole seconds on the wire.
-#[derive(Clone, Copy, Debug)]
-pub struct Expires {
-    /// Less is refused with 423 (RFC 3261 §10.3).
-    pub min: Duration,
-    /// If the device asks for nothing.
-    pub default: Duration,
-    /// More is cut down to this.
-    pub max: Duration,
-}
-
-impl Default for Expires {
-    fn default() -> Self {
-        Self {
-            min: Duration::from_secs(60),
-            default: Duration::from_secs(3600),
-            max: Duration::from_secs(7200),
-        }
     }
 }
 

@@ -49,11 +49,10 @@ use std::time::{Duration, Instant};
 
 use vorzimmer_types::{Entropy, Now, ReceptionistId};
 
-pub use api::{
-    Binding, Command, ConnectionId, Ending, Event, Flow, FromParty, Input, Output, Peer, Reason, SessionId,
-    Transport,
-};
-pub use config::{Account, Accounts, Expires, Limits, PhoneDigest, Trunk, UaConfig};
+pub use crate::flow::{Binding, ConnectionId, Flow, Transport};
+pub use crate::registrar::Expires;
+pub use api::{Command, Ending, Event, FromParty, Input, Output, Peer, Reason, SessionId};
+pub use config::{Account, Accounts, Limits, PhoneDigest, Trunk, UaConfig};
 pub use counters::Counters;
 
 use crate::auth::Gatekeeper;
