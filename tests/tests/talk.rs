@@ -316,6 +316,12 @@ fn a_kill_in_mid_talk_is_closed_by_the_next_start_and_loses_next_to_nothing() {
         // 200 ms of each party, and what baresip takes to tell that it is connected.
         assert!(lost < 600.0, "{lost:.0} ms of the talk are lost");
     }
+    let destroy = ["recording", "destroy", recording, "--purpose", "acceptance test"];
+    house.server.cli_ok(&destroy);
+    assert!(house.files().is_empty(), "the file is gone");
+    let verify = ["recording", "verify", recording, "--purpose", "acceptance test"];
+    assert_eq!(house.server.cli(&verify).status.code(), Some(4), "there is no such thing any more");
+
     // The phone is still registered: the call that was cut off can be made again at once.
     let mut again = house.phone("caller-again", |_| {});
     house.ring(&mut again, ASK);

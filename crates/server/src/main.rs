@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tokio::time::timeout;
+use vorzimmer_store::Durable;
 
 use crate::config::{Loaded, Settings};
 use crate::drain::Signals;
@@ -98,7 +99,8 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         tracing::warn!(calls = left, "calls were cut off");
     }
     match timeout(WRITE_WITHIN, log.close()).await {
-        Ok(Ok(_)) => {}
+        Ok(Ok(Durable::Database)) => {}
+        Ok(Ok(Durable::Spool)) => tracing::warn!("events wait in the spool: the next start writes them"),
         Ok(Err(error)) => tracing::error!(%error, "events were lost at the end"),
         Err(_) => {
             tracing::error!("events were lost at the end: neither database nor spool took them in time")

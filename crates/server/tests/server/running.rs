@@ -162,6 +162,42 @@ fn the_log_names_nobody() {
     }
 }
 
+fn on_postgresql(postgres: &Postgres) -> Installation {
+    let url = postgres.create_database().expect("a database");
+    let installation = Installation::new("");
+    let config = installation.path("vorzimmer.toml");
+    let text = std::fs::read_to_string(&config).expect("read");
+    let text = text.replace("[data]\n", &format!("[data]\ndatabase = {url:?}\n"));
+    std::fs::write(&config, text).expect("written");
+    installation.with_directory()
+}
+
+#[test]
+fn a_database_that_stands_still_stops_no_call_and_loses_none() {
+    let postgres = Postgres::start().unwrap_or_else(|error| panic!("{error}"));
+    let installation = on_postgresql(&postgres);
+    let mut server = installation.serve();
+    postgres.freeze().expect("frozen");
+    let trunk = Peer::at("127.0.0.2", server.udp());
+    trunk.send(&trunk.invite(NUMBER, "frozen"));
+    let answer = trunk.expect("SIP/2.0 200");
+    trunk.acknowledge(&answer, "frozen");
+    server.wait_for("not ready for calls");
+    assert_eq!(server.page("/ready").0, 503);
+    // The announcement that nobody is there ends the call, database or not.
+    let goodbye = trunk.expect("BYE ");
+    trunk.accept(&goodbye);
+    postgres.thaw().expect("thawed");
+    server.wait_for(" ready for calls");
+    server.terminate();
+    let (status, said) = server.ended();
+    assert!(status.success(), "{said}");
+    // What had not come out of the spool by then is written by the next start.
+    drop(installation.serve());
+    let calls = installation.json(&["call", "find", "--number", NUMBER]);
+    assert_eq!(calls[0]["ended_by"], "vorzimmer", "{calls}");
+}
+
 #[test]
 fn the_same_server_runs_on_postgresql() {
     let postgres = Postgres::shared().unwrap_or_else(|error| panic!("{error}"));
