@@ -316,6 +316,9 @@ fn a_kill_in_mid_talk_is_closed_by_the_next_start_and_loses_next_to_nothing() {
         // 200 ms of each party, and what baresip takes to tell that it is connected.
         assert!(lost < 600.0, "{lost:.0} ms of the talk are lost");
     }
+    let call = shown["record"]["call"].as_str().expect("a call");
+    assert_eq!(house.server.cli_ok(&["receipt", "verify", call]).matches("the signature is good").count(), 2);
+    assert_eq!(house.server.json(&["registrations"])[0]["login"], "anna");
     let destroy = ["recording", "destroy", recording, "--purpose", "acceptance test"];
     house.server.cli_ok(&destroy);
     assert!(house.files().is_empty(), "the file is gone");
