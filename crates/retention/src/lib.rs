@@ -17,6 +17,7 @@ mod files;
 mod item;
 mod periods;
 mod reconcile;
+mod retention;
 mod survey;
 
 pub use certificate::{Certificate, ClassCount, SignedCertificate, verify_chain};
@@ -26,5 +27,6 @@ pub use erase::{Erased, destroy_voices};
 pub use error::Error;
 pub use item::KeyName;
 pub use periods::{Period, Periods};
-pub use reconcile::{Places, Retention, SpoolPlace, Step, Watch};
+pub use reconcile::{Step, Watch};
+pub use retention::{Places, Retention, SpoolPlace};
 pub use survey::{ClassStatus, Plan, Status};

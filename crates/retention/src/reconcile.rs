@@ -5,7 +5,6 @@
 //! its notes to the next one, and no destruction goes without a certificate.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use vorzimmer_store::{EventLog, Store, StoreError, StoredCertificate, Tally, purge_spool_file};
 use vorzimmer_types::{Day, RecordingId, UnixMillis};
@@ -15,28 +14,9 @@ use crate::certificate::{Certificate, SignedCertificate};
 use crate::clock::{self, Clock};
 use crate::erase::{Erased, destroy_secrets, destroy_voices};
 use crate::item::{Item, KeyName};
+use crate::retention::{Retention, SpoolPlace, blocking};
 use crate::survey::{Plan, due_keys};
 use crate::{Class, Error, Periods, files};
-
-/// Where things lie that are forgotten.
-#[derive(Clone, Debug)]
-pub struct Places {
-    /// The folder of sealed recordings.
-    pub recordings: PathBuf,
-    /// The folder of daily log files; none if logs are not kept in files.
-    pub logs: Option<PathBuf>,
-    /// Where call data waits for the database.
-    pub spool: SpoolPlace,
-}
-
-/// Who holds the spool.
-#[derive(Clone, Debug)]
-pub enum SpoolPlace {
-    /// This process, by its event log.
-    Ours(EventLog),
-    /// Perhaps a server that is running: if so, it sees to its spool itself.
-    File(PathBuf),
-}
 
 /// A step of a run, or of an erasure. After each one a run may be killed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,21 +42,7 @@ pub enum Step {
 /// Watches a run, and may stop it after any step.
 pub type Watch<'a> = &'a mut (dyn FnMut(&Step) -> ControlFlow<()> + Send);
 
-/// Forgets what is due.
-#[derive(Clone, Debug)]
-pub struct Retention {
-    pub(crate) store: Store,
-    pub(crate) places: Places,
-    pub(crate) periods: Periods,
-}
-
 impl Retention {
-    /// A reconciler over a store, its keys and its files.
-    #[must_use]
-    pub fn new(store: Store, places: Places, periods: Periods) -> Self {
-        Self { store, places, periods }
-    }
-
     /// Tells the guard on the clock what the clock says. A running server does so every few minutes, so that a leap is
     /// told from a day's work.
     ///
@@ -365,11 +331,4 @@ fn step(watch: Watch<'_>, step: Step) -> Result<(), Error> {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(Error::Stopped { step }),
     }
-}
-
-/// Does disk work on a thread that may block.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Ending))
 }

@@ -7,7 +7,7 @@ use vorzimmer_types::{Day, RecordingId, UnixMillis};
 use vorzimmer_vault::{KeyRows, KeyStore};
 
 use crate::item::{Item, KeyName};
-use crate::reconcile::{Retention, blocking};
+use crate::retention::{Retention, blocking};
 use crate::{Class, Error, clock, erase, files};
 
 /// What a run would destroy.

@@ -4,10 +4,11 @@ use rsip::Headers;
 use vorzimmer_types::{E164, Pii};
 
 use super::chain::Hop;
+use super::party::party;
 use super::withheld::{is_no_name, is_withheld};
 use super::{Caller, NumberPlan, Party};
 use crate::header;
-use crate::uri::{Address, Uri, decode};
+use crate::uri::{Address, decode};
 
 /// What a request says about its caller, before it is decided what of it may be known.
 pub(super) struct Claims {
@@ -99,18 +100,6 @@ impl Claim {
     fn known(self, asserted: bool) -> Caller {
         Caller::Known { party: Pii::new(self.party), display: self.display.map(Pii::new), asserted }
     }
-}
-
-/// The number that a URI names, else its `user@host`; none without a user.
-pub(super) fn party(uri: &Uri, plan: &NumberPlan) -> Option<Party> {
-    if let Some(number) = plan.number(uri) {
-        return Some(Party::Number(number));
-    }
-    let user = uri.user_decoded()?;
-    Some(Party::Address(match &uri.host {
-        Some(host) => format!("{user}@{host}"),
-        None => user,
-    }))
 }
 
 /// Remote-Party-ID, from before RFC 3325: not believed about who calls, only about who does not want to be known.

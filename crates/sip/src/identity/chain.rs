@@ -3,7 +3,7 @@
 use rsip::Headers;
 use vorzimmer_types::{E164, Pii};
 
-use super::caller::party;
+use super::party::party;
 use super::withheld::is_withheld;
 use super::{IdentityError, Limits, LoopSign, NumberPlan, Party};
 use crate::header::{self, Diversion, HistoryInfo, Privacy};

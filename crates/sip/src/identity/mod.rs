@@ -14,6 +14,7 @@
 
 mod caller;
 mod chain;
+mod party;
 mod plan;
 mod withheld;
 

@@ -1,0 +1,50 @@
+//! What is forgotten, and where it lies.
+
+use std::path::PathBuf;
+
+use vorzimmer_store::{EventLog, Store};
+
+use crate::{Error, Periods};
+
+/// Where things lie that are forgotten.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The folder of sealed recordings.
+    pub recordings: PathBuf,
+    /// The folder of daily log files; none if logs are not kept in files.
+    pub logs: Option<PathBuf>,
+    /// Where call data waits for the database.
+    pub spool: SpoolPlace,
+}
+
+/// Who holds the spool.
+#[derive(Clone, Debug)]
+pub enum SpoolPlace {
+    /// This process, by its event log.
+    Ours(EventLog),
+    /// Perhaps a server that is running: if so, it sees to its spool itself.
+    File(PathBuf),
+}
+
+/// Forgets what is due.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    pub(crate) store: Store,
+    pub(crate) places: Places,
+    pub(crate) periods: Periods,
+}
+
+impl Retention {
+    /// A reconciler over a store, its keys and its files.
+    #[must_use]
+    pub fn new(store: Store, places: Places, periods: Periods) -> Self {
+        Self { store, places, periods }
+    }
+}
+
+/// Does disk work on a thread that may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Ending))
+}
