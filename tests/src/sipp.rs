@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::{ports, tone, wait};
@@ -75,14 +75,27 @@ impl Sipp {
         Self { child, folder, scenario: run.scenario.to_owned(), port }
     }
 
+    /// Waits until all its calls are over; whether all of them went as the scenario says.
+    ///
+    /// # Panics
+    /// When the run does not end in time.
+    #[must_use]
+    pub fn went_well(mut self, limit: Duration) -> bool {
+        self.ended(limit).success()
+    }
+
+    fn ended(&mut self, limit: Duration) -> ExitStatus {
+        wait::until(&format!("SIPp's {} to end", self.scenario), limit, || {
+            self.child.try_wait().expect("SIPp's exit status")
+        })
+    }
+
     /// Waits until all its calls are over, and all of them went as the scenario says.
     ///
     /// # Panics
     /// When a call failed, or the run does not end in time, with SIPp's own errors.
     pub fn passed(mut self, limit: Duration) -> Transcript {
-        let status = wait::until(&format!("SIPp's {} to end", self.scenario), limit, || {
-            self.child.try_wait().expect("SIPp's exit status")
-        });
+        let status = self.ended(limit);
         let read = |name: &str| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
         let messages = read("messages");
         assert!(
