@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::tone::{self, Track};
 use crate::{ports, wait};
 
 /// How a softphone is set up.
@@ -43,6 +44,7 @@ pub struct Baresip {
     events: Receiver<Value>,
     seen: Vec<Value>,
     log: PathBuf,
+    heard: PathBuf,
     name: String,
 }
 
@@ -56,7 +58,9 @@ impl Baresip {
         let home = folder.join(format!("baresip-{}", setup.user));
         fs::create_dir_all(&home).expect("a folder for baresip");
         let base = ports::block(24);
-        fs::write(home.join("config"), config(setup, base)).expect("baresip's config");
+        let heard = home.join("heard");
+        fs::create_dir_all(&heard).expect("a folder for what baresip hears");
+        fs::write(home.join("config"), config(setup, base, &heard)).expect("baresip's config");
         fs::write(home.join("accounts"), account(setup, base)).expect("baresip's account");
         fs::write(home.join("contacts"), "").expect("baresip's contacts");
         let log = home.join("log");
@@ -73,7 +77,7 @@ impl Baresip {
             TcpStream::connect(("127.0.0.1", base + 2)).ok()
         });
         let events = listen(control.try_clone().expect("baresip's control port twice"));
-        Self { child, control, events, seen: Vec::new(), log, name: setup.user.to_owned() }
+        Self { child, control, events, seen: Vec::new(), log, heard, name: setup.user.to_owned() }
     }
 
     /// Starts it as a receptionist and waits until the server has accepted its registration.
@@ -168,6 +172,17 @@ impl Baresip {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// What it received in its only call, decoded; none until that is over.
+    #[must_use]
+    pub fn heard(&self) -> Option<Track> {
+        let listed = fs::read_dir(&self.heard).ok()?.flatten().map(|file| file.path());
+        let path = listed.into_iter().find(|path| path.to_string_lossy().ends_with("-dec.wav"))?;
+        // The header's length is right when the call is over.
+        let bytes = fs::read(&path).ok()?;
+        let told = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?);
+        (usize::try_from(told).ok()? + 8 == bytes.len()).then(|| tone::read_wav(&path).swap_remove(0))
+    }
+
     fn fail(&self, why: &str) -> ! {
         panic!("baresip {}: {why}\nevents not used: {:?}\nits log:\n{}", self.name, self.seen, self.log())
     }
@@ -181,14 +196,15 @@ impl Drop for Baresip {
     }
 }
 
-fn config(setup: &Setup<'_>, base: u16) -> String {
+fn config(setup: &Setup<'_>, base: u16, heard: &Path) -> String {
     format!(
         "poll_method epoll\nsip_listen 127.0.0.1:{base}\nnet_interface 127.0.0.1\ncall_local_timeout 120\n\
          call_max_calls 4\naudio_source aufile,{speaks}\naudio_player aufile,/dev/null\naudio_alert aufile,/dev/null\n\
          ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\naudio_buffer 20-160\n\
-         rtp_ports {rtp}-{rtp_end}\nrtp_stats no\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\n\
+         rtp_ports {rtp}-{rtp_end}\nrtp_stats no\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nsnd_path {heard}\n\
          module_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n",
         speaks = setup.speaks.display(),
+        heard = heard.display(),
         rtp = base + 4,
         rtp_end = base + 22,
         modules = modules(),

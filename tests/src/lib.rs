@@ -13,6 +13,9 @@
 )]
 
 pub mod baresip;
+pub mod canary;
+pub mod disk;
+pub mod leaks;
 pub mod ports;
 pub mod server;
 pub mod sipp;

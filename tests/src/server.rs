@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{ports, wait};
+use crate::{leaks, ports, wait};
 
 /// What the receptionists of [`DIRECTORY`] log in with.
 pub const PASSWORD: &str = "only-in-tests";
@@ -122,13 +122,15 @@ impl Default for Setup {
     }
 }
 
-/// A server that runs; killed when dropped.
+/// A server that runs; killed when dropped. Then what it logged is looked through: a test whose server wrote down a
+/// number, a name or a message fails.
 #[derive(Debug)]
 pub struct Server {
     child: Option<Child>,
     folder: PathBuf,
     _owned: Option<tempfile::TempDir>,
     environment: Vec<(String, String)>,
+    forbidden: Vec<String>,
     /// `127.0.0.1:port` where it speaks SIP over UDP and TCP.
     pub sip: String,
     /// `127.0.0.1:port` of `/health`, `/ready`, `/metrics`.
@@ -162,6 +164,7 @@ impl Server {
             folder: folder.to_owned(),
             _owned: None,
             environment: setup.environment.clone(),
+            forbidden: leaks::forbidden(&setup.directory),
             sip: format!("127.0.0.1:{base}"),
             http: format!("127.0.0.1:{}", base + 1),
         };
@@ -182,9 +185,10 @@ impl Server {
             more = setup.more,
         );
         fs::write(server.config(), config).expect("the configuration can be written");
-        let directory = folder.join("directory.toml");
-        fs::write(&directory, &setup.directory).expect("the directory can be written");
-        server.cli_ok(&["directory", "import", &directory.to_string_lossy()]);
+        // Not beside the server: it is full of names, and some tests look at everything that lies there.
+        let elsewhere = tempfile::NamedTempFile::new().expect("a file for the directory");
+        fs::write(elsewhere.path(), &setup.directory).expect("the directory can be written");
+        server.cli_ok(&["directory", "import", &elsewhere.path().to_string_lossy()]);
         server
     }
 
@@ -279,11 +283,19 @@ impl Server {
         self.folder.join("output")
     }
 
+    /// What it logged so far that nobody may log, line by line.
+    #[must_use]
+    pub fn leaks(&self) -> Vec<String> {
+        let mut leaks = leaks::in_text("output", &self.output(), &self.forbidden);
+        leaks.extend(leaks::in_folder(&self.folder.join("logs"), &self.forbidden));
+        leaks
+    }
+
     /// Its command line, for this configuration.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
-        command.arg("--config").arg(self.config()).args(args);
+        command.arg("--config").arg(self.config()).args(args).current_dir(&self.folder);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -364,6 +376,9 @@ impl Drop for Server {
         }
         if std::thread::panicking() {
             eprintln!("the server said:\n{}", self.output());
+        } else {
+            let leaks = self.leaks();
+            assert!(leaks.is_empty(), "the server logged what is nobody's business:\n{}", leaks.join("\n"));
         }
     }
 }
