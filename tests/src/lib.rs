@@ -14,6 +14,8 @@
 
 pub mod baresip;
 pub mod canary;
+pub mod cpu;
+pub mod crowd;
 pub mod disk;
 pub mod leaks;
 pub mod ports;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use crate::server::{PASSWORD, Server};
 use crate::{ports, tone, wait};
 
 /// A run of SIPp.
@@ -115,6 +116,24 @@ impl Drop for Sipp {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Registers a receptionist's telephone that listens on `port`, whoever plays it then.
+///
+/// # Panics
+/// When the server does not accept it.
+pub fn register(server: &Server, login: &str, port: u16) {
+    let run = Run {
+        scenario: "receptionist-register",
+        server: &server.sip,
+        transport: "u1",
+        service: login,
+        calls: 1,
+        rate: 1,
+        port: Some(port),
+        more: &["-au", login, "-ap", PASSWORD],
+    };
+    let _messages = Sipp::start(server.folder(), &run).passed(Duration::from_secs(30));
 }
 
 /// Two seconds of 440 Hz as raw A-law (ITU-T G.711), for SIPp's `rtp_stream`.
