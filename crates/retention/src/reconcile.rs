@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use vorzimmer_store::{EventLog, Store, StoreError, StoredCertificate, Tally, purge_spool_file};
+use vorzimmer_store::{StoreError, StoredCertificate, Tally, purge_spool_file};
 use vorzimmer_types::{Day, RecordingId, UnixMillis};
 use vorzimmer_vault::callrec::file;
 
@@ -16,7 +16,7 @@ use crate::erase::{Erased, destroy_secrets, destroy_voices};
 use crate::item::{Item, KeyName};
 use crate::retention::{Retention, SpoolPlace, blocking};
 use crate::survey::{Plan, due_keys};
-use crate::{Class, Error, Periods, files};
+use crate::{Class, Error, files};
 
 /// A step of a run, or of an erasure. After each one a run may be killed.
 #[derive(Clone, Debug, PartialEq, Eq)]
