@@ -282,8 +282,11 @@ impl Writer {
         let Some(open) = self.open.get_mut(&recording) else { return };
         match open.drain() {
             Draining::Written => {}
-            Draining::Refused { stored, error } => {
-                tracing::error!(%recording, %error, "the disk does not take a recording; it has a gap");
+            Draining::Refused { stored, error, again } => {
+                // Once a gap: a full disk must not fill the logs as well.
+                if !again {
+                    tracing::error!(%recording, %error, "the disk does not take a recording; it has a gap");
+                }
                 let worker = open.worker();
                 self.report(worker, Report::TakeBack { recording, stored });
             }

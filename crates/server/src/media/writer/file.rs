@@ -25,6 +25,7 @@ pub struct OpenFile {
     bytes: u64,
     reserved: u64,
     unsynced: bool,
+    refusing: bool,
     finished: bool,
 }
 
@@ -39,6 +40,8 @@ pub enum Draining {
         stored: u64,
         /// The system's words.
         error: io::Error,
+        /// Whether the pages before it were refused too: somebody was told already.
+        again: bool,
     },
 }
 
@@ -58,6 +61,7 @@ impl OpenFile {
             bytes: 0,
             reserved: 0,
             unsynced: false,
+            refusing: false,
             finished: false,
         };
         let made = open.reserve().and_then(|()| match path.parent() {
@@ -105,7 +109,8 @@ impl OpenFile {
             let of_this_run = page.run == self.run && matches!(result, Draining::Written);
             if of_this_run && let Err(error) = self.append_sound(&page) {
                 self.run += 1;
-                result = Draining::Refused { stored: self.sound_pages, error };
+                let again = std::mem::replace(&mut self.refusing, true);
+                result = Draining::Refused { stored: self.sound_pages, error, again };
             }
             drain.recycle(page);
         }
@@ -156,6 +161,7 @@ impl OpenFile {
             return Err(io::Error::other("a page before this one was lost"));
         }
         self.append(&page.bytes)?;
+        self.refusing = false;
         self.sound_pages += 1;
         Ok(())
     }
