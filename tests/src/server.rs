@@ -122,8 +122,8 @@ impl Default for Setup {
     }
 }
 
-/// A server that runs; killed when dropped. Then what it logged is looked through: a test whose server wrote down a
-/// number, a name or a message fails.
+/// A server that runs; killed when dropped. Then what it logged is looked through: a test whose server
+/// panicked, or wrote down a number, a name or a message, fails.
 #[derive(Debug)]
 pub struct Server {
     child: Option<Child>,
@@ -378,6 +378,7 @@ impl Drop for Server {
             eprintln!("the server said:\n{}", self.output());
         } else {
             let leaks = self.leaks();
+            assert!(!self.output().contains("panicked at"), "the server panicked:\n{}", self.output());
             assert!(leaks.is_empty(), "the server logged what is nobody's business:\n{}", leaks.join("\n"));
         }
     }

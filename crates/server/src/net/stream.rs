@@ -182,8 +182,10 @@ async fn run(
     }
     shared.release(connection, remote.ip());
     shared.tell(Input::Closed { connection }).await;
-    // What was handed over before the end is still sent, within its time.
-    let _ = timeout(WRITE_WITHIN, writer).await;
+    // What was handed over before the end is still sent, within its time, unless it was the writer that ended first.
+    if !writer.is_finished() {
+        let _ = timeout(WRITE_WITHIN, writer).await;
+    }
 }
 
 /// Reads until the peer closes or says nothing for too long.
