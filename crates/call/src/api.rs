@@ -12,7 +12,7 @@ use vorzimmer_sip::ua;
 use vorzimmer_types::consent::Language;
 use vorzimmer_types::directory::OnWithdrawal;
 use vorzimmer_types::event::RecordingResult;
-use vorzimmer_types::{CallId, CustomerId, EventRecord, LegId, PartyId, ReceptionistId, RecordingId};
+use vorzimmer_types::{CallId, CustomerId, EventRecord, LegId, PartyId, Pii, ReceptionistId, RecordingId};
 
 /// One playing of a prompt or tone, so that a late "it ended" is not taken for another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,7 +93,7 @@ pub enum MediaCommand {
         /// Our address on the network where the peer is.
         local: IpAddr,
         /// Where the peer's signalling comes from: whence its voice may come if its description says nowhere useful.
-        signalling: IpAddr,
+        signalling: Pii<IpAddr>,
     },
     /// The description is agreed (first time, or again after a re-INVITE).
     Connect {

@@ -59,7 +59,7 @@ impl Leg {
     /// Asks for ports on `local`, towards a peer whose signalling comes from `signalling`.
     pub(crate) fn open(call: CallId, local: IpAddr, signalling: IpAddr, hands: &mut Hands<'_>) -> Self {
         let leg = LegId::random(hands.entropy);
-        hands.media(MediaCommand::Open { call, leg, local, signalling });
+        hands.media(MediaCommand::Open { call, leg, local, signalling: signalling.into() });
         Self {
             call,
             id: leg,

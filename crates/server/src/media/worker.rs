@@ -156,7 +156,7 @@ impl Worker {
     fn command(&mut self, command: MediaCommand, now: Instant) {
         match command {
             MediaCommand::Open { call, leg, local, signalling } => {
-                self.open(call, leg, local, signalling, now)
+                self.open(call, leg, local, *signalling.expose(), now)
             }
             MediaCommand::Close { call, leg } => {
                 self.with_call(call, now, |media, outlet| media.close(leg, now, outlet));
