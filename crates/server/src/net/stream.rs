@@ -212,3 +212,31 @@ async fn write(mut half: OwnedWriteHalf, mut outgoing: mpsc::Receiver<Bytes>) {
     }
     let _ = half.shutdown().await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody awaits the task in the server, so a panic at its end would be seen by nobody.
+    #[tokio::test]
+    async fn a_connection_that_we_close_ends_its_task_well() {
+        let (arrivals, mut told) = mpsc::channel(8);
+        let limits = StreamLimits { total: 1, per_address: 1, idle: Duration::from_secs(60) };
+        let shared = Arc::new(Shared {
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            limits,
+            arrivals,
+            counters: Arc::default(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let _peer = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connected");
+        let (stream, remote) = listener.accept().await.expect("accepted");
+        let local = stream.local_addr().expect("bound");
+        let task = tokio::spawn(run(stream, ConnectionId(7), local, remote, Arc::clone(&shared)));
+        assert!(matches!(told.recv().await, Some(Input::Opened { .. })));
+        Connections { shared }.close(ConnectionId(7));
+        timeout(WRITE_WITHIN, task).await.expect("it ends").expect("without a panic");
+        assert!(matches!(told.recv().await, Some(Input::Closed { .. })));
+    }
+}
