@@ -153,6 +153,7 @@ impl Call {
             key_version: 1,
             parties: vec![CALLER, DESK],
             secrets: [0x10, 0x11].map(|byte| SlotSecret::from_bytes([byte; 32])).to_vec(),
+            consented: self.now,
             queue: pages,
         };
         let (recorder, header) =

@@ -38,6 +38,9 @@ pub struct Params {
     pub parties: Vec<PartyId>,
     /// Each slot's secret.
     pub secrets: Vec<SlotSecret>,
+    /// When the last yes was known. A frame that was begun before is not taken, though it arrives after: its first
+    /// samples were spoken without consent.
+    pub consented: Instant,
     /// Where sealed pages go.
     pub queue: PageQueue,
 }
@@ -75,6 +78,7 @@ pub struct Recorder {
     writer: Writer,
     queue: PageQueue,
     slots: Vec<Slot>,
+    consented: Instant,
     started: Instant,
     /// When the first frame of the page that fills arrived.
     page_began: Option<Instant>,
@@ -126,6 +130,7 @@ impl Recorder {
             writer,
             queue: params.queue,
             slots,
+            consented: params.consented,
             started: now,
             page_began: None,
             held_since: None,
@@ -270,6 +275,10 @@ impl Recorder {
             return Kept::Blocked;
         };
         let samples = frame.codec.samples(frame.payload.len());
+        if samples_between(self.consented, now) < samples {
+            // Begun before everybody had said yes.
+            return Kept::Blocked;
+        }
         if frame.payload.is_empty() || frame.payload.len() > AUDIO_LEN {
             slot.tally.count(GapKind::Unusable, 1, samples);
             return Kept::Unusable;

@@ -42,6 +42,27 @@ fn a_party_that_was_not_asked_has_no_slot() {
 }
 
 #[test]
+fn a_frame_that_was_begun_before_the_yes_is_not_taken() {
+    let (_gate, permit) = permitted();
+    let (page_queue, _drain) = queue(4, 2);
+    let mut wanted = params(page_queue);
+    wanted.consented = epoch();
+    let mut entropy = Seeded::new(1);
+    let (mut recorder, _header) = Recorder::start(permit, wanted, epoch(), &mut entropy).unwrap();
+    for (number, after_ms, expected) in
+        [(0, 0, Kept::Blocked), (1, 19, Kept::Blocked), (2, 20, Kept::Yes), (3, 40, Kept::Yes)]
+    {
+        for (slot, talker) in [(0, caller()), (1, receptionist())] {
+            let packet = talker.packet(number);
+            let kept = recorder.frame(slot, &packet.frame(), epoch() + ms(after_ms), &mut entropy);
+            assert_eq!(kept, expected, "{after_ms} ms after the yes");
+        }
+    }
+    let finished = recorder.finish(EndReason::HungUp, epoch() + ms(60), &mut entropy).unwrap();
+    assert_eq!((finished.result, finished.blocked), (RecordingResult::Ok, 4), "what is not taken is no gap");
+}
+
+#[test]
 fn the_queue_must_fit_the_parties() {
     let (_gate, permit) = permitted();
     let started = Recorder::start(permit, params(queue(4, 1).0), epoch(), &mut Seeded::new(1));

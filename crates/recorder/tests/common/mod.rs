@@ -145,6 +145,7 @@ pub fn params(queue: queue::PageQueue) -> Params {
         key_version: 1,
         parties: vec![CALLER, RECEPTIONIST],
         secrets: secrets(),
+        consented: epoch() - ms(1000),
         queue,
     }
 }

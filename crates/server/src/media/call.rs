@@ -135,7 +135,7 @@ impl CallMedia {
             self.session_command(Command::Tap { leg, slot: Some(slot) }, now, outlet);
         }
         let parties = tracks.map(|(_, party)| party);
-        let wanted = Wanted { call: self.call, customer, recording, legs, parties };
+        let wanted = Wanted { call: self.call, customer, recording, legs, parties, at: now };
         self.recordings.push(Recording::begin(wanted, permit, worker, outlet));
         self.forget_recordings();
     }

@@ -32,6 +32,8 @@ pub struct Wanted {
     pub legs: [Option<LegKey>; 2],
     /// The parties of the slots.
     pub parties: [PartyId; 2],
+    /// When it was ordered, everybody having said yes.
+    pub at: Instant,
 }
 
 /// A recording that is wanted, runs, or is being closed.
@@ -94,6 +96,7 @@ impl Recording {
             key_version,
             parties: self.wanted.parties.to_vec(),
             secrets: secrets.into(),
+            consented: self.wanted.at,
             queue: pages,
         };
         match Recorder::start(permit, params, now, &mut SystemEntropy) {
