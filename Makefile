@@ -55,4 +55,4 @@ test: test-deps ## Everything: format, lints, licences, unit, property and model
 	cargo deny --offline check licenses bans sources || cargo deny check licenses bans sources
 	python3 config/prompts/make.py --check
 	cargo build --locked --workspace --bins
-	cargo test --workspace --locked
+	cargo test --workspace --locked --no-fail-fast
