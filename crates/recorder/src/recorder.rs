@@ -386,9 +386,10 @@ impl Recorder {
 
     fn resume(&mut self, since: Instant, now: Instant) {
         let samples = samples_between(since, now);
+        let wall = samples_between(self.started, now);
         for slot in &mut self.slots {
             slot.finish_stream();
-            slot.timeline.lift();
+            slot.timeline.lift(wall);
             slot.tally.count(GapKind::Hold, 1, samples);
         }
         self.held_since = None;

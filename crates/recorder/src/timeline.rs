@@ -1,8 +1,9 @@
 //! Where a frame belongs on the recording's timeline.
 //!
 //! The timeline counts samples at 8 kHz from the recording's start and is common to all parties. A stream's first frame
-//! is anchored where it arrived; each further one stands where its RTP timestamp says, however late or early it
-//! came. A sender that starts a new stream, or whose clock jumps, is anchored again.
+//! is anchored where it was begun, as long before it arrived as it lasts; each further one stands where its RTP
+//! timestamp says, however late or early it came. A sender that starts a new stream, or whose clock jumps, is anchored
+//! again.
 
 /// How far a frame may stand from where it arrived. Beyond that (two seconds) the sender's clock has jumped, or has
 /// drifted that far, and is anchored again. No frame stands further from its arrival than this: export relies on it.
@@ -32,7 +33,7 @@ impl Timeline {
         let position = match self.by_clock(ssrc, timestamp).filter(near) {
             // Negative is before the timeline began.
             Some(place) => u64::try_from(place).ok().filter(|place| *place >= self.floor)?,
-            None => self.anchor_at(ssrc, timestamp, wall),
+            None => self.anchor_at(ssrc, timestamp, wall.saturating_sub(samples)),
         };
         if position >= self.end {
             // The anchor moves along, so that a day of samples never overflows the 32 bits of a timestamp.
@@ -42,9 +43,10 @@ impl Timeline {
         Some(position)
     }
 
-    /// Forgets the anchor: the next frame stands where it arrives, and none stands before it.
-    pub(crate) fn lift(&mut self) {
+    /// Forgets the anchor, at `wall`: nothing that comes now stands before that.
+    pub(crate) fn lift(&mut self, wall: u64) {
         self.anchor = None;
+        self.floor = self.floor.max(wall);
     }
 
     /// Where the last frame ends.
@@ -58,9 +60,10 @@ impl Timeline {
         Some(anchor.position.cast_signed().saturating_add(i64::from(ahead)))
     }
 
-    fn anchor_at(&mut self, ssrc: u32, timestamp: u32, wall: u64) -> u64 {
+    fn anchor_at(&mut self, ssrc: u32, timestamp: u32, begun: u64) -> u64 {
         // Behind the stream before, whose last frames may stand a little ahead of their arrival.
-        let position = if self.end.abs_diff(wall) <= REANCHOR_AFTER { wall.max(self.end) } else { wall };
+        let position = if self.end.abs_diff(begun) <= REANCHOR_AFTER { begun.max(self.end) } else { begun };
+        let position = position.max(self.floor);
         self.floor = self.floor.max(if self.anchor.is_none() { position } else { 0 });
         self.anchor = Some(Anchor { ssrc, timestamp, position });
         position
@@ -82,11 +85,11 @@ mod tests {
     #[test]
     fn jitter_and_reordering_do_not_move_a_frame() {
         run(&[
-            (1, 1000, 800, Some(800)),
-            (1, 1160, 1100, Some(960)),
-            (1, 1480, 1290, Some(1280)),
-            (1, 1320, 1291, Some(1120)),
-            (1, 1640, 1400, Some(1440)),
+            (1, 1000, 800, Some(640)),
+            (1, 1160, 1100, Some(800)),
+            (1, 1480, 1290, Some(1120)),
+            (1, 1320, 1291, Some(960)),
+            (1, 1640, 1400, Some(1280)),
         ]);
     }
 
@@ -113,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_stood_still_is_set_again() {
-        run(&[(1, 0, 0, Some(0)), (1, 160, 40_000, Some(40_000)), (1, 320, 40_160, Some(40_160))]);
+        run(&[(1, 0, 0, Some(0)), (1, 160, 40_000, Some(39_840)), (1, 320, 40_160, Some(40_000))]);
     }
 
     #[test]
@@ -130,12 +133,12 @@ mod tests {
 
     #[test]
     fn nothing_stands_before_the_first_permitted_frame_or_before_a_resume() {
-        run(&[(1, 1600, 500, Some(500)), (1, 1440, 510, None), (1, 1760, 660, Some(660))]);
+        run(&[(1, 1600, 500, Some(340)), (1, 1440, 510, None), (1, 1760, 660, Some(500))]);
         run(&[(1, 1600, 0, Some(0)), (1, 1440, 10, None), (1, 1760, 160, Some(160))]);
         let mut timeline = Timeline::default();
         assert_eq!(timeline.place(1, 0, 160, 0), Some(0));
-        timeline.lift();
-        assert_eq!(timeline.place(1, 9600, 160, 9700), Some(9700));
+        timeline.lift(9600);
+        assert_eq!(timeline.place(1, 9600, 160, 9700), Some(9600));
         assert_eq!(timeline.place(1, 9440, 160, 9710), None, "spoken during the hold");
     }
 }

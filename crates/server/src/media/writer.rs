@@ -337,6 +337,8 @@ impl Writer {
         let waiting: Vec<_> =
             self.open.iter().filter(|(_, open)| open.is_unsynced()).map(|(id, _)| *id).collect();
         for recording in waiting {
+            // One slow sync at a time: what waits here meanwhile is what a kill would cost.
+            self.look_everywhere();
             if let Err(why) = self.sync_file(recording) {
                 tracing::error!(%recording, why, "what was written of a recording is not acknowledged");
             }
