@@ -221,6 +221,7 @@ fn session_of(event: &ua::Event) -> Option<SessionId> {
         | ua::Event::Refused { session, .. }
         | ua::Event::Acknowledged { session, .. }
         | ua::Event::Reoffered { session, .. }
+        | ua::Event::RefreshDue { session }
         | ua::Event::ReinviteEnded { session, .. }
         | ua::Event::Digit { session, .. }
         | ua::Event::Ended { session, .. } => Some(*session),

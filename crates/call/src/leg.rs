@@ -25,6 +25,8 @@ pub(crate) struct Leg {
     description: Session,
     /// We have offered, and the answer comes in an ACK.
     awaits_answer: bool,
+    /// We have offered something else in a request within the dialog, and its answer is still to come.
+    reoffers: bool,
     pub(crate) playing: Option<Playing>,
     pub(crate) presses: Presses,
 }
@@ -67,6 +69,7 @@ impl Leg {
             rtp: None,
             description: Session::new(hands.entropy),
             awaits_answer: false,
+            reoffers: false,
             playing: None,
             presses: Presses::default(),
         }
@@ -87,6 +90,7 @@ impl Leg {
         let local = self.local(prefer).ok_or(Refusal::NoAddress)?;
         let (answer, negotiated) = self.description.answer(offer, &local)?;
         self.awaits_answer = false;
+        self.reoffers = false;
         self.connect(negotiated, hands);
         Ok(answer.to_bytes().into())
     }
@@ -103,9 +107,28 @@ impl Leg {
         self.awaits_answer
     }
 
+    /// What was said last, as an offer within the dialog that changes nothing. None while another one is under way.
+    pub(crate) fn offer_again(&mut self) -> Option<Bytes> {
+        let idle = !self.awaits_answer && !self.reoffers;
+        let offer = if idle { self.description.offer_again() } else { None };
+        self.reoffers |= offer.is_some();
+        offer.map(|offer| offer.to_bytes().into())
+    }
+
+    /// Whether the answer to an offer of ours within the dialog is still to come.
+    pub(crate) fn reoffers(&self) -> bool {
+        self.reoffers
+    }
+
+    /// The offer within the dialog was refused: everything stays as it was (RFC 3261 §14.1).
+    pub(crate) fn offer_refused(&mut self) {
+        self.reoffers = false;
+    }
+
     /// Takes the answer to our offer and connects the media.
     pub(crate) fn accept(&mut self, answer: Option<&Bytes>, hands: &mut Hands<'_>) -> Result<(), Refusal> {
         self.awaits_answer = false;
+        self.reoffers = false;
         let answer = Description::parse(answer.ok_or(Refusal::AnswerMismatch)?)?;
         let negotiated = self.description.accept(&answer)?;
         self.connect(negotiated, hands);

@@ -12,6 +12,8 @@ pub struct Session {
     id: u64,
     published: Option<Description>,
     offered: Option<(Description, Local)>,
+    /// What stood behind what we last said.
+    local: Option<Local>,
     agreed: Option<Negotiated>,
 }
 
@@ -20,7 +22,7 @@ impl Session {
     pub fn new(random: &mut (impl Entropy + ?Sized)) -> Self {
         // Some peers read the id as a signed 64-bit number, so the top bit stays clear.
         let id = u64::from_be_bytes(entropy::array(random)) >> 1;
-        Self { id, published: None, offered: None, agreed: None }
+        Self { id, published: None, offered: None, local: None, agreed: None }
     }
 
     /// What the last completed exchange agreed on.
@@ -75,6 +77,14 @@ impl Session {
         description
     }
 
+    /// Offers what was said last once more, to the letter: what refreshes a session must not change it (RFC 4028 §7.4,
+    /// RFC 3264 §8). None before anything was said.
+    pub fn offer_again(&mut self) -> Option<Description> {
+        let (said, local) = (self.published.clone()?, self.local.clone()?);
+        self.offered = Some((said.clone(), local));
+        Some(said)
+    }
+
     /// Takes the answer to our last offer. May be called for each dialog that one offer forked into.
     ///
     /// # Errors
@@ -104,6 +114,7 @@ impl Session {
         };
         let description = Description { origin: Origin { id, version, addr: local.rtp.ip() }, media };
         self.published = Some(description.clone());
+        self.local = Some(local.clone());
         description
     }
 }

@@ -112,6 +112,10 @@ fn ua_config(settings: &Settings) -> Result<UaConfig, Failure> {
         user_agent: concat!("Vorzimmer/", env!("CARGO_PKG_VERSION")).to_owned(),
         phone_digest: settings.sip.phone_digest,
         expires: Expires::default(),
+        session_timer: ua::SessionTimer {
+            interval: Duration::from_secs(settings.sip.session_expires_s.into()),
+            min: Duration::from_secs(settings.sip.min_session_expires_s.into()),
+        },
         limits: ua::Limits {
             sessions,
             connections: settings.limits.tcp_connections,

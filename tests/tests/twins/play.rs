@@ -305,7 +305,10 @@ impl Play {
                 self.later(STEP, soon(SipEvent::Ended { session, why: Ending::WeHungUp }));
             }
             Command::Refuse { status, .. } => panic!("the call is refused with {status}"),
-            Command::Progress { .. } | Command::Cancel { .. } | Command::Reinvite { .. } => {}
+            Command::Progress { .. }
+            | Command::Cancel { .. }
+            | Command::Reinvite { .. }
+            | Command::Update { .. } => {}
         }
     }
 

@@ -45,6 +45,9 @@ impl Call {
                         (EndedBy::Vorzimmer, "the caller's network never acknowledged our answer")
                     }
                     Ending::DialogLost => (EndedBy::Vorzimmer, "the caller's network lost the call"),
+                    Ending::Expired => {
+                        (EndedBy::Vorzimmer, "the caller's network did not refresh the session in time")
+                    }
                     Ending::WeHungUp => (EndedBy::Vorzimmer, "ended"),
                 };
                 self.finish(by, words, reasons::caller_gone(), hands);

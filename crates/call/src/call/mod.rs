@@ -7,6 +7,7 @@
 //! * [`asking`]: between the consent gate and the call.
 //! * [`ringing`]: receptionists' devices are rung by the plan.
 //! * [`talking`]: a receptionist has answered; hold, new descriptions.
+//! * [`reoffering`]: our own offers within a call.
 //! * [`keys`] and [`sounds`]: what a leg says by key, and what it hears.
 //! * [`ending`]: every way in which a call ends.
 
@@ -14,6 +15,7 @@ mod arriving;
 mod asking;
 mod ending;
 mod keys;
+mod reoffering;
 mod ringing;
 mod sounds;
 mod talking;
@@ -135,8 +137,12 @@ impl Call {
             ua::Event::Acknowledged { sdp, .. } => self.acknowledged(session, sdp.as_ref(), hands),
             ua::Event::Reoffered { sdp, .. } => self.reoffered(session, sdp.as_ref(), hands),
             ua::Event::Digit { digit, .. } => self.digit_by_info(session, digit, hands),
-            // The caller hears our ring-back, whatever a device says while it rings; and we never send a re-INVITE.
-            ua::Event::Progressed { .. } | ua::Event::ReinviteEnded { .. } => {}
+            ua::Event::RefreshDue { .. } => self.refresh_due(session, hands),
+            ua::Event::ReinviteEnded { status, sdp, .. } => {
+                self.reoffer_ended(session, status, sdp.as_ref(), hands);
+            }
+            // The caller hears our ring-back, whatever a device says while it rings.
+            ua::Event::Progressed { .. } => {}
             ua::Event::Invited { .. } | ua::Event::BindingsChanged { .. } => {}
         }
     }

@@ -10,6 +10,7 @@ mod identity;
 mod in_call;
 mod random;
 mod recorder;
+mod refresh;
 mod refusals;
 mod ringing;
 mod stage;

@@ -24,6 +24,11 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
     writeln!(out, "realm             {}", sip.realm)?;
     writeln!(
         out,
+        "sessions          are refreshed within {} s; shorter than {} s is refused",
+        sip.session_expires_s, sip.min_session_expires_s
+    )?;
+    writeln!(
+        out,
         "numbers           country +{}, national {}, international {}, area {}",
         numbers.country,
         numbers.national_prefix,

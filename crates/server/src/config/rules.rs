@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::error::{ConfigError, Problem};
-use super::settings::{KeySource, Period, Retention, Settings, Trunk};
+use super::settings::{KeySource, Period, Retention, Settings, Sip, Trunk};
 
 /// The longest call that anybody holds without noticing: drains longer than this are a typing error.
 const LONGEST_DRAIN_S: u64 = 24 * 60 * 60;
 /// RTP that comes back this late is somebody else's problem, not a setting.
 const LONGEST_SILENCE_S: u64 = 600;
+/// A session that is refreshed once a day is not watched at all.
+const LONGEST_SESSION_S: u32 = 24 * 60 * 60;
 const LONGEST_PERIOD_DAYS: u32 = 10 * 366;
 
 /// Checks `settings`.
@@ -75,6 +77,7 @@ fn sip(settings: &Settings, found: &mut Findings) {
             "use the name of your domain, for example tas.example.net",
         );
     }
+    session_timer(sip, found);
     one_per_family("sip.advertise", &sip.advertise, found);
     for (option, list) in [("sip.udp", &sip.udp), ("sip.tcp", &sip.tcp)] {
         let mut seen = BTreeSet::new();
@@ -86,6 +89,24 @@ fn sip(settings: &Settings, found: &mut Findings) {
                 "keep one of them, or give them different ports",
             );
         }
+    }
+}
+
+/// RFC 4028 §4 and §5.
+fn session_timer(sip: &Sip, found: &mut Findings) {
+    if !(90..=LONGEST_SESSION_S).contains(&sip.min_session_expires_s) {
+        found.refuse(
+            "sip.min_session_expires_s",
+            "a session lives for 90 seconds at least (RFC 4028), and a day is as good as for ever",
+            "leave it at 90 unless refreshes are too many",
+        );
+    }
+    if !(sip.min_session_expires_s..=LONGEST_SESSION_S).contains(&sip.session_expires_s) {
+        found.refuse(
+            "sip.session_expires_s",
+            "a session lives for sip.min_session_expires_s at least, and a day is as good as for ever",
+            "1800 is what most use",
+        );
     }
 }
 

@@ -52,6 +52,10 @@ pub struct Sip {
     pub realm: String,
     /// Which digest algorithms telephones are offered.
     pub phone_digest: PhoneDigest,
+    /// After how many seconds without a refresh a session is over (RFC 4028).
+    pub session_expires_s: u32,
+    /// The shortest such time that a peer may ask for.
+    pub min_session_expires_s: u32,
     /// The addresses that peers reach us at, if they differ from the ones we listen on: one IPv4, one IPv6 at most.
     pub advertise: Vec<IpAddr>,
 }
@@ -64,6 +68,8 @@ impl Default for Sip {
             tcp: vec![loopback],
             realm: "vorzimmer".to_owned(),
             phone_digest: PhoneDigest::default(),
+            session_expires_s: 1800,
+            min_session_expires_s: 90,
             advertise: Vec::new(),
         }
     }

@@ -5,11 +5,34 @@ use std::time::Duration;
 use rsip::{Method, Response};
 
 use super::compose;
-use super::session::{Ack, Calling, Cancel, Closing, Owner, Reinvite, Session, Stage, Talking, Wake};
+use super::lifetime::Interval;
+use super::session::{Ack, Calling, Cancel, Closing, Owner, Session, Stage, Talking, Wake};
 use super::{Ending, Event, SessionId, Turn, Ua, body};
 use crate::dialog::Dialog;
 use crate::header;
 use crate::transaction::{TransactionId, Wire as _};
+
+/// An answer of 300 or above, or none at all, to a request of ours.
+pub(super) struct Declined {
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+    /// Min-SE in seconds (RFC 4028 §5).
+    pub min_se: Option<u32>,
+}
+
+impl Declined {
+    /// As if by this status.
+    pub fn by(status: u16) -> Self {
+        Self { status, retry_after: None, min_se: None }
+    }
+
+    fn read(response: &Response) -> Self {
+        let headers = &response.headers;
+        let retry_after = header::retry_after(headers).map(|seconds| Duration::from_secs(u64::from(seconds)));
+        let min_se = header::min_session_expires(headers);
+        Self { status: response.status_code.code(), retry_after, min_se }
+    }
+}
 
 /// The most forks of one INVITE that are told apart; further 2xx go unacknowledged, and their sender ends them.
 const MAX_FORKS: usize = 8;
@@ -29,25 +52,32 @@ impl Ua {
             (Owner::Invite(_) | Owner::Reinvite(_), 200..300) => {
                 self.accepted(transaction, owner, response, turn)
             }
-            (Owner::Invite(id), 300..) => {
-                self.invites.remove(&transaction);
-                self.declined(id, status, retry_after(response));
-            }
-            (Owner::Reinvite(id), 300..) => {
-                self.invites.remove(&transaction);
-                self.reinvite_failed(id, status, turn);
-            }
+            (Owner::Update(id), 200..300) => self.update_accepted(id, transaction, response, turn.now),
+            (Owner::Refresh(id), 200..300) => self.refreshed(id, transaction, response, turn.now),
             (Owner::Bye(id), 200..) => self.said_bye(id),
-            (Owner::Reinvite(_) | Owner::Bye(_), ..200) | (Owner::Nobody, _) => {}
+            (_, 300..) => {
+                self.invites.remove(&transaction);
+                self.has_declined(owner, &Declined::read(response), turn);
+            }
+            (_, ..200) | (Owner::Nobody, _) => {}
         }
     }
 
     /// A transaction of ours was never answered: as if by 408, or by 503 if its connection broke (§8.1.3.1).
     pub(super) fn unanswered(&mut self, id: TransactionId, owner: Owner, status: u16, turn: &mut Turn<'_>) {
         self.invites.remove(&id);
+        self.has_declined(owner, &Declined::by(status), turn);
+    }
+
+    fn has_declined(&mut self, owner: Owner, declined: &Declined, turn: &mut Turn<'_>) {
         match owner {
-            Owner::Invite(session) => self.declined(session, status, None),
-            Owner::Reinvite(session) => self.reinvite_failed(session, status, turn),
+            Owner::Invite(session)
+                if declined.status == 422 && self.ring_for_longer(session, declined, turn) => {}
+            Owner::Invite(session) => self.declined(session, declined.status, declined.retry_after),
+            Owner::Reinvite(session) | Owner::Update(session) => {
+                self.reinvite_failed(session, declined, turn)
+            }
+            Owner::Refresh(session) => self.not_refreshed(session, declined, turn),
             Owner::Bye(session) => self.said_bye(session),
             Owner::Nobody => {}
         }
@@ -115,13 +145,9 @@ impl Ua {
         let cancelled = calling.cancel != Cancel::No;
         self.timers.stop(Wake::GiveUp(id));
         self.timers.stop(Wake::Uncancelled(id));
-        session.stage = Stage::Talking(Box::new(Talking {
-            dialog,
-            unacknowledged: None,
-            theirs: None,
-            ours: Reinvite::None,
-            hangup: None,
-        }));
+        session.can.follow(&response.headers);
+        session.stage = Stage::Talking(Box::new(Talking::new(dialog, None)));
+        self.live(id, Interval::answered(&response.headers), turn.now);
         if cancelled {
             // The 2xx crossed the CANCEL: there is a session, and nobody wants it.
             self.say_bye(id, None, Ending::WeHungUp, turn);
@@ -183,11 +209,4 @@ fn remember_early(calling: &mut Calling, invite: Option<&rsip::Request>, respons
     if let Some(dialog) = invite.and_then(|invite| Dialog::as_client(invite, response).ok()) {
         calling.early.push(dialog);
     }
-}
-
-/// Retry-After in whole seconds, without its comment and parameters (§20.33).
-fn retry_after(response: &Response) -> Option<Duration> {
-    let value = header::first(&response.headers, "Retry-After")?;
-    let digits: String = value.trim().chars().take_while(char::is_ascii_digit).collect();
-    digits.parse::<u32>().ok().map(|seconds| Duration::from_secs(u64::from(seconds)))
 }

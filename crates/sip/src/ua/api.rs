@@ -143,6 +143,14 @@ pub enum Command {
         /// The offer.
         sdp: Bytes,
     },
+    /// The same for a change that nobody there need be asked about: by UPDATE (RFC 3311) where the peer allows it, else by
+    /// re-INVITE. Ends with [`Event::ReinviteEnded`] too.
+    Update {
+        /// The session.
+        session: SessionId,
+        /// The offer.
+        sdp: Bytes,
+    },
     /// End the session.
     Hangup {
         /// The session.
@@ -229,18 +237,25 @@ pub enum Event {
         /// The answer, if the ACK carried one.
         sdp: Option<Bytes>,
     },
-    /// The peer offers a new description (re-INVITE, or UPDATE later): Accept or Refuse. None: it asks for an offer.
+    /// The peer offers a new description (re-INVITE or UPDATE): Accept or Refuse. None: it asks for an offer.
     Reoffered {
         /// The session.
         session: SessionId,
         /// The offer.
         sdp: Option<Bytes>,
     },
-    /// Our re-INVITE ended.
+    /// The session has to be refreshed (RFC 4028 §10), and the peer knows no UPDATE: Reinvite with what was described
+    /// last. Whoever does not will see the session expire.
+    RefreshDue {
+        /// The session.
+        session: SessionId,
+    },
+    /// Our re-INVITE, or UPDATE with an offer, ended.
     ReinviteEnded {
         /// The session.
         session: SessionId,
-        /// 200–699. On 491 the user agent has already retried within RFC 3261 §14.1's bounds.
+        /// 200–699. On 491 the user agent has already retried within RFC 3261 §14.1's bounds; or an offer of theirs was
+        /// accepted while this one waited, and is newer: offer anew if it is still wanted.
         status: u16,
         /// The answer, on 2xx.
         sdp: Option<Bytes>,
@@ -281,4 +296,6 @@ pub enum Ending {
     NoAck,
     /// A request within the dialog was answered 481 or 408, or not at all (RFC 3261 §12.2.1.2).
     DialogLost,
+    /// Nobody refreshed the session in time (RFC 4028 §10); BYE was sent.
+    Expired,
 }

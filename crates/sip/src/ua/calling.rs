@@ -6,8 +6,10 @@ use bytes::Bytes;
 use rsip::{Header, Headers, Method, Request, Response, Version};
 use vorzimmer_types::Pii;
 
+use super::answers::Declined;
 use super::compose::{self, Letterhead};
-use super::session::{Calling, Cancel, OurInvite, Owner, Session, Stage, Wake};
+use super::lifetime::Life;
+use super::session::{Abilities, Calling, Cancel, OurInvite, Owner, Session, Stage, Wake};
 use super::{Binding, Event, Flow, FromParty, Peer, Reason, SessionId, Turn, Ua};
 use crate::fault::Fault;
 use crate::header;
@@ -19,7 +21,7 @@ use crate::wire;
 /// How long a device rings at most, whatever the layer above forgets.
 const LONGEST_RINGING: Duration = Duration::from_secs(600);
 /// Headers that the layer above may not set: they are ours.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 17] = [
     "Via",
     "From",
     "To",
@@ -33,6 +35,9 @@ const RESERVED: [&str; 14] = [
     "Content-Length",
     "Content-Type",
     "Allow",
+    "Supported",
+    "Session-Expires",
+    "Min-SE",
     "User-Agent",
 ];
 
@@ -71,7 +76,7 @@ impl Ua {
         let call_id = header::call_id(&request.headers).unwrap_or_default().to_owned();
         let key = (call_id, tag);
         self.dialogs.insert(key.clone(), id);
-        let calling = Calling { transaction, heard: false, cancel: Cancel::No, early: Vec::new() };
+        let calling = Calling::new(transaction, request);
         let Ring { to, .. } = ring;
         self.sessions.insert(
             id,
@@ -81,6 +86,8 @@ impl Ua {
                 flow,
                 key,
                 contact: Some(to.contact),
+                can: Abilities::default(),
+                life: Life::default(),
                 stage: Stage::Calling(calling),
             },
         );
@@ -117,6 +124,7 @@ impl Ua {
         headers.push(Header::CSeq("1 INVITE".into()));
         headers.push(compose::contact(flow));
         compose::allow(&mut headers);
+        self.ask_for_timer(&mut headers);
         for (name, value) in &ring.headers {
             if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
                 return Err(Fault::Unsendable { part: "a header that is ours" });
@@ -126,6 +134,33 @@ impl Ua {
         let mut body = Vec::new();
         compose::sdp(&mut headers, &mut body, &ring.sdp);
         Ok(Request { method: Method::Invite, uri: target.into(), version: Version::V2, headers, body })
+    }
+
+    /// A 422: the same INVITE with an interval that is long enough (RFC 4028 §7.3). False if that is of no use.
+    pub(super) fn ring_for_longer(
+        &mut self,
+        id: SessionId,
+        declined: &Declined,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        let Stage::Calling(calling) = &mut session.stage else { return false };
+        let offered = header::session_expires(&calling.request.headers).map_or(0, |asked| asked.seconds);
+        if calling.cancel != Cancel::No || !session.life.learn(declined, offered) {
+            return false;
+        }
+        let headers = &mut calling.request.headers;
+        Self::ask_for_more(&session.life, headers);
+        let seq = header::cseq(headers).map_or(1, |cseq| cseq.seq + 1);
+        header::set(headers, Header::CSeq(format!("{seq} INVITE").into()));
+        let (request, flow) = (Request::clone(&calling.request), session.flow);
+        let Some(transaction) = self.begin(request, flow, Owner::Invite(id), turn) else { return false };
+        if let Some(Session { stage: Stage::Calling(calling), .. }) = self.sessions.get_mut(&id) {
+            calling.transaction = transaction;
+            calling.heard = false;
+            calling.early.clear();
+        }
+        true
     }
 
     fn from(&self, party: &FromParty) -> NameAddr {

@@ -32,6 +32,8 @@ impl Ua {
             Wake::Uncancelled(id) => self.uncancelled(id, turn),
             Wake::Retry(id) => self.retry_reinvite(id, turn),
             Wake::Overdue(id) => self.reinvite_overdue(id, turn),
+            Wake::Refresh(id) => self.refresh(id, turn),
+            Wake::Expire(id) => self.expire(id, turn),
             Wake::Lapse => self.lapse(turn.now),
             Wake::Prove(connection) => self.expect_proof(connection, turn),
         }

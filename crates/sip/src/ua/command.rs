@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rsip::{Header, Response};
+use rsip::{Header, Method, Response};
 
 use super::calling::Ring;
 use super::compose;
-use super::session::{Invited, Pending, Reinvite, Session, Stage, Talking, Unacknowledged, Wake};
+use super::session::{Invited, Pending, Session, Stage, Talking, Unacknowledged, Wake};
 use super::{Command, Flow, Reason, SessionId, Turn, Ua};
 use crate::transaction::{PATIENCE, T1};
 
@@ -28,7 +28,8 @@ impl Ua {
                 self.ring(session, Ring { to, from, sdp, headers }, turn);
             }
             Command::Cancel { session, reason } => self.cancel(session, reason, turn),
-            Command::Reinvite { session, sdp } => self.reinvite(session, sdp, turn),
+            Command::Reinvite { session, sdp } => self.reinvite(session, sdp, Method::Invite, turn),
+            Command::Update { session, sdp } => self.reinvite(session, sdp, Method::Update, turn),
             Command::Hangup { session, reason } => self.hang_up(session, reason, turn),
         }
     }
@@ -64,39 +65,47 @@ impl Ua {
 
     fn accept(&mut self, id: SessionId, sdp: &Bytes, turn: &mut Turn<'_>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let pending = match &session.stage {
-            Stage::Invited(invited) => Some(&invited.pending),
-            Stage::Talking(talking) => talking.theirs.as_ref(),
-            Stage::Calling(_) | Stage::Closing(_) => None,
-        };
-        let Some(pending) = pending else { return };
+        let Some(pending) = session.pending() else { return };
         let mut response = self.letterhead.answer(&pending.envelope, 200);
         make_dialog(&mut response, pending, &session.flow);
         compose::allow(&mut response.headers);
+        if let Some(interval) = pending.interval {
+            interval.grant(&mut response.headers);
+        }
         compose::sdp(&mut response.headers, &mut response.body, sdp);
-        let (transaction, seq, offer) = (pending.transaction, pending.seq, !pending.offered);
-        let envelope = pending.envelope.clone();
+        let (transaction, method, interval) = (pending.transaction, pending.method, pending.interval);
+        let (seq, offer, envelope) = (pending.seq, !pending.offered, pending.envelope.clone());
         let Some(bytes) = self.respond(transaction, &envelope, &response, turn.now) else { return };
         let until = turn.now.mono + PATIENCE;
-        let unacknowledged = Unacknowledged { transaction, seq, response: bytes, interval: T1, until, offer };
+        // RFC 3311 §5.2: an UPDATE is not acknowledged.
+        let open = (method == Method::Invite).then_some(Unacknowledged {
+            transaction,
+            seq,
+            response: bytes,
+            interval: T1,
+            until,
+            offer,
+        });
+        self.confirm(id, open, turn);
+        self.live(id, interval, turn.now);
+    }
+
+    /// Their INVITE or UPDATE is accepted.
+    fn confirm(&mut self, id: SessionId, open: Option<Unacknowledged>, turn: &mut Turn<'_>) {
         self.timers.stop(Wake::GiveUp(id));
         self.timers.stop(Wake::Remind(id));
-        self.timers.set(Wake::Repeat(id), turn.now.mono + T1);
+        if open.is_some() {
+            self.timers.set(Wake::Repeat(id), turn.now.mono + T1);
+        }
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match &mut session.stage {
             Stage::Invited(invited) => {
-                let dialog = invited.dialog.clone();
-                session.stage = Stage::Talking(Box::new(Talking {
-                    dialog,
-                    unacknowledged: Some(unacknowledged),
-                    theirs: None,
-                    ours: Reinvite::None,
-                    hangup: None,
-                }));
+                session.stage = Stage::Talking(Box::new(Talking::new(invited.dialog.clone(), open)));
             }
             Stage::Talking(talking) => {
                 talking.theirs = None;
-                talking.unacknowledged = Some(unacknowledged);
+                talking.unacknowledged = open.or(talking.unacknowledged.take());
+                self.outdated(id);
             }
             Stage::Calling(_) | Stage::Closing(_) => {}
         }

@@ -14,7 +14,9 @@ use crate::uri::{Host, Uri};
 use crate::wire::{self, Skeleton};
 
 /// What we answer to (RFC 3261 §20.5).
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER";
+/// The extensions that a peer may insist on (RFC 3261 §20.32, §20.37).
+pub(super) const EXTENSIONS: [&str; 1] = ["timer"];
 /// What an INVITE may carry.
 pub(super) const ACCEPT_SDP: &str = "application/sdp";
 /// The port of a Via without one (§18.2.2).
@@ -134,9 +136,10 @@ pub(super) fn contact(flow: &Flow) -> Header {
     Header::Contact(format!("<{uri}>").into())
 }
 
-/// Adds what we allow.
+/// Adds what we allow and which extensions we know.
 pub(super) fn allow(headers: &mut Headers) {
     headers.push(Header::Allow(ALLOW.into()));
+    headers.push(Header::Supported(EXTENSIONS.join(", ").into()));
 }
 
 /// Adds Reason (RFC 3326).

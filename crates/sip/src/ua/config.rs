@@ -1,6 +1,7 @@
 //! What the user agent is told once: its names, its trunks, its limits; and whom it asks for accounts.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use vorzimmer_types::{ReceptionistId, TrunkId};
@@ -24,6 +25,8 @@ pub struct UaConfig {
     pub phone_digest: PhoneDigest,
     /// How long registrations last.
     pub expires: Expires,
+    /// How long a session lives without a refresh.
+    pub session_timer: SessionTimer,
     /// What is held at most.
     pub limits: Limits,
 }
@@ -44,6 +47,27 @@ pub enum PhoneDigest {
     Sha256,
     /// SHA-256 first, then MD5.
     Both,
+}
+
+/// Session timers (RFC 4028).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTimer {
+    /// What we ask for, and grant at most, in whole seconds.
+    pub interval: Duration,
+    /// The least that we agree to, in whole seconds; shorter ones are refused with 422.
+    pub min: Duration,
+}
+
+impl SessionTimer {
+    /// The least that anybody may ask for (RFC 4028 §4).
+    pub const LEAST: Duration = Duration::from_secs(90);
+}
+
+impl Default for SessionTimer {
+    /// Half an hour, as RFC 4028 §4 recommends, and not below its least.
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(1800), min: Self::LEAST }
+    }
 }
 
 /// One trunk.

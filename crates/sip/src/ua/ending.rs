@@ -73,9 +73,15 @@ impl Ua {
     }
 
     fn silence(&mut self, id: SessionId) {
-        for wake in
-            [Wake::Repeat(id), Wake::Remind(id), Wake::GiveUp(id), Wake::Uncancelled(id), Wake::Retry(id)]
-        {
+        for wake in [
+            Wake::Repeat(id),
+            Wake::Remind(id),
+            Wake::GiveUp(id),
+            Wake::Uncancelled(id),
+            Wake::Retry(id),
+            Wake::Refresh(id),
+            Wake::Expire(id),
+        ] {
             self.timers.stop(wake);
         }
     }

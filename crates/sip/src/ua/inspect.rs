@@ -62,6 +62,7 @@ fn check_method(request: &Request) -> Result<(), Objection> {
         | Method::Cancel
         | Method::Options
         | Method::Info
+        | Method::Update
         | Method::Register => Ok(()),
         _ => Err(not_allowed()),
     }
@@ -80,9 +81,11 @@ fn check_uri(request: &Request) -> Result<(), Objection> {
     }
 }
 
-/// §8.2.2.3: we support no extension that a peer could insist on. CANCEL and ACK are never refused for it.
+/// §8.2.2.3. CANCEL and ACK are never refused for an extension.
 pub(super) fn check_require(request: &Request) -> Result<(), Objection> {
-    let unsupported: Vec<_> = header::tokens(&request.headers, "Require").collect();
+    let known = |tag: &&str| compose::EXTENSIONS.iter().any(|extension| extension.eq_ignore_ascii_case(tag));
+    let required = header::tokens(&request.headers, "Require");
+    let unsupported: Vec<_> = required.filter(|tag| !known(tag)).collect();
     if unsupported.is_empty() {
         return Ok(());
     }
@@ -99,7 +102,8 @@ fn check_content(request: &Request) -> Result<(), Objection> {
     if encoded {
         return Err(Objection { status: 415, extra: vec![Header::AcceptEncoding("identity".into())] });
     }
-    if request.method == Method::Invite && !super::body::has_sdp(&request.headers, &request.body) {
+    let describes = matches!(request.method, Method::Invite | Method::Update);
+    if describes && !super::body::has_sdp(&request.headers, &request.body) {
         if super::body::is_optional(&request.headers) {
             return Ok(());
         }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use rsip::{Header, Request};
 
 use super::inspect::Objection;
+use super::lifetime::Life;
 use super::respond::{Arrival, Opened};
-use super::session::{Invited, Pending, Session, Stage, Wake};
+use super::session::{Abilities, Invited, Pending, Session, Stage, Wake};
 use super::{Event, Peer, SessionId, Turn, Ua, body};
 use crate::dialog::Dialog;
 use crate::header;
@@ -19,6 +20,10 @@ impl Ua {
         if let Err(objection) = self.room_for_a_session() {
             return self.answer(&opened, objection.status, objection.extra, now);
         }
+        let interval = match self.granted(&arrival.request, None) {
+            Ok(interval) => interval,
+            Err(objection) => return self.answer(&opened, objection.status, objection.extra, now),
+        };
         // §8.1.1.8: without Contact nobody knows where the dialog's requests go.
         let Ok(dialog) = Dialog::as_server(&arrival.request, opened.envelope.tag()) else {
             return self.answer(&opened, 400, Vec::new(), now);
@@ -33,10 +38,15 @@ impl Ua {
         let key = (dialog.call_id().to_owned(), dialog.local_tag().to_owned());
         self.dialogs.insert(key.clone(), id);
         self.servers.own(opened.transaction, id);
-        let pending = pending(&arrival, opened, sdp.is_some());
+        let pending = Pending { interval, ..pending(&arrival, opened, sdp.is_some()) };
+        let mut can = Abilities::default();
+        can.follow(&arrival.request.headers);
         let stage = Stage::Invited(Invited { pending, dialog, progress: None });
         let flow = arrival.flow;
-        self.sessions.insert(id, Session { id, peer: peer.clone(), flow, key, contact: None, stage });
+        self.sessions.insert(
+            id,
+            Session { id, peer: peer.clone(), flow, key, contact: None, can, life: Life::default(), stage },
+        );
         self.counters.sessions_begun += 1;
         let request = Box::new(arrival.request);
         self.flows.event(Event::Invited { session: id, peer, request, sdp, flow });
@@ -108,7 +118,9 @@ pub(super) fn pending(arrival: &Arrival, opened: Opened, offered: bool) -> Pendi
         envelope: opened.envelope,
         record_routes: headers.iter().filter(|h| matches!(h, Header::RecordRoute(_))).cloned().collect(),
         seq: header::cseq(headers).map_or(0, |cseq| cseq.seq),
+        method: arrival.request.method,
         offered,
+        interval: None,
     }
 }
 

@@ -13,6 +13,7 @@
 //! | `invited`, `acknowledge` | INVITEs that come |
 //! | `calling`, `answers` | INVITEs that go |
 //! | `talking`, `reinvite` | requests within a dialog, theirs and ours |
+//! | `update`, `lifetime` | UPDATE, and what keeps a session alive |
 //! | `ending` | BYE, and the way to a peer |
 //! | `command` | what the layer above wants |
 //! | `clock` | what happens because time has passed |
@@ -36,6 +37,7 @@ mod inbound;
 mod inspect;
 mod invited;
 mod known;
+mod lifetime;
 mod outside;
 mod register;
 mod reinvite;
@@ -43,6 +45,7 @@ mod respond;
 mod session;
 mod shown;
 mod talking;
+mod update;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -52,7 +55,7 @@ use vorzimmer_types::{Entropy, Now, ReceptionistId};
 pub use crate::flow::{Binding, ConnectionId, Flow, Transport};
 pub use crate::registrar::Expires;
 pub use api::{Command, Ending, Event, FromParty, Input, Output, Peer, Reason, SessionId};
-pub use config::{Account, Accounts, Limits, PhoneDigest, Trunk, UaConfig};
+pub use config::{Account, Accounts, Limits, PhoneDigest, SessionTimer, Trunk, UaConfig};
 pub use counters::Counters;
 
 use crate::auth::Gatekeeper;

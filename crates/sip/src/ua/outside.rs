@@ -35,7 +35,9 @@ impl Ua {
             (Method::Invite, _) => self.answer(&opened, 403, Vec::new(), turn.now),
             (Method::Options, _) => self.answer(&opened, 200, abilities(), turn.now),
             // Both belong to a dialog, and there is none.
-            (Method::Bye | Method::Info, _) => self.answer(&opened, 481, Vec::new(), turn.now),
+            (Method::Bye | Method::Info | Method::Update, _) => {
+                self.answer(&opened, 481, Vec::new(), turn.now)
+            }
             _ => {
                 let objection = not_allowed();
                 self.answer(&opened, objection.status, objection.extra, turn.now);
@@ -65,12 +67,12 @@ impl Ua {
     }
 }
 
-/// What an answer to OPTIONS says (§11.2). There are no extensions to put into Supported.
+/// What an answer to OPTIONS says (§11.2).
 pub(super) fn abilities() -> Vec<Header> {
     vec![
         Header::Allow(compose::ALLOW.into()),
         Header::Accept(ACCEPT_SDP.into()),
         Header::AcceptEncoding("identity".into()),
-        Header::Supported("".into()),
+        Header::Supported(compose::EXTENSIONS.join(", ").into()),
     ]
 }

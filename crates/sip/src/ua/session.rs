@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rsip::Request;
+use rsip::{Method, Request};
 use vorzimmer_types::Pii;
 
 use super::compose::Envelope;
+use super::lifetime::{Interval, Life};
 use super::{ConnectionId, Ending, Flow, Peer, Reason, SessionId};
 use crate::dialog::Dialog;
 use crate::transaction::TransactionId;
@@ -21,7 +22,16 @@ pub(super) struct Session {
     pub key: (String, String),
     /// The Contact of the device that was rung, for calling it back once its connection is gone.
     pub contact: Option<Pii<String>>,
+    pub can: Abilities,
+    pub life: Life,
     pub stage: Stage,
+}
+
+/// What a peer can do, by the latest of its messages that said so.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Abilities {
+    /// Its Allow holds UPDATE (RFC 3311 §4).
+    pub update: bool,
 }
 
 pub(super) enum Stage {
@@ -49,8 +59,12 @@ pub(super) struct Pending {
     /// Record-Route, which answers that make a dialog repeat (§12.1.1).
     pub record_routes: Vec<rsip::Header>,
     pub seq: u32,
+    /// INVITE or UPDATE.
+    pub method: Method,
     /// Whether it had an offer: else ours goes into the 2xx and the answer comes in the ACK.
     pub offered: bool,
+    /// The session timer that its 2xx grants.
+    pub interval: Option<Interval>,
 }
 
 pub(super) struct Calling {
@@ -59,6 +73,15 @@ pub(super) struct Calling {
     pub heard: bool,
     pub cancel: Cancel,
     pub early: Vec<Dialog>,
+    /// As it was sent, without Via: for sending it again with what an answer asked for.
+    pub request: Box<Request>,
+}
+
+impl Calling {
+    /// An INVITE that has just been sent.
+    pub fn new(transaction: TransactionId, request: Request) -> Self {
+        Self { transaction, heard: false, cancel: Cancel::No, early: Vec::new(), request: Box::new(request) }
+    }
 }
 
 /// Whether an INVITE of ours was given up.
@@ -73,9 +96,11 @@ pub(super) enum Cancel {
 pub(super) struct Talking {
     pub dialog: Dialog,
     pub unacknowledged: Option<Unacknowledged>,
-    /// Their re-INVITE, waiting for Accept or Refuse.
+    /// Their re-INVITE or UPDATE with an offer, waiting for Accept or Refuse.
     pub theirs: Option<Pending>,
     pub ours: Reinvite,
+    /// An UPDATE of ours that only refreshes.
+    pub refresh: Option<TransactionId>,
     /// A BYE that waits for the ACK of our 2xx (§15).
     pub hangup: Option<Option<Reason>>,
 }
@@ -91,19 +116,34 @@ pub(super) struct Unacknowledged {
     pub offer: bool,
 }
 
-/// Our re-INVITE.
+impl Talking {
+    /// A dialog that has just been confirmed.
+    pub fn new(dialog: Dialog, unacknowledged: Option<Unacknowledged>) -> Self {
+        Self { dialog, unacknowledged, theirs: None, ours: Reinvite::None, refresh: None, hangup: None }
+    }
+}
+
+/// An offer of ours within the dialog.
 pub(super) enum Reinvite {
     None,
     Sent {
         transaction: TransactionId,
-        sdp: Bytes,
-        attempt: u8,
+        offer: Offer,
     },
-    /// After a 491 (§14.1).
+    /// After a 491 (§14.1) or a 500 with Retry-After (RFC 3311 §5.1).
     Waiting {
-        sdp: Bytes,
-        attempt: u8,
+        offer: Offer,
     },
+}
+
+/// What is offered, and how.
+#[derive(Clone)]
+pub(super) struct Offer {
+    pub sdp: Bytes,
+    /// INVITE or UPDATE.
+    pub by: Method,
+    /// Counts from one.
+    pub attempt: u8,
 }
 
 pub(super) struct Closing {
@@ -136,6 +176,10 @@ pub(super) struct Ack {
 pub(super) enum Owner {
     Invite(SessionId),
     Reinvite(SessionId),
+    /// An UPDATE with an offer.
+    Update(SessionId),
+    /// An UPDATE without one.
+    Refresh(SessionId),
     Bye(SessionId),
     /// A CANCEL, or the BYE of a fork that nobody wanted: whatever the answer is.
     Nobody,
@@ -156,6 +200,10 @@ pub(super) enum Wake {
     Retry(SessionId),
     /// The re-INVITE was heard of, and then nothing more.
     Overdue(SessionId),
+    /// The session has to be refreshed (RFC 4028 §10).
+    Refresh(SessionId),
+    /// Nobody has refreshed it.
+    Expire(SessionId),
     /// A binding lapses.
     Lapse,
     /// Whoever connected should have said by now who it is.
@@ -199,6 +247,15 @@ impl Session {
             Stage::Talking(talking) => talking.ours.transaction(),
             Stage::Closing(closing) => closing.reinvite,
             Stage::Invited(_) | Stage::Calling(_) => None,
+        }
+    }
+
+    /// What of theirs waits for Accept or Refuse.
+    pub fn pending(&self) -> Option<&Pending> {
+        match &self.stage {
+            Stage::Invited(invited) => Some(&invited.pending),
+            Stage::Talking(talking) => talking.theirs.as_ref(),
+            Stage::Calling(_) | Stage::Closing(_) => None,
         }
     }
 

@@ -44,6 +44,7 @@ impl fmt::Debug for Command {
             Self::Invite { session, .. } => write!(f, "Invite({session:?})"),
             Self::Cancel { session, .. } => write!(f, "Cancel({session:?})"),
             Self::Reinvite { session, .. } => write!(f, "Reinvite({session:?})"),
+            Self::Update { session, .. } => write!(f, "Update({session:?})"),
             Self::Hangup { session, .. } => write!(f, "Hangup({session:?})"),
         }
     }
@@ -59,6 +60,7 @@ impl fmt::Debug for Event {
             Self::Refused { session, status, .. } => write!(f, "Refused({session:?}, {status})"),
             Self::Acknowledged { session, .. } => write!(f, "Acknowledged({session:?})"),
             Self::Reoffered { session, .. } => write!(f, "Reoffered({session:?})"),
+            Self::RefreshDue { session } => write!(f, "RefreshDue({session:?})"),
             Self::ReinviteEnded { session, status, .. } => write!(f, "ReinviteEnded({session:?}, {status})"),
             // Which key was pressed may be an answer to a question, and is the caller's own.
             Self::Digit { session, .. } => write!(f, "Digit({session:?})"),

@@ -7,7 +7,7 @@ use super::inspect::{inspect_within, not_allowed};
 use super::invited::{pending, timestamp};
 use super::outside::abilities;
 use super::respond::{Arrival, Opened};
-use super::session::{Reinvite, Session, Stage};
+use super::session::{Pending, Reinvite, Session, Stage};
 use super::{Ending, Event, Peer, SessionId, Turn, Ua, body, digits};
 use crate::auth::Proof;
 use crate::header;
@@ -33,11 +33,13 @@ impl Ua {
             return self.answer(&opened, 500, Vec::new(), turn.now);
         }
         self.follow(id, &arrival, turn.now);
+        self.peer_can(id, &arrival.request.headers);
         let over = matches!(self.sessions.get(&id), Some(Session { stage: Stage::Closing(_), .. }));
         match arrival.request.method {
             // §15.1.1: with our BYE the dialog has ended; only theirs, crossing it, is still of interest.
             method if over && method != Method::Bye => self.answer(&opened, 481, Vec::new(), turn.now),
             Method::Invite => self.reoffered(id, &arrival, opened, turn),
+            Method::Update => self.updated(id, &arrival, opened, turn),
             Method::Bye => self.bye(id, &opened, turn),
             Method::Info => self.info(id, &arrival, &opened, turn),
             Method::Options => self.answer(&opened, 200, abilities(), turn.now),
@@ -117,13 +119,17 @@ impl Ua {
         if matches!(talking.ours, Reinvite::Sent { .. }) || talking.unacknowledged.is_some() {
             return self.answer(&opened, 491, Vec::new(), turn.now);
         }
+        let interval = match self.granted(&arrival.request, Some(id)) {
+            Ok(interval) => interval,
+            Err(objection) => return self.answer(&opened, objection.status, objection.extra, turn.now),
+        };
         let sdp = body::sdp(&arrival.request.headers, &arrival.request.body);
         let transaction = opened.transaction;
         self.answer(&opened, 100, timestamp(&arrival.request), turn.now);
         self.servers.own(transaction, id);
         if let Some(talking) = self.sessions.get_mut(&id).and_then(|session| session.talking()) {
             talking.dialog.refresh(&arrival.request.headers);
-            talking.theirs = Some(pending(arrival, opened, sdp.is_some()));
+            talking.theirs = Some(Pending { interval, ..pending(arrival, opened, sdp.is_some()) });
         }
         self.flows.event(Event::Reoffered { session: id, sdp });
     }
@@ -166,7 +172,7 @@ impl Ua {
     }
 }
 
-fn random_retry(turn: &mut Turn<'_>) -> Vec<rsip::Header> {
+pub(super) fn random_retry(turn: &mut Turn<'_>) -> Vec<rsip::Header> {
     let [byte] = vorzimmer_types::entropy::array(turn.entropy);
     vec![rsip::Header::RetryAfter((byte % (RETRY_WITHIN + 1)).to_string().into())]
 }

@@ -47,8 +47,18 @@ fn some_instant() -> Instant {
 
 impl Pair {
     fn new(seed: u64, weather: Weather, plans: [fn(&Event) -> Vec<Command>; 2]) -> Self {
+        Self::with_timer(seed, weather, plans, Duration::from_secs(1800))
+    }
+
+    fn with_timer(
+        seed: u64,
+        weather: Weather,
+        plans: [fn(&Event) -> Vec<Command>; 2],
+        interval: Duration,
+    ) -> Self {
         let ua = |peer: &str, secret: u8| {
             let mut config = config();
+            config.session_timer.interval = interval;
             let trunk = Trunk {
                 id: TrunkId::from_bytes([secret; 16]),
                 name: "peer".into(),
@@ -200,6 +210,16 @@ fn device(event: &Event) -> Vec<Command> {
     }
 }
 
+/// The same, and what it wants to change it offers anew when something of the other side's came first.
+fn insistent(event: &Event) -> Vec<Command> {
+    match event {
+        Event::ReinviteEnded { session, status: 491, .. } => {
+            vec![Command::Reinvite { session: *session, sdp: sdp() }]
+        }
+        event => device(event),
+    }
+}
+
 fn ended(event: &Event) -> bool {
     matches!(event, Event::Ended { .. } | Event::Refused { .. } | Event::Cancelled { .. })
 }
@@ -270,7 +290,7 @@ fn both_sides_change_the_session_at_once_and_both_succeed() {
     let mut glares = 0;
     for seed in 0..SEEDS {
         let calm = Weather { loss: 0, doubled: 20, delay_ms: 30 };
-        let mut pair = Pair::new(seed, calm, [device, device]);
+        let mut pair = Pair::new(seed, calm, [insistent, insistent]);
         let ours = pair.ring();
         pair.pass(Duration::from_secs(2));
         let Some(Event::Invited { session: theirs, .. }) = pair.events[1].first() else { panic!("no call") };
@@ -291,6 +311,28 @@ fn both_sides_change_the_session_at_once_and_both_succeed() {
         assert_eq!(pair.count(1, why), 1);
     }
     assert!(glares > 20, "{glares} of {SEEDS}");
+}
+
+#[test]
+fn a_session_is_kept_alive_through_a_storm_and_dies_with_the_link() {
+    for seed in 0..SEEDS / 5 {
+        let mut pair = Pair::with_timer(seed, STORM, [device, device], Duration::from_secs(120));
+        pair.ring();
+        pair.pass(Duration::from_secs(1800));
+        if pair.count(0, |event| matches!(event, Event::Answered { .. })) == 0 {
+            continue;
+        }
+        for side in 0..2 {
+            assert_eq!(pair.count(side, ended), 0, "seed {seed}, side {side}: {:?}", pair.events[side]);
+        }
+        pair.weather = Weather { loss: 100, doubled: 0, delay_ms: 0 };
+        pair.pass(Duration::from_secs(300));
+        pair.assert_nothing_is_left();
+        // The side that refreshes hears no answer, or not in time; the other one hears no refresh.
+        let dead =
+            |event: &Event| matches!(event, Event::Ended { why: Ending::Expired | Ending::DialogLost, .. });
+        assert_eq!((pair.count(0, dead), pair.count(1, dead)), (1, 1), "seed {seed}");
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@
 mod basics;
 mod lossy;
 mod property;
+mod rfc3311_update;
+mod rfc4028_timers;
 mod s08_server;
 mod s09_cancel;
 mod s10_register;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use vorzimmer_sip::digest::{Answerer, Challenge, Ha1};
 use vorzimmer_sip::ua::{
     Account, Accounts, Binding, Command, ConnectionId, Event, Expires, Flow, FromParty, Input, Limits,
-    Output, PhoneDigest, SessionId, Transport, Trunk, Ua, UaConfig,
+    Output, PhoneDigest, SessionId, SessionTimer, Transport, Trunk, Ua, UaConfig,
 };
 use vorzimmer_types::entropy::Seeded;
 use vorzimmer_types::{Now, Pii, ReceptionistId, TrunkId, UnixMillis};
@@ -52,6 +52,7 @@ pub fn config() -> UaConfig {
         user_agent: "Vorzimmer".into(),
         phone_digest: PhoneDigest::Both,
         expires: Expires::default(),
+        session_timer: SessionTimer::default(),
         limits: Limits::default(),
     }
 }

@@ -140,8 +140,16 @@ impl Stage {
                     self.later(0, Input::Sip(SipEvent::Ended { session, why: Ending::WeHungUp }));
                 }
             }
-            Command::Reinvite { .. } => panic!("nobody re-invites"),
+            Command::Reinvite { session, sdp } => self.offered("re-invite", session, sdp),
+            Command::Update { session, sdp } => self.offered("update", session, sdp),
         }
+    }
+
+    fn offered(&mut self, how: &str, session: SessionId, sdp: Bytes) {
+        let phone = self.phone(session);
+        self.note(format!("{how} {phone}"));
+        Description::parse(&sdp).expect("our own description is in order");
+        self.offers.insert(phone, sdp);
     }
 
     fn accepted(&mut self, session: SessionId, sdp: Bytes) {

@@ -228,6 +228,17 @@ impl Stage {
         self.reoffers(phone, Some(&sdp_of(phone, &[8, 0], "sendrecv")));
     }
 
+    /// The session has to be refreshed, and the phone knows no UPDATE.
+    pub fn is_to_be_refreshed(&mut self, phone: &str) {
+        self.give(Input::Sip(SipEvent::RefreshDue { session: self.session(phone) }));
+    }
+
+    /// What became of an offer of ours within the dialog.
+    pub fn ends_our_offer(&mut self, phone: &str, status: u16, sdp: Option<&str>) {
+        let sdp = sdp.map(|sdp| Bytes::copy_from_slice(sdp.as_bytes()));
+        self.give(Input::Sip(SipEvent::ReinviteEnded { session: self.session(phone), status, sdp }));
+    }
+
     pub fn acknowledges(&mut self, phone: &str, sdp: Option<&str>) {
         let sdp = sdp.map(|sdp| Bytes::copy_from_slice(sdp.as_bytes()));
         self.give(Input::Sip(SipEvent::Acknowledged { session: self.session(phone), sdp }));

@@ -1,0 +1,98 @@
+//! UPDATEs that come (RFC 3311 §5.2): a new description, a new target, or only a sign of life.
+
+use rsip::{Header, Headers};
+
+use super::compose;
+use super::invited::pending;
+use super::lifetime::Interval;
+use super::respond::{Arrival, Opened};
+use super::session::{Abilities, Reinvite, Session, Stage, Talking};
+use super::talking::random_retry;
+use super::{Event, SessionId, Turn, Ua, body};
+use crate::header;
+
+impl Abilities {
+    /// Takes what a message of the peer says. A message without Allow says nothing (RFC 3261 §20.5).
+    pub fn follow(&mut self, headers: &Headers) {
+        if header::first(headers, "Allow").is_some() {
+            self.update = header::has_token(headers, "Allow", "UPDATE");
+        }
+    }
+}
+
+impl Ua {
+    /// Keeps in mind what the peer can do.
+    pub(super) fn peer_can(&mut self, id: SessionId, headers: &Headers) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.can.follow(headers);
+        }
+    }
+
+    /// An UPDATE.
+    pub(super) fn updated(&mut self, id: SessionId, arrival: &Arrival, opened: Opened, turn: &mut Turn<'_>) {
+        let headers = &arrival.request.headers;
+        let offer = body::sdp(headers, &arrival.request.body);
+        if let Some(status) = self.sessions.get(&id).and_then(|session| in_the_way(session, offer.is_some()))
+        {
+            let extra = if status == 500 { random_retry(turn) } else { Vec::new() };
+            return self.answer(&opened, status, extra, turn.now);
+        }
+        let interval = match self.granted(&arrival.request, Some(id)) {
+            Ok(interval) => interval,
+            Err(objection) => return self.answer(&opened, objection.status, objection.extra, turn.now),
+        };
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let (Ok(call_id), Ok(to), Ok(from)) =
+            (header::call_id(headers), header::to(headers), header::from(headers))
+        {
+            let (local, remote) = (to.tag().unwrap_or_default(), from.tag().unwrap_or_default());
+            if let Some(dialog) = session.dialog_mut(call_id, local, remote) {
+                dialog.refresh(headers);
+            }
+        }
+        match (offer, session.talking()) {
+            (Some(sdp), Some(talking)) => {
+                talking.theirs = Some(super::session::Pending { interval, ..pending(arrival, opened, true) });
+                self.flows.event(Event::Reoffered { session: id, sdp: Some(sdp) });
+            }
+            // In an early dialog no offer of ours or theirs is answered yet: `in_the_way` has refused it.
+            (Some(_), None) => self.answer(&opened, 500, random_retry(turn), turn.now),
+            (None, talking) => {
+                let confirmed = talking.is_some();
+                self.answer(&opened, 200, self.granting(id, interval), turn.now);
+                if confirmed {
+                    self.live(id, interval, turn.now);
+                }
+            }
+        }
+    }
+
+    /// What a 2xx to an UPDATE says besides (RFC 3311 §5.2, RFC 4028 §9).
+    fn granting(&self, id: SessionId, interval: Option<Interval>) -> Vec<Header> {
+        let mut headers = Headers::default();
+        if let Some(session) = self.sessions.get(&id) {
+            headers.push(compose::contact(&session.flow));
+        }
+        compose::allow(&mut headers);
+        if let Some(interval) = interval {
+            interval.grant(&mut headers);
+        }
+        headers.into_iter().collect()
+    }
+}
+
+/// What an UPDATE is refused with for what else is under way (RFC 3311 §5.2): 500 if theirs is unanswered, 491 if ours is.
+fn in_the_way(session: &Session, offers: bool) -> Option<u16> {
+    match &session.stage {
+        Stage::Talking(talking) if talking.theirs.is_some() => Some(500),
+        Stage::Talking(talking) => (offers && has_offered(talking)).then_some(491),
+        Stage::Invited(_) | Stage::Calling(_) => offers.then_some(500),
+        Stage::Closing(_) => None,
+    }
+}
+
+/// Whether an offer of ours is without an answer.
+fn has_offered(talking: &Talking) -> bool {
+    let late = talking.unacknowledged.as_ref().is_some_and(|open| open.offer);
+    late || matches!(talking.ours, Reinvite::Sent { .. })
+}
