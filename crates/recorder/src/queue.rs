@@ -74,8 +74,11 @@ impl PageQueue {
         self.empty.try_recv().ok()
     }
 
-    /// Lets a page out; gives it back if nobody is there to write it.
-    pub(crate) fn put(&self, page: SealedPage) -> Result<(), SealedPage> {
+    /// Lets a page out.
+    ///
+    /// # Errors
+    /// The page, if nobody is there to write it.
+    pub fn put(&self, page: SealedPage) -> Result<(), SealedPage> {
         use std::sync::mpsc::TrySendError::{Disconnected, Full};
         self.full.try_send(page).map_err(|error| match error {
             Full(page) | Disconnected(page) => page,

@@ -177,7 +177,7 @@ impl End {
     fn reporter(&self) -> Reporter {
         let (sender, waker) = (self.sender.clone(), Arc::clone(&self.waker));
         // The writer may wait for a worker; a worker that has ended needs no report.
-        Box::new(move |report| {
+        Arc::new(move |report| {
             if sender.send(Order::Report(report)).is_ok() {
                 wake(&waker);
             }

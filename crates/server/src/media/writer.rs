@@ -1,26 +1,29 @@
-//! Puts sealed pages on disk: one thread that makes keys and files, appends, syncs in groups about once a second, and
-//! tells the store which pages are safe.
+//! Puts sealed pages on disk, on two threads: this one appends, and lets nothing keep a page waiting; the
+//! [`keeper`] does what a disk may take its time for.
 //!
-//! It never sees a voice: pages arrive sealed. It may wait for the disk as long as the disk likes; no worker waits for
-//! it: each recording has a bounded queue of pages, and a full one is a gap that the recorder names.
+//! Neither ever sees a voice: pages arrive sealed. Both may wait for the disk as long as the disk likes; no worker waits
+//! for them: each recording has a bounded queue of pages, and a full one is a gap that the recorder names.
 
 mod file;
+mod keeper;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use vorzimmer_recorder::{HeaderPage, PageDrain, SealedPage};
 use vorzimmer_types::{CallId, CustomerId, Day, RecordingId, UnixMillis};
-use vorzimmer_vault::callrec::file as names;
 use vorzimmer_vault::keys::{KeyStore, SlotSecret};
 
 use self::file::{Draining, OpenFile};
-use crate::clock::{self, SystemEntropy};
+use self::keeper::{Keeper, Task, Told};
+use crate::clock;
 
 /// Jobs that may wait for the disk, all calls together.
 const JOBS_WAITING: usize = 4_096;
@@ -30,9 +33,6 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// How often every queue is looked at, should the word that a page waits have been lost to a full queue of jobs.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-
-/// How many parties a recording has slots for.
-const SLOTS: u8 = 2;
 
 /// What the store is told about recordings. Implementations do not wait.
 pub trait RecordingLog: Send + Sync {
@@ -139,7 +139,7 @@ pub enum Report {
 }
 
 /// How a worker takes the writer's reports: into its own queue, waking it.
-pub type Reporter = Box<dyn Fn(Report) + Send>;
+pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
 
 /// Where workers hand in their jobs.
 #[derive(Clone, Debug)]
@@ -174,18 +174,32 @@ pub struct WriterParts {
 /// Starts the writer. It ends, with everything written and synced, when every [`Pages`] is dropped.
 ///
 /// # Errors
-/// The thread cannot be started.
+/// A thread cannot be started.
 pub fn start(parts: WriterParts) -> io::Result<(Pages, JoinHandle<()>)> {
     let (pages, jobs) = sync_channel(JOBS_WAITING);
-    let writer = Writer { parts, open: HashMap::new(), new_keys: false };
-    let thread = std::thread::Builder::new().name("recordings".into()).spawn(move || writer.run(&jobs))?;
+    let (tasks, given) = sync_channel(JOBS_WAITING);
+    let (tell, told) = channel();
+    let reporters = parts.reporters.clone();
+    let keeper = Keeper::new(parts, tell);
+    let keeper = std::thread::Builder::new().name("disk".into()).spawn(move || keeper.run(&given))?;
+    let writer = Writer { reporters, open: HashMap::new(), making: HashMap::new(), tasks, told };
+    let run = move || {
+        writer.run(&jobs);
+        if keeper.join().is_err() {
+            tracing::error!("the recordings' keeper had panicked");
+        }
+    };
+    let thread = std::thread::Builder::new().name("recordings".into()).spawn(run)?;
     Ok((Pages(pages), thread))
 }
 
 struct Writer {
-    parts: WriterParts,
+    reporters: Vec<Reporter>,
     open: HashMap<RecordingId, OpenFile>,
-    new_keys: bool,
+    /// Those that the keeper makes, and whether they are still wanted.
+    making: HashMap<RecordingId, bool>,
+    tasks: SyncSender<Task>,
+    told: Receiver<Told>,
 }
 
 impl Writer {
@@ -214,8 +228,12 @@ impl Writer {
     }
 
     fn work(&mut self, job: Job) {
+        self.listen();
         match job {
-            Job::Begin { worker, call, customer, recording } => self.begin(worker, call, customer, recording),
+            Job::Begin { worker, call, customer, recording } => {
+                self.making.insert(recording, true);
+                self.give(Task::Make { worker, call, customer, recording });
+            }
             Job::Run { recording, header, drain } => self.run_file(recording, &header, drain),
             Job::Look { recording } => self.look(recording),
             Job::Finish { recording, last } => self.finish(recording, last),
@@ -223,48 +241,34 @@ impl Writer {
         }
     }
 
-    fn begin(&mut self, worker: usize, call: CallId, customer: CustomerId, recording: RecordingId) {
-        let at = clock::wall();
-        let expiry = at.day().plus(self.parts.days);
-        match self.prepare(worker, customer, recording, expiry) {
-            Ok(secrets) => {
-                self.parts.log.begun(&Begun { call, customer, recording, at, expiry });
-                let key_version = self.parts.keys.kek_version();
-                self.report(worker, Report::Ready { recording, secrets, expiry, key_version });
-            }
-            Err(why) => {
-                tracing::error!(%call, %recording, why, "a recording cannot be begun");
-                self.report(worker, Report::Refused { recording, why });
+    /// Takes what the keeper has to say.
+    fn listen(&mut self) {
+        while let Ok(told) = self.told.try_recv() {
+            match told {
+                Told::Made { recording, file } => {
+                    if self.making.remove(&recording) == Some(true) {
+                        self.open.insert(recording, file);
+                    } else {
+                        self.give(Task::Forget { recording });
+                    }
+                }
+                Told::NotMade { recording } => {
+                    self.making.remove(&recording);
+                }
+                Told::Synced { recording, safe } => {
+                    if let Some(open) = self.open.get_mut(&recording) {
+                        open.synced(safe);
+                    }
+                }
             }
         }
     }
 
-    fn prepare(
-        &mut self,
-        worker: usize,
-        customer: CustomerId,
-        recording: RecordingId,
-        expiry: Day,
-    ) -> Result<[SlotSecret; 2], String> {
-        let path = names::path(&self.parts.folder, recording);
-        let file = OpenFile::create(&path, worker)
-            .map_err(|error| format!("the recording's file cannot be made: {error}"))?;
-        let secret = |slot| {
-            self.parts
-                .keys
-                .new_slot_secret(recording, slot, customer, expiry, &mut SystemEntropy)
-                .map_err(|error| format!("no key for the recording: {error}"))
-        };
-        match secret(0).and_then(|first| Ok([first, secret(1)?])) {
-            Ok(secrets) => {
-                self.new_keys = true;
-                self.open.insert(recording, file);
-                Ok(secrets)
-            }
-            Err(why) => {
-                self.forget(recording);
-                Err(why)
-            }
+    fn give(&self, task: Task) {
+        let Err(refused) = self.tasks.send(task) else { return };
+        tracing::error!("the recordings' keeper is gone");
+        if let Some((worker, report)) = refused.0.undone() {
+            self.report(worker, report);
         }
     }
 
@@ -301,74 +305,38 @@ impl Writer {
     }
 
     fn finish(&mut self, recording: RecordingId, last: Vec<SealedPage>) {
-        let Some(open) = self.open.get_mut(&recording) else { return };
+        let Some(mut open) = self.open.remove(&recording) else { return };
         let why = open.finish(last).err().map(|error| {
             tracing::error!(%recording, %error, "a recording has no final page; the next start closes it");
             format!("the last pages cannot be written: {error}")
         });
-        let (worker, pages) = (open.worker(), open.sound_pages());
-        self.sync_keys();
-        let synced = self.sync_file(recording);
-        self.open.remove(&recording);
-        self.report(worker, Report::Closed { recording, pages, why: why.or(synced.err()) });
+        let worker = open.worker();
+        self.give(Task::Close { worker, recording, written: open.into_written(), why });
     }
 
     fn discard(&mut self, recording: RecordingId) {
         if self.open.remove(&recording).is_some() {
-            self.forget(recording);
+            self.give(Task::Forget { recording });
+        } else if let Some(wanted) = self.making.get_mut(&recording) {
+            *wanted = false;
         }
     }
 
-    /// Takes back a file and keys that hold nothing.
-    fn forget(&self, recording: RecordingId) {
-        for slot in 0..SLOTS {
-            if let Err(error) = self.parts.keys.destroy_slot(recording, slot) {
-                tracing::error!(%recording, %error, "the unused key of a recording could not be destroyed");
-            }
-        }
-        if let Err(error) = names::remove(&names::path(&self.parts.folder, recording)) {
-            tracing::error!(%recording, %error, "an empty recording could not be removed");
-        }
-    }
-
-    /// Makes everything written so far safe, then says so.
+    /// Has everything written so far made safe.
     fn sync(&mut self) {
-        self.sync_keys();
-        let waiting: Vec<_> =
-            self.open.iter().filter(|(_, open)| open.is_unsynced()).map(|(id, _)| *id).collect();
-        for recording in waiting {
-            // One slow sync at a time: what waits here meanwhile is what a kill would cost.
-            self.look_everywhere();
-            if let Err(why) = self.sync_file(recording) {
-                tracing::error!(%recording, why, "what was written of a recording is not acknowledged");
-            }
-        }
-    }
-
-    fn sync_keys(&mut self) {
-        if self.new_keys {
-            match self.parts.keys.sync() {
-                Ok(()) => self.new_keys = false,
-                Err(error) => {
-                    tracing::error!(%error, "the key store cannot be synced; no page is acknowledged")
+        self.listen();
+        for (recording, open) in &mut self.open {
+            if let Some(written) = open.unsynced() {
+                let task = Task::Sync { recording: *recording, written };
+                if self.tasks.send(task).is_err() {
+                    tracing::error!(%recording, "the recordings' keeper is gone; what was written is not acknowledged");
                 }
             }
         }
     }
 
-    fn sync_file(&mut self, recording: RecordingId) -> Result<(), String> {
-        // Keys first: pages whose keys a power cut takes away are nothing.
-        if self.new_keys {
-            return Err("the key store cannot be synced".into());
-        }
-        let Some(open) = self.open.get_mut(&recording) else { return Ok(()) };
-        open.sync().map_err(|error| format!("the disk does not keep what was written: {error}"))?;
-        self.parts.log.acknowledged(recording, open.sound_pages());
-        Ok(())
-    }
-
     fn report(&self, worker: usize, report: Report) {
-        if let Some(reporter) = self.parts.reporters.get(worker) {
+        if let Some(reporter) = self.reporters.get(worker) {
             reporter(report);
         }
     }
@@ -377,122 +345,4 @@ impl Writer {
 /// The next time of something regular; times that were missed are not made up for.
 fn after(last: Instant, every: Duration, now: Instant) -> Instant {
     (last + every).max(now)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{Receiver, channel};
-    use std::sync::{Arc, Mutex};
-    use std::time::Duration;
-
-    use vorzimmer_recorder::queue::queue;
-    use vorzimmer_recorder::{HeaderPage, SealedPage};
-    use vorzimmer_types::entropy::Seeded;
-    use vorzimmer_types::{CallId, CustomerId, RecordingId};
-    use vorzimmer_vault::keys::{KekSource, KeyStore};
-
-    use super::{Begun, Job, Pages, RecordingLog, Report, Reporter, WriterParts, names, start};
-
-    #[derive(Default)]
-    struct Log {
-        begun: Mutex<Vec<Begun>>,
-        pages: Mutex<Vec<(RecordingId, u64)>>,
-    }
-
-    impl RecordingLog for Log {
-        fn begun(&self, recording: &Begun) {
-            self.begun.lock().unwrap().push(recording.clone());
-        }
-
-        fn acknowledged(&self, recording: RecordingId, pages: u64) {
-            self.pages.lock().unwrap().push((recording, pages));
-        }
-    }
-
-    struct Bench {
-        _folder: tempfile::TempDir,
-        recordings: std::path::PathBuf,
-        keys: Arc<KeyStore>,
-        log: Arc<Log>,
-        pages: Pages,
-        reports: Receiver<Report>,
-    }
-
-    fn bench() -> Bench {
-        let folder = tempfile::tempdir().unwrap();
-        let recordings = folder.path().join("recordings");
-        std::fs::create_dir(&recordings).unwrap();
-        let source = KekSource::choose(None, None, folder.path().join("kek"));
-        let path = folder.path().join("keys");
-        let keys = KeyStore::open_or_create(&path, source, None, &mut Seeded::new(1)).unwrap();
-        let keys = Arc::new(keys);
-        let log = Arc::new(Log::default());
-        let (tell, reports) = channel();
-        let reporter: Reporter = Box::new(move |report| tell.send(report).unwrap_or_default());
-        let parts = WriterParts {
-            folder: recordings.clone(),
-            days: 30,
-            keys: Arc::clone(&keys),
-            log: Arc::clone(&log) as Arc<dyn RecordingLog>,
-            reporters: vec![reporter],
-        };
-        let (pages, _thread) = start(parts).unwrap();
-        Bench { _folder: folder, recordings, keys, log, pages, reports }
-    }
-
-    fn begin(bench: &Bench, recording: RecordingId) {
-        let (call, customer) = (CallId::from_bytes([1; 16]), CustomerId::from_bytes([2; 16]));
-        bench.pages.offer(Job::Begin { worker: 0, call, customer, recording }).unwrap();
-    }
-
-    fn next(bench: &Bench) -> Report {
-        bench.reports.recv_timeout(Duration::from_secs(10)).unwrap()
-    }
-
-    #[test]
-    fn pages_come_to_lie_one_after_the_other_and_are_acknowledged_before_the_close_is_told() {
-        let bench = bench();
-        let recording = RecordingId::from_bytes([9; 16]);
-        begin(&bench, recording);
-        assert!(matches!(next(&bench), Report::Ready { .. }));
-        let (_queue, drain) = queue(4, 2);
-        let header = HeaderPage(vec![1; 4_096]);
-        bench.pages.offer(Job::Run { recording, header, drain }).unwrap();
-        let page = |index, byte| SealedPage { index, run: 0, bytes: vec![byte; 4_096].into_boxed_slice() };
-        bench.pages.offer(Job::Finish { recording, last: vec![page(0, 2), page(1, 3)] }).unwrap();
-        let Report::Closed { pages: closed, why, .. } = next(&bench) else { panic!("it was not closed") };
-        assert_eq!(why, None);
-        assert_eq!(closed, 1, "pages of sound");
-        assert_eq!(bench.log.pages.lock().unwrap().last(), Some(&(recording, 1)));
-        let file = std::fs::read(names::path(&bench.recordings, recording)).unwrap();
-        assert_eq!(file.len(), 3 * 4_096);
-        assert_eq!([file[0], file[4_096], file[8_192]], [1, 2, 3]);
-        let row = bench.log.begun.lock().unwrap()[0].clone();
-        assert_eq!(row.expiry, row.at.day().plus(30));
-    }
-
-    #[test]
-    fn a_discarded_recording_leaves_neither_file_nor_key() {
-        let bench = bench();
-        let recording = RecordingId::from_bytes([8; 16]);
-        begin(&bench, recording);
-        assert!(matches!(next(&bench), Report::Ready { .. }));
-        bench.pages.offer(Job::Discard { recording }).unwrap();
-        // A second begin is answered after the discard is done.
-        begin(&bench, RecordingId::from_bytes([7; 16]));
-        assert!(matches!(next(&bench), Report::Ready { .. }));
-        assert!(!names::path(&bench.recordings, recording).exists());
-        assert!(bench.keys.slot_secret(recording, 0).unwrap().is_none());
-    }
-
-    #[test]
-    fn a_recording_that_cannot_be_made_is_told_at_once() {
-        let bench = bench();
-        std::fs::remove_dir(&bench.recordings).unwrap();
-        let recording = RecordingId::from_bytes([6; 16]);
-        begin(&bench, recording);
-        let Report::Refused { why, .. } = next(&bench) else { panic!("it was begun") };
-        assert!(why.contains("file"), "{why}");
-        assert!(bench.keys.slot_secret(recording, 0).unwrap().is_none());
-    }
 }

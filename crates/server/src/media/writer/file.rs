@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use vorzimmer_recorder::{HeaderPage, PageDrain, SealedPage};
 
@@ -16,7 +17,7 @@ const LAST_PAGES: u64 = 3;
 /// A recording that is being written.
 #[derive(Debug)]
 pub struct OpenFile {
-    file: File,
+    file: Arc<File>,
     worker: usize,
     drain: Option<PageDrain>,
     /// Pages of an earlier run were taken back by the recorder and are thrown away.
@@ -25,6 +26,8 @@ pub struct OpenFile {
     bytes: u64,
     reserved: u64,
     unsynced: bool,
+    /// What was written is being made safe.
+    syncing: bool,
     refusing: bool,
     finished: bool,
 }
@@ -53,7 +56,7 @@ impl OpenFile {
     pub fn create(path: &Path, worker: usize) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
         let mut open = Self {
-            file,
+            file: Arc::new(file),
             worker,
             drain: None,
             run: 0,
@@ -61,6 +64,7 @@ impl OpenFile {
             bytes: 0,
             reserved: 0,
             unsynced: false,
+            syncing: false,
             refusing: false,
             finished: false,
         };
@@ -90,14 +94,29 @@ impl OpenFile {
         self.worker
     }
 
-    /// Pages of sound that are written.
-    pub fn sound_pages(&self) -> u64 {
-        self.sound_pages
+    /// What is to be made safe now, if anything was written since the last time and that is done.
+    pub fn unsynced(&mut self) -> Option<Written> {
+        if !self.unsynced || self.syncing {
+            return None;
+        }
+        (self.unsynced, self.syncing) = (false, true);
+        Some(self.written())
     }
 
-    /// Whether something was written since the last sync.
-    pub fn is_unsynced(&self) -> bool {
-        self.unsynced
+    /// What [`OpenFile::unsynced`] gave is done with.
+    pub fn synced(&mut self, safe: bool) {
+        self.syncing = false;
+        self.unsynced |= !safe;
+    }
+
+    /// What is to be made safe at the end.
+    pub fn into_written(self) -> Written {
+        self.written()
+    }
+
+    fn written(&self) -> Written {
+        let bytes = self.finished.then_some(self.bytes);
+        Written { file: Arc::clone(&self.file), sound_pages: self.sound_pages, bytes }
     }
 
     /// Writes what waits in the queue.
@@ -142,20 +161,6 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Returns once everything written would survive a power cut.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn sync(&mut self) -> io::Result<()> {
-        if self.finished {
-            // What was reserved ahead goes back.
-            self.file.set_len(self.bytes)?;
-        }
-        self.file.sync_data()?;
-        self.unsynced = false;
-        Ok(())
-    }
-
     fn append_sound(&mut self, page: &SealedPage) -> io::Result<()> {
         if page.index != self.sound_pages {
             return Err(io::Error::other("a page before this one was lost"));
@@ -175,7 +180,7 @@ impl OpenFile {
     }
 
     fn write(&mut self, page: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(page) {
+        if let Err(error) = (&*self.file).write_all(page) {
             // Half a page would stand in the way of the next one.
             self.file.set_len(self.bytes)?;
             return Err(error);
@@ -187,7 +192,7 @@ impl OpenFile {
 
     fn reserve(&mut self) -> io::Result<()> {
         let flags = rustix::fs::FallocateFlags::KEEP_SIZE;
-        match rustix::fs::fallocate(&self.file, flags, self.bytes, RESERVE) {
+        match rustix::fs::fallocate(&*self.file, flags, self.bytes, RESERVE) {
             // A file system that cannot reserve finds out when it writes.
             Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => {
                 self.reserved = self.bytes + RESERVE;
@@ -195,5 +200,33 @@ impl OpenFile {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What has been written of a recording so far.
+#[derive(Debug)]
+pub struct Written {
+    file: Arc<File>,
+    sound_pages: u64,
+    /// Its length, if nothing more will be written.
+    bytes: Option<u64>,
+}
+
+impl Written {
+    /// Pages of sound.
+    pub fn sound_pages(&self) -> u64 {
+        self.sound_pages
+    }
+
+    /// Returns once all of it would survive a power cut.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn sync(&self) -> io::Result<()> {
+        if let Some(bytes) = self.bytes {
+            // What was reserved ahead goes back.
+            self.file.set_len(bytes)?;
+        }
+        self.file.sync_data()
     }
 }
