@@ -43,6 +43,58 @@ pub fn write_sine(path: &Path, hertz: f64, seconds: f64) {
 /// # Panics
 /// When the file cannot be written.
 pub fn write_tones(path: &Path, tones: &[(f64, f64)]) {
+    let sections: Vec<_> = tones.iter().map(|(hertz, seconds)| (Voice::tone(*hertz), *seconds)).collect();
+    write_voices(path, &sections);
+}
+
+/// A voice of sines, and whether each is spoken in [`WORD_MS`] words with [`PAUSE_MS`] pauses.
+#[derive(Clone, Debug, Default)]
+pub struct Voice(pub Vec<(f64, bool)>);
+
+/// How long a word of a [`Voice`] is, in milliseconds.
+pub const WORD_MS: usize = 700;
+
+/// How long it says nothing between two words, in milliseconds.
+pub const PAUSE_MS: usize = 500;
+
+impl Voice {
+    /// One sine without end.
+    #[must_use]
+    pub fn tone(hertz: f64) -> Self {
+        Self(vec![(hertz, false)])
+    }
+
+    /// A sine without end, and words of another.
+    #[must_use]
+    pub fn speaking(hertz: f64, words: f64) -> Self {
+        Self(vec![(hertz, false), (words, true)])
+    }
+
+    /// Two sines at once, for a short time, with pauses of the same voice's silence: a key that is pressed.
+    #[must_use]
+    pub fn key(low: f64, high: f64) -> Self {
+        Self(vec![(low, true), (high, true)])
+    }
+
+    fn sample(&self, at: f64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        let (word, period) = (WORD_MS as f64 / 1_000.0 * RATE, (WORD_MS + PAUSE_MS) as f64 / 1_000.0 * RATE);
+        let spoken = at % period < word;
+        let sounding = self.0.iter().filter(|(_, in_words)| spoken || !in_words);
+        // Half of full scale for the first, a quarter for each further one.
+        let parts = sounding.enumerate().map(|(place, (hertz, _))| {
+            let level = if place == 0 { 16_000.0 } else { 8_000.0 };
+            (TAU * hertz * at / RATE).sin() * level
+        });
+        parts.sum()
+    }
+}
+
+/// Writes a mono WAV of these voices one after the other, each for so many seconds.
+///
+/// # Panics
+/// When the file cannot be written.
+pub fn write_voices(path: &Path, sections: &[(Voice, f64)]) {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 8_000,
@@ -50,13 +102,12 @@ pub fn write_tones(path: &Path, tones: &[(f64, f64)]) {
         sample_format: hound::SampleFormat::Int,
     };
     let mut wav = hound::WavWriter::create(path, spec).expect("a WAV can be written");
-    for (hertz, seconds) in tones {
+    for (voice, seconds) in sections {
         let count = (seconds * RATE).round();
         let mut at = 0.0;
         while at < count {
-            let value = (TAU * hertz * at / RATE).sin() * 16_000.0;
             #[expect(clippy::cast_possible_truncation, reason = "within 16 bits by construction")]
-            wav.write_sample(value as i16).expect("a sample can be written");
+            wav.write_sample(voice.sample(at) as i16).expect("a sample can be written");
             at += 1.0;
         }
     }
@@ -124,6 +175,21 @@ pub fn find(track: &Track, hertz: f64) -> Option<Heard> {
     Some(Heard { from_ms: first * 10, to_ms: (last + 1) * 10, holes })
 }
 
+/// The whole words of a [`Voice`] on a track, each with its beginning and its length in milliseconds: those between
+/// the first pause and the last.
+#[must_use]
+pub fn words(track: &Track, hertz: f64) -> Vec<(usize, usize)> {
+    let Some(heard) = find(track, hertz) else { return Vec::new() };
+    let pauses: Vec<_> = heard.holes.iter().filter(|(_, length)| *length > 20).collect();
+    pauses
+        .windows(2)
+        .map(|pair| {
+            let begins = pair[0].0 + pair[0].1;
+            (begins, pair[1].0 - begins)
+        })
+        .collect()
+}
+
 /// How much of `other`'s tone leaks into a track that should hold `own`, in decibel below it.
 #[must_use]
 pub fn leakage_db(track: &Track, own: f64, other: f64) -> f64 {
@@ -163,7 +229,7 @@ pub fn phase_jumps(track: &Track, hertz: f64, from_ms: usize, to_ms: usize) -> V
 
 #[cfg(test)]
 mod tests {
-    use super::{Track, find, leakage_db, phase_jumps, read_wav, write_sine};
+    use super::{Track, Voice, find, leakage_db, phase_jumps, read_wav, words, write_sine, write_voices};
 
     fn tone(hertz: f64) -> Track {
         let folder = tempfile::tempdir().expect("a folder");
@@ -180,6 +246,18 @@ mod tests {
         let heard = find(&track, 440.0).expect("the tone");
         assert_eq!((heard.from_ms, heard.to_ms, heard.longest_hole_ms()), (500, 2_500, 40));
         assert!(find(&track, 1_015.0).is_none());
+    }
+
+    #[test]
+    fn whole_words_are_found_with_their_lengths() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("voice.wav");
+        write_voices(&path, &[(Voice::tone(1_300.0), 0.3), (Voice::speaking(440.0, 640.0), 5.0)]);
+        let mut track = read_wav(&path).remove(0);
+        assert_eq!(words(&track, 640.0), [(1_500, 700), (2_700, 700), (3_900, 700)]);
+        // 60 ms are lost in the middle of a word.
+        track.0.drain(2_800 * 8..2_860 * 8);
+        assert_eq!(words(&track, 640.0), [(1_500, 700), (2_700, 640), (3_840, 700)]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use vorzimmer_tests::baresip::{Baresip, Setup as Phone};
 use vorzimmer_tests::server::{PASSWORD, Server, Setup};
-use vorzimmer_tests::tone::{self, Heard};
+use vorzimmer_tests::tone::{self, Heard, Voice};
 
 /// What the caller's phone sends while the question is asked: must never be found in a recording.
 const BEFORE_HZ: f64 = 1_300.0;
@@ -16,11 +16,18 @@ const BEFORE_HZ: f64 = 1_300.0;
 const BEFORE_S: f64 = 8.0;
 const CALLER_HZ: f64 = 440.0;
 const RECEPTIONIST_HZ: f64 = 1_015.0;
+/// Besides, each says words of its own.
+const CALLER_WORDS_HZ: f64 = 640.0;
+const RECEPTIONIST_WORDS_HZ: f64 = 1_230.0;
+/// How far a word's place and length may be from what was said, in milliseconds.
+const WORD_OFF_MS: usize = 40;
 
 const ASK: &str = "+493023125011";
 const IN_CALL: &str = "+493023125012";
 const ATTESTED: &str = "+493023125013";
 const BOTH_ASKED: &str = "+493023125015";
+
+const RECEPTIONISTS: [&str; 3] = ["anna", "ben", "carol"];
 
 struct House {
     server: Server,
@@ -30,21 +37,28 @@ struct House {
 impl House {
     fn open() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        tone::write_tones(&folder.path().join("caller.wav"), &[(BEFORE_HZ, BEFORE_S), (CALLER_HZ, 120.0)]);
-        tone::write_sine(&folder.path().join("receptionist.wav"), RECEPTIONIST_HZ, 120.0);
+        let caller = (Voice::speaking(CALLER_HZ, CALLER_WORDS_HZ), 120.0);
+        let receptionist = (Voice::speaking(RECEPTIONIST_HZ, RECEPTIONIST_WORDS_HZ), 120.0);
+        let before = (Voice::tone(BEFORE_HZ), BEFORE_S);
+        tone::write_voices(&folder.path().join("caller.wav"), &[before, caller]);
+        tone::write_voices(&folder.path().join("receptionist.wav"), &[receptionist]);
         Self { server: Server::start(&Setup::default()), folder }
     }
 
     fn phone(&self, user: &str, shape: impl FnOnce(&mut Phone<'_>)) -> Baresip {
-        let receptionist = ["anna", "ben", "carol"].contains(&user);
-        let speaks = self.folder.path().join(if receptionist { "receptionist.wav" } else { "caller.wav" });
+        let says = if RECEPTIONISTS.contains(&user) { "receptionist.wav" } else { "caller.wav" };
+        self.phone_that_says(user, &self.folder.path().join(says), shape)
+    }
+
+    fn phone_that_says(&self, user: &str, speaks: &Path, shape: impl FnOnce(&mut Phone<'_>)) -> Baresip {
+        let receptionist = RECEPTIONISTS.contains(&user);
         let mut setup = Phone {
             user,
             password: receptionist.then_some(PASSWORD),
             server: &self.server.sip,
             transport: "udp",
             codecs: "PCMA",
-            speaks: &speaks,
+            speaks,
             answers: receptionist,
             ptime_ms: 20,
             dtmf: "rtpevent",
@@ -117,17 +131,25 @@ fn hear(wav: &Path) -> [Heard; 2] {
     })
 }
 
-/// Whether both voices are there from beginning to end. A packet may be under way at either end (40 ms with packets of
-/// 20 ms), and the ear hears in windows of 10 ms.
-fn whole(heard: &[Heard; 2], duration_ms: u64, packet_ms: u64) {
-    let allowed_ms = 2 * packet_ms + 10;
-    for (party, heard) in ["caller", "receptionist"].into_iter().zip(heard) {
+/// Whether both voices are there from beginning to end, and every word where and as long as it was said.
+fn whole(wav: &Path, duration_ms: u64, packet_ms: u64) {
+    let heard = hear(wav);
+    let tracks = tone::read_wav(wav);
+    let words = [CALLER_WORDS_HZ, RECEPTIONIST_WORDS_HZ];
+    for (place, party) in ["caller", "receptionist"].into_iter().enumerate() {
+        let heard = &heard[place];
         assert!(heard.longest_hole_ms() <= 20, "{party}: holes at {:?}", heard.holes);
+        // A packet may be under way when the talk begins and when it ends, and the ear hears in windows of 10 ms.
         let length = u64::try_from(heard.length_ms()).expect("milliseconds");
-        assert!(
-            length.abs_diff(duration_ms) <= allowed_ms,
-            "{party}: {length} ms heard of {duration_ms} ms recorded"
-        );
+        let cut = length.abs_diff(duration_ms);
+        assert!(cut <= 2 * packet_ms + 10, "{party}: {length} ms heard of {duration_ms} ms recorded");
+        let words = tone::words(&tracks[place], words[place]);
+        assert!(words.len() >= 2, "{party}: words at {words:?}");
+        let said = |count: usize| words[0].0 + count * (tone::WORD_MS + tone::PAUSE_MS);
+        for (count, (begins, length)) in words.iter().enumerate() {
+            assert!(length.abs_diff(tone::WORD_MS) <= WORD_OFF_MS, "{party}: words at {words:?}");
+            assert!(begins.abs_diff(said(count)) <= WORD_OFF_MS, "{party}: words at {words:?}");
+        }
     }
 }
 
@@ -148,8 +170,7 @@ fn talk_with_consent(packet_ms: u16, shape: fn(&mut Phone<'_>)) {
     anna.event("CALL_CLOSED", Duration::from_secs(5));
 
     let shown = house.finished("ok");
-    let heard = hear(&house.export(&shown));
-    whole(&heard, duration_ms(&shown), packet_ms.into());
+    whole(&house.export(&shown), duration_ms(&shown), packet_ms.into());
     // A coarse check against the test's own watch; baresip takes a moment to tell that it is connected.
     let off = u128::from(duration_ms(&shown)).abs_diff(talked.as_millis());
     assert!(off < 1_000, "recorded {} ms of about {} ms", duration_ms(&shown), talked.as_millis());
@@ -248,6 +269,23 @@ fn a_question_in_the_call_is_started_by_the_receptionist() {
     caller.hangup();
     let shown = house.finished("ok");
     hear(&house.export(&shown));
+}
+
+#[test]
+fn a_key_that_is_only_heard_counts() {
+    let house = House::open();
+    let mut anna = house.phone("anna", |_| {});
+    // A line without RFC 4733 or SIP INFO, as behind an old exchange: the keys are tones, again and again.
+    let keys = house.folder.path().join("keys.wav");
+    tone::write_voices(&keys, &[(Voice::tone(0.0), 6.0), (Voice::key(697.0, 1_209.0), 120.0)]);
+    let mut caller = house.phone_that_says("caller", &keys, |_| {});
+    house.ring(&mut caller, ASK);
+    anna.event("CALL_ESTABLISHED", Duration::from_secs(40));
+    talk(3);
+    caller.hangup();
+    let shown = house.finished("ok");
+    assert_eq!(shown["record"]["consent"][0]["method"]["digit"], "1");
+    assert_eq!(shown["record"]["consent"][0]["answer"], "yes");
 }
 
 #[test]

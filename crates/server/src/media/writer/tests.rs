@@ -1,0 +1,175 @@
+//! Pages, a disk, and what is told about them.
+
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use vorzimmer_recorder::queue::queue;
+use vorzimmer_recorder::{HeaderPage, SealedPage};
+use vorzimmer_types::entropy::Seeded;
+use vorzimmer_types::{CallId, CustomerId, RecordingId};
+use vorzimmer_vault::callrec::file as names;
+use vorzimmer_vault::keys::{KekSource, KeyStore};
+
+use super::{Begun, Job, Pages, RecordingLog, Report, Reporter, WriterParts, start};
+
+#[derive(Default)]
+struct Log {
+    begun: Mutex<Vec<Begun>>,
+    pages: Mutex<Vec<(RecordingId, u64)>>,
+}
+
+impl RecordingLog for Log {
+    fn begun(&self, recording: &Begun) {
+        self.begun.lock().unwrap().push(recording.clone());
+    }
+
+    fn acknowledged(&self, recording: RecordingId, pages: u64) {
+        self.pages.lock().unwrap().push((recording, pages));
+    }
+}
+
+struct Bench {
+    folder: tempfile::TempDir,
+    recordings: std::path::PathBuf,
+    keys: Arc<KeyStore>,
+    log: Arc<Log>,
+    pages: Pages,
+    reports: Receiver<Report>,
+    thread: JoinHandle<()>,
+}
+
+impl Bench {
+    /// Ends the writer and waits until all is done.
+    fn end(self) -> (tempfile::TempDir, Arc<KeyStore>) {
+        drop(self.pages);
+        self.thread.join().unwrap();
+        (self.folder, self.keys)
+    }
+}
+
+fn bench() -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = folder.path().join("recordings");
+    std::fs::create_dir(&recordings).unwrap();
+    let source = KekSource::choose(None, None, folder.path().join("kek"));
+    let path = folder.path().join("keys");
+    let keys = KeyStore::open_or_create(&path, source, None, &mut Seeded::new(1)).unwrap();
+    let keys = Arc::new(keys);
+    let log = Arc::new(Log::default());
+    let (tell, reports) = channel();
+    let reporter: Reporter = Arc::new(move |report| tell.send(report).unwrap_or_default());
+    let parts = WriterParts {
+        folder: recordings.clone(),
+        days: 30,
+        keys: Arc::clone(&keys),
+        log: Arc::clone(&log) as Arc<dyn RecordingLog>,
+        reporters: vec![reporter],
+    };
+    let (pages, thread) = start(parts).unwrap();
+    Bench { folder, recordings, keys, log, pages, reports, thread }
+}
+
+fn begin(bench: &Bench, recording: RecordingId) {
+    let (call, customer) = (CallId::from_bytes([1; 16]), CustomerId::from_bytes([2; 16]));
+    bench.pages.offer(Job::Begin { worker: 0, call, customer, recording }).unwrap();
+}
+
+fn next(bench: &Bench) -> Report {
+    bench.reports.recv_timeout(Duration::from_secs(10)).unwrap()
+}
+
+#[test]
+fn pages_come_to_lie_one_after_the_other_and_are_acknowledged_before_the_close_is_told() {
+    let bench = bench();
+    let recording = RecordingId::from_bytes([9; 16]);
+    begin(&bench, recording);
+    assert!(matches!(next(&bench), Report::Ready { .. }));
+    let (_queue, drain) = queue(4, 2);
+    let header = HeaderPage(vec![1; 4_096]);
+    bench.pages.offer(Job::Run { recording, header, drain }).unwrap();
+    let page = |index, byte| SealedPage { index, run: 0, bytes: vec![byte; 4_096].into_boxed_slice() };
+    bench.pages.offer(Job::Finish { recording, last: vec![page(0, 2), page(1, 3)] }).unwrap();
+    let Report::Closed { pages: closed, why, .. } = next(&bench) else { panic!("it was not closed") };
+    assert_eq!(why, None);
+    assert_eq!(closed, 1, "pages of sound");
+    assert_eq!(bench.log.pages.lock().unwrap().last(), Some(&(recording, 1)));
+    let file = std::fs::read(names::path(&bench.recordings, recording)).unwrap();
+    assert_eq!(file.len(), 3 * 4_096);
+    assert_eq!([file[0], file[4_096], file[8_192]], [1, 2, 3]);
+    let row = bench.log.begun.lock().unwrap()[0].clone();
+    assert_eq!(row.expiry, row.at.day().plus(30));
+}
+
+#[test]
+fn a_discarded_recording_leaves_neither_file_nor_key() {
+    let bench = bench();
+    let recording = RecordingId::from_bytes([8; 16]);
+    begin(&bench, recording);
+    assert!(matches!(next(&bench), Report::Ready { .. }));
+    bench.pages.offer(Job::Discard { recording }).unwrap();
+    let path = names::path(&bench.recordings, recording);
+    let (_folder, keys) = bench.end();
+    assert!(!path.exists());
+    assert!(keys.slot_secret(recording, 0).unwrap().is_none());
+}
+
+#[test]
+fn a_recording_that_is_given_up_before_it_is_made_leaves_neither_file_nor_key() {
+    let bench = bench();
+    let recording = RecordingId::from_bytes([8; 16]);
+    begin(&bench, recording);
+    bench.pages.offer(Job::Discard { recording }).unwrap();
+    assert!(matches!(next(&bench), Report::Ready { .. }));
+    // What the keeper made is looked at with the next job.
+    let other = RecordingId::from_bytes([7; 16]);
+    begin(&bench, other);
+    let path = names::path(&bench.recordings, recording);
+    let (_folder, keys) = bench.end();
+    assert!(!path.exists());
+    assert!(keys.slot_secret(recording, 0).unwrap().is_none());
+}
+
+#[test]
+fn a_sync_that_takes_its_time_keeps_no_page_from_the_file() {
+    let bench = bench();
+    let recording = RecordingId::from_bytes([9; 16]);
+    begin(&bench, recording);
+    assert!(matches!(next(&bench), Report::Ready { .. }));
+    let (queue, drain) = queue(4, 2);
+    // Whoever acknowledges waits from now on, and with it whoever syncs.
+    let slow = bench.log.pages.lock().unwrap();
+    bench.pages.offer(Job::Run { recording, header: HeaderPage(vec![1; 4_096]), drain }).unwrap();
+    let file = names::path(&bench.recordings, recording);
+    let mut written = 4_096;
+    for index in 0..20 {
+        let bytes = vec![2; 4_096].into_boxed_slice();
+        queue.put(SealedPage { index, run: 0, bytes }).unwrap();
+        bench.pages.offer(Job::Look { recording }).unwrap();
+        written += 4_096;
+        let end = Instant::now() + Duration::from_secs(10);
+        while std::fs::metadata(&file).unwrap().len() < written {
+            assert!(Instant::now() < end, "page {index} waits for the sync");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+    drop(slow);
+    let last = SealedPage { index: 20, run: 0, bytes: vec![3; 4_096].into_boxed_slice() };
+    bench.pages.offer(Job::Finish { recording, last: vec![last] }).unwrap();
+    assert!(matches!(next(&bench), Report::Closed { pages: 20, .. }));
+    let acknowledged = bench.log.pages.lock().unwrap().clone();
+    assert_eq!(acknowledged.last(), Some(&(recording, 20)));
+    assert!(acknowledged.len() > 1, "it was synced while it ran: {acknowledged:?}");
+}
+
+#[test]
+fn a_recording_that_cannot_be_made_is_told_at_once() {
+    let bench = bench();
+    std::fs::remove_dir(&bench.recordings).unwrap();
+    let recording = RecordingId::from_bytes([6; 16]);
+    begin(&bench, recording);
+    let Report::Refused { why, .. } = next(&bench) else { panic!("it was begun") };
+    assert!(why.contains("file"), "{why}");
+    assert!(bench.keys.slot_secret(recording, 0).unwrap().is_none());
+}
