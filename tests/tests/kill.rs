@@ -122,7 +122,7 @@ impl House {
         crowd.ring(ATTESTED, CALLS);
         wait::until("everybody to talk", LONG, || (crowd.talking() == CALLS).then_some(()));
         crowd.press("*6");
-        let starved = Waiting::watch(self.server.pid(), &["recordings", "media-"]);
+        let starved = Waiting::watch(self.server.pid(), &["recordings", "disk", "media-"]);
         if !matches!(moment, Moment::Beginning) {
             wait::until("every call to be recorded", LONG, || (self.running() == CALLS).then_some(()));
         }

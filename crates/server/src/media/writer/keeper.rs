@@ -144,11 +144,12 @@ impl Keeper {
     }
 
     fn make(&mut self, worker: usize, call: CallId, customer: CustomerId, recording: RecordingId) {
-        let at = clock::wall();
-        let expiry = at.day().plus(self.parts.days);
+        let expiry = clock::wall().day().plus(self.parts.days);
         match self.prepare(worker, customer, recording, expiry) {
             Ok((file, secrets)) => {
                 self.tell(Told::Made { recording, file });
+                // It begins now: a slow disk may have taken its time.
+                let at = clock::wall();
                 self.parts.log.begun(&Begun { call, customer, recording, at, expiry });
                 let key_version = self.parts.keys.kek_version();
                 self.report(worker, Report::Ready { recording, secrets, expiry, key_version });
