@@ -29,6 +29,9 @@ pub enum Error {
         /// Which key.
         digit: Digit,
     },
+    /// A key that cannot sign DTLS handshakes, or a certificate that is none.
+    #[error("the certificate or key cannot be used for DTLS: a P-256 or P-384 key in PKCS #8 is needed")]
+    Identity,
     /// A sound file that is not a WAV.
     #[error("not a WAV file: {why}")]
     NotWav {

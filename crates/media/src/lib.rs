@@ -4,14 +4,19 @@
 //! [`Session::command`], time into [`Session::poll`]; what is to be sent, heard by the recorder or told to the
 //! call comes out through a [`Sink`]. No sockets, no clock, no randomness of its own, and no allocation per packet.
 //!
-//! Not here: SRTP, conferences, recording itself, and what a digit means.
+//! [`ice`] and [`dtls`] are what a leg needs to trust a browser, or a telephone that speaks DTLS-SRTP.
+//!
+//! Not here: conferences, recording itself, and what a digit means.
 
 mod error;
 mod g711;
 mod leg;
 mod session;
+mod stun;
 
+pub mod dtls;
 pub mod dtmf;
+pub mod ice;
 pub mod rtcp;
 pub mod rtp;
 pub mod sound;

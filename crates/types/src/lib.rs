@@ -6,9 +6,11 @@
 pub mod audio;
 pub mod consent;
 pub mod directory;
+pub mod dtls;
 pub mod e164;
 pub mod entropy;
 pub mod event;
+pub mod ice;
 pub mod id;
 pub mod pii;
 pub mod record;
