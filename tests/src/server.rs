@@ -133,6 +133,10 @@ pub struct Server {
     forbidden: Vec<String>,
     /// `127.0.0.1:port` where it speaks SIP over UDP and TCP.
     pub sip: String,
+    /// `127.0.0.1:port` where it speaks SIP over TLS.
+    pub tls: String,
+    /// `127.0.0.1:port` where it speaks SIP over secure WebSockets.
+    pub wss: String,
     /// `127.0.0.1:port` of `/health`, `/ready`, `/metrics`.
     pub http: String,
 }
@@ -167,17 +171,21 @@ impl Server {
             forbidden: leaks::forbidden(&setup.directory),
             sip: format!("127.0.0.1:{base}"),
             http: format!("127.0.0.1:{}", base + 1),
+            tls: format!("127.0.0.1:{}", base + 2),
+            wss: format!("127.0.0.1:{}", base + 3),
         };
         fs::create_dir_all(folder.join("recordings")).expect("a folder for recordings");
         let config = format!(
-            "[sip]\nudp = [\"{sip}\"]\ntcp = [\"{sip}\"]\nrealm = \"vorzimmer\"\n\
+            "[sip]\nudp = [\"{sip}\"]\ntcp = [\"{sip}\"]\ntls = [\"{tls}\"]\nwss = [\"{wss}\"]\nrealm = \"vorzimmer\"\n\
              [trunks.loopback]\naddresses = [\"127.0.0.1/32\"]\n\
              [media]\nports = \"{media}-{media_end}\"\nworkers = 1\nprompts = \"{prompts}\"\n\
              [data]\nfolder = \"data\"\nrecordings = \"recordings\"\nkeys = \"keys/keys.db\"\ndatabase = \"{database}\"\n\
-             [key]\nsource = \"file\"\nfile = \"kek/vorzimmer.key\"\n\
+             [tls]\nfolder = \"tls\"\n[key]\nsource = \"file\"\nfile = \"kek/vorzimmer.key\"\n\
              [http]\nlisten = [\"{http}\"]\n\
              [logs]\nlevel = \"debug\"\nformat = \"json\"\nfolder = \"logs\"\n{more}\n",
             sip = server.sip,
+            tls = server.tls,
+            wss = server.wss,
             http = server.http,
             media_end = media + 399,
             prompts = workspace().join("config/prompts").display(),

@@ -19,6 +19,7 @@ mod recordings;
 mod recovery;
 mod rooms;
 mod start;
+mod tls;
 mod wellbeing;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ use crate::failure::Failure;
 use crate::net::Listeners;
 use crate::rooms::{FirstStart, Rooms};
 use crate::start::Assembly;
+use crate::tls::Tls;
 use crate::wellbeing::Observed;
 
 /// Threads of the control plane: the control task, and everything that must not hold it up.
@@ -73,13 +75,15 @@ fn run(loaded: Loaded) -> Result<(), Failure> {
 async fn serve(settings: &Settings) -> Result<(), Failure> {
     let signals = Signals::listen().map_err(|error| Failure::failed(error, "see the system's limits"))?;
     let listeners = Listeners::bind(&settings.sip)
-        .map_err(|error| Failure::failed(error, "end what uses the port, or correct sip.udp and sip.tcp"))?;
+        .map_err(|error| Failure::failed(error, "end what uses the port, or correct the section [sip]"))?;
     let pages = http::bind(&settings.http).await?;
+    let tls = Tls::open(settings, start::trunk_id)?;
     let places = listeners.places();
 
     let rooms = Rooms::open(settings, FirstStart::Welcome).await?;
     let Assembly { control, sources, orders, report, log } =
-        start::assemble(settings, listeners, &rooms).await?;
+        start::assemble(settings, listeners, Arc::clone(&tls), &rooms).await?;
+    tls::keep_fresh(tls);
     let readiness = wellbeing::watch(Observed {
         store: rooms.store.clone(),
         keys: Arc::clone(&rooms.keys),

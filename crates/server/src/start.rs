@@ -26,6 +26,7 @@ use crate::media::{self, Begun, Plane, Prompts, RecordingLog};
 use crate::net::{Listeners, Net, StreamLimits};
 use crate::receipts::ReceiptSigner;
 use crate::rooms::{Rooms, database_failure};
+use crate::tls::Tls;
 use crate::{directory, forgetting, recovery};
 
 /// What a refused caller's network is told to wait.
@@ -51,7 +52,12 @@ pub struct Assembly {
 ///
 /// # Errors
 /// A password file or the prompts cannot be read, threads cannot be made, or what is kept cannot be read.
-pub async fn assemble(settings: &Settings, listeners: Listeners, rooms: &Rooms) -> Result<Assembly, Failure> {
+pub async fn assemble(
+    settings: &Settings,
+    listeners: Listeners,
+    tls: Arc<Tls>,
+    rooms: &Rooms,
+) -> Result<Assembly, Failure> {
     let ua_config = ua_config(settings)?;
     let exchange = Exchange::new(exchange_config(settings).map_err(plan_failure)?);
     let prompts = Prompts::load(&settings.media.prompts)
@@ -78,7 +84,7 @@ pub async fn assemble(settings: &Settings, listeners: Listeners, rooms: &Rooms) 
     ua.restore(restorable(rooms.store.bindings(now.wall).await.map_err(database_failure)?), now);
 
     let addresses = listeners.addresses();
-    let (net, arrivals) = Net::start(listeners, stream_limits(settings));
+    let (net, arrivals) = Net::start(listeners, stream_limits(settings), tls);
     let (order, orders) = mpsc::channel(ORDERS);
     let (report, reported) = watch::channel(Report::default());
     let control = Control {
@@ -101,7 +107,8 @@ fn ua_config(settings: &Settings) -> Result<UaConfig, Failure> {
     let realm = &settings.sip.realm;
     let trunks = settings.trunks.iter().map(|(name, trunk)| {
         let digest = digest(name, trunk, realm)?;
-        Ok(ua::Trunk { id: trunk_id(name), name: name.clone(), addresses: trunk.addresses.clone(), digest })
+        let (id, name, addresses) = (trunk_id(name), name.clone(), trunk.addresses.clone());
+        Ok(ua::Trunk { id, name, addresses, digest, certificate: trunk.certificate.is_some() })
     });
     // A call is a session on the caller's side and one for each device that rings.
     let sessions = settings.limits.max_calls.saturating_mul(2 + vorzimmer_call::limits::DEVICES_PER_CALL);
@@ -119,13 +126,15 @@ fn ua_config(settings: &Settings) -> Result<UaConfig, Failure> {
         limits: ua::Limits {
             sessions,
             connections: settings.limits.tcp_connections,
+            message: Duration::from_secs(settings.limits.message_s),
+            flow_timer: Duration::from_secs(settings.sip.flow_timer_s),
             ..ua::Limits::default()
         },
     })
 }
 
 /// A trunk's id is its name's: the same after each start.
-fn trunk_id(name: &str) -> TrunkId {
+pub fn trunk_id(name: &str) -> TrunkId {
     let hash: [u8; 32] = Sha256::digest(name.as_bytes()).into();
     let mut id = [0; 16];
     id.copy_from_slice(&hash[..16]);
@@ -201,6 +210,9 @@ fn stream_limits(settings: &Settings) -> StreamLimits {
         total: settings.limits.tcp_connections,
         per_address: settings.limits.tcp_connections_per_address,
         idle: Duration::from_secs(settings.limits.tcp_idle_s),
+        handshake: Duration::from_secs(settings.limits.handshake_s),
+        message: Duration::from_secs(settings.limits.message_s),
+        ping: Duration::from_secs(settings.limits.websocket_ping_s),
     }
 }
 

@@ -86,6 +86,7 @@ impl World for House {
             call_id: Pii::new("registration".into()),
             cseq: 1,
             instance: None,
+            reg_id: None,
             q_milli: 1000,
             expires_at: UnixMillis(i64::MAX),
         }]

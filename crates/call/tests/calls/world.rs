@@ -124,6 +124,7 @@ impl World for FakeWorld {
             call_id: Pii::new("registration".into()),
             cseq: 1,
             instance: None,
+            reg_id: None,
             q_milli: 1000,
             expires_at: UnixMillis(i64::MAX),
         };

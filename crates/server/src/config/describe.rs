@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::settings::{KeySource, Period, Settings, Trunk};
+use super::tls::CertificateFiles;
 use super::values::Listen;
 
 /// A text for the operator. Holds no secret.
@@ -14,9 +15,21 @@ pub fn describe(settings: &Settings) -> String {
 }
 
 fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
-    let Settings { sip, numbers, trunks, media, data, key, retention, http, logs, limits, drain } = settings;
+    let Settings { sip, tls, numbers, trunks, media, data, key, retention, http, logs, limits, drain } =
+        settings;
     writeln!(out, "SIP over UDP      {}", list(&sip.udp))?;
     writeln!(out, "SIP over TCP      {}", list(&sip.tcp))?;
+    writeln!(out, "SIP over TLS      {}", list(&sip.tls))?;
+    writeln!(out, "SIP over WSS      {} for pages of {}", list(&sip.wss), or_none(&sip.origins))?;
+    if !sip.ws.is_empty() {
+        writeln!(out, "SIP over WS       {} (not encrypted)", list(&sip.ws))?;
+    }
+    for CertificateFiles { chain, key } in &tls.certificates {
+        writeln!(out, "certificate       {} with the key {}", chain.display(), key.display())?;
+    }
+    if tls.certificates.is_empty() {
+        writeln!(out, "certificate       made at the first start, in {}", tls.folder.display())?;
+    }
     if !sip.advertise.is_empty() {
         let addresses: Vec<String> = sip.advertise.iter().map(ToString::to_string).collect();
         writeln!(out, "peers are told    {}", addresses.join(", "))?;
@@ -81,23 +94,28 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
     writeln!(out, "logs              {} to {folder}", logs.level)?;
     writeln!(
         out,
-        "limits            {} calls at a time, {} TCP connections",
+        "limits            {} calls at a time, {} connections",
         limits.max_calls, limits.tcp_connections
     )?;
     writeln!(out, "on SIGTERM        no new calls, running ones may take {} s more", drain.deadline_s)
 }
 
 fn list(listeners: &[Listen]) -> String {
-    if listeners.is_empty() {
-        return "none".to_owned();
-    }
-    listeners.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    or_none(&listeners.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+fn or_none(list: &[String]) -> String {
+    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
 }
 
 fn known_by(trunk: &Trunk) -> String {
     let ranges = trunk.addresses.iter().map(ToString::to_string);
     let digest = trunk.user.as_ref().map(|user| format!("digest user {user}"));
-    ranges.chain(digest).collect::<Vec<_>>().join(", ")
+    let certificate = trunk.certificate.as_ref().map(|certificate| match &certificate.name {
+        Some(name) => format!("the certificate of {name}"),
+        None => "its certificate".to_owned(),
+    });
+    ranges.chain(digest).chain(certificate).collect::<Vec<_>>().join(", ")
 }
 
 fn kept(period: &Period) -> String {

@@ -7,7 +7,9 @@ mod describe;
 mod error;
 mod overrides;
 mod rules;
+mod secrecy;
 mod settings;
+mod tls;
 mod values;
 
 use std::path::Path;
@@ -15,6 +17,7 @@ use std::path::Path;
 pub use describe::describe;
 pub use error::ConfigError;
 pub use settings::{CalledNumber, Http, KeySource, LogFormat, Logs, Settings, Sip, Trunk};
+pub use tls::CertificateFiles;
 pub use values::{Level, Listen};
 
 /// Settings that hold together, and what the operator should still be told about them.

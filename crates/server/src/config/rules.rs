@@ -26,6 +26,7 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<String>, ConfigError> {
     for (name, trunk) in &settings.trunks {
         self::trunk(name, trunk, &mut found);
     }
+    super::secrecy::check(settings, &mut found);
     overlapping_trunks(settings, &mut found);
     media(settings, &mut found);
     data(settings, &mut found);
@@ -35,27 +36,39 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<String>, ConfigError> {
 }
 
 #[derive(Default)]
-struct Findings {
+pub(super) struct Findings {
     problems: Vec<Problem>,
     warnings: Vec<String>,
 }
 
 impl Findings {
-    fn refuse(&mut self, option: impl Into<String>, what: impl Into<String>, advice: impl Into<String>) {
+    pub(super) fn refuse(
+        &mut self,
+        option: impl Into<String>,
+        what: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
         self.problems.push(Problem { option: option.into(), what: what.into(), advice: advice.into() });
     }
 
-    fn warn(&mut self, warning: impl Into<String>) {
+    pub(super) fn warn(&mut self, warning: impl Into<String>) {
         self.warnings.push(warning.into());
     }
 }
 
 fn sip(settings: &Settings, found: &mut Findings) {
     let sip = &settings.sip;
-    if sip.udp.is_empty() && sip.tcp.is_empty() {
+    let all = [
+        ("sip.udp", &sip.udp),
+        ("sip.tcp", &sip.tcp),
+        ("sip.tls", &sip.tls),
+        ("sip.wss", &sip.wss),
+        ("sip.ws", &sip.ws),
+    ];
+    if all.iter().all(|(_, list)| list.is_empty()) {
         found.refuse("sip.udp", "there is no listener", "name at least one address in sip.udp or sip.tcp");
     }
-    for (option, list) in [("sip.udp", &sip.udp), ("sip.tcp", &sip.tcp)] {
+    for (option, list) in all {
         let mut seen = BTreeSet::new();
         for listen in list {
             if !seen.insert(listen.0) {
@@ -79,7 +92,7 @@ fn sip(settings: &Settings, found: &mut Findings) {
     }
     session_timer(sip, found);
     one_per_family("sip.advertise", &sip.advertise, found);
-    for (option, list) in [("sip.udp", &sip.udp), ("sip.tcp", &sip.tcp)] {
+    for (option, list) in all {
         let mut seen = BTreeSet::new();
         let told = list.iter().map(|listen| (sip.advertised(listen.0.ip()), listen.0.port()));
         if told.filter(|(advertised, _)| advertised.is_some()).any(|place| !seen.insert(place)) {
@@ -148,11 +161,11 @@ fn numbers(settings: &Settings, found: &mut Findings) {
 
 fn trunk(name: &str, trunk: &Trunk, found: &mut Findings) {
     let option = |key: &str| format!("trunks.{name}.{key}");
-    if trunk.addresses.is_empty() && trunk.user.is_none() {
+    if trunk.addresses.is_empty() && trunk.user.is_none() && trunk.certificate.is_none() {
         found.refuse(
             option("addresses"),
             "nothing tells who this trunk is",
-            "give address ranges (addresses = [\"198.51.100.0/28\"]) or a digest user, or both",
+            "give address ranges (addresses = [\"198.51.100.0/28\"]), a digest user, or a certificate",
         );
     }
     if trunk.addresses.iter().any(|range| range.prefix_len() == 0) {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use vorzimmer_retention::{Class, Periods};
 use vorzimmer_sip::ua::PhoneDigest;
 
+use super::tls::{Tls, TrunkCertificate};
 use super::values::{Level, Listen, PortRange};
 
 /// Everything that can be configured.
@@ -18,6 +19,8 @@ use super::values::{Level, Listen, PortRange};
 pub struct Settings {
     /// Signalling.
     pub sip: Sip,
+    /// Our certificates.
+    pub tls: Tls,
     /// How numbers are written where we are.
     pub numbers: Numbers,
     /// Who may forward calls to us, by name.
@@ -48,6 +51,16 @@ pub struct Sip {
     pub udp: Vec<Listen>,
     /// TCP listeners.
     pub tcp: Vec<Listen>,
+    /// TLS listeners.
+    pub tls: Vec<Listen>,
+    /// Secure WebSocket listeners, for browsers.
+    pub wss: Vec<Listen>,
+    /// WebSocket listeners without TLS: loopback only, behind a proxy of the operator's.
+    pub ws: Vec<Listen>,
+    /// The pages whose scripts may speak SIP to us, as browsers write their Origin.
+    pub origins: Vec<String>,
+    /// How often a device that keeps a flow open must be heard of, in seconds.
+    pub flow_timer_s: u64,
     /// The realm of receptionists' log-ins.
     pub realm: String,
     /// Which digest algorithms telephones are offered.
@@ -66,6 +79,11 @@ impl Default for Sip {
         Self {
             udp: vec![loopback],
             tcp: vec![loopback],
+            tls: vec![Listen(([127, 0, 0, 1], 5061).into())],
+            wss: vec![Listen(([127, 0, 0, 1], 5443).into())],
+            ws: Vec::new(),
+            origins: vec!["http://127.0.0.1:8080".to_owned(), "http://localhost:8080".to_owned()],
+            flow_timer_s: 120,
             realm: "vorzimmer".to_owned(),
             phone_digest: PhoneDigest::default(),
             session_expires_s: 1800,
@@ -121,6 +139,8 @@ pub struct Trunk {
     pub ha1_md5: Option<String>,
     /// Instead of the password: SHA-256 of `user:realm:password`, 64 hexadecimal digits.
     pub ha1_sha256: Option<String>,
+    /// The certificate that it shows on TLS; with one, only calls over TLS are this trunk's.
+    pub certificate: Option<TrunkCertificate>,
     /// Where this trunk tells which number was reached.
     pub called_number: CalledNumber,
 }
@@ -349,17 +369,31 @@ pub enum LogFormat {
 pub struct Limits {
     /// Calls at a time; further ones get 503.
     pub max_calls: usize,
-    /// TCP connections at a time, all peers together.
+    /// Connections at a time over TCP, TLS and WebSockets, all peers together.
     pub tcp_connections: usize,
-    /// TCP connections at a time from one address.
+    /// Connections at a time from one address.
     pub tcp_connections_per_address: usize,
-    /// A TCP connection over which nothing came for this long is closed, in seconds.
+    /// A connection over which nothing came for this long is closed, in seconds.
     pub tcp_idle_s: u64,
+    /// TLS and WebSocket handshakes together may take so long, in seconds.
+    pub handshake_s: u64,
+    /// One message may take so long from its first byte to its last, in seconds.
+    pub message_s: u64,
+    /// So often a WebSocket's peer is asked whether it is still there, in seconds.
+    pub websocket_ping_s: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_calls: 200, tcp_connections: 1000, tcp_connections_per_address: 50, tcp_idle_s: 900 }
+        Self {
+            max_calls: 200,
+            tcp_connections: 1000,
+            tcp_connections_per_address: 50,
+            tcp_idle_s: 900,
+            handshake_s: 10,
+            message_s: 20,
+            websocket_ping_s: 30,
+        }
     }
 }
 
@@ -393,10 +427,15 @@ impl Settings {
             Some(&mut self.data.recordings),
             Some(&mut self.data.keys),
             Some(&mut self.key.file),
+            Some(&mut self.tls.folder),
             self.logs.folder.as_mut(),
         ];
-        let passwords = self.trunks.values_mut().filter_map(|trunk| trunk.password_file.as_mut());
-        for path in paths.into_iter().flatten().chain(passwords) {
+        let passwords = self.trunks.values_mut().flat_map(|trunk| {
+            let ca = trunk.certificate.as_mut().and_then(|certificate| certificate.ca.as_mut());
+            trunk.password_file.as_mut().into_iter().chain(ca)
+        });
+        let ours = self.tls.certificates.iter_mut().flat_map(|ours| [&mut ours.chain, &mut ours.key]);
+        for path in paths.into_iter().flatten().chain(passwords).chain(ours) {
             *path = clean(&base.join(&path));
         }
     }

@@ -24,9 +24,10 @@ fn the_shipped_file_is_accepted_without_a_warning() {
 #[test]
 fn the_shipped_file_names_every_option() {
     let shipped = std::fs::read_to_string(SHIPPED).expect("shipped configuration");
-    let source = include_str!("settings.rs");
-    let settings = source.split("impl Settings").next().expect("structs");
-    let options = settings.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(':'));
+    let sources = [include_str!("settings.rs"), include_str!("tls.rs")];
+    let settings = sources.iter().flat_map(|source| source.split("impl Settings").next());
+    let options =
+        settings.flat_map(str::lines).filter_map(|line| line.strip_prefix("    pub ")?.split_once(':'));
     let mut checked = 0;
     for (option, _) in options.filter(|(option, _)| !option.starts_with("fn")) {
         let named = shipped.lines().map(|line| line.trim_start_matches(['#', ' '])).any(|line| {
@@ -34,6 +35,8 @@ fn the_shipped_file_names_every_option() {
                 || line.starts_with(&format!("[{option}]"))
                 || line.starts_with(&format!("[{option}."))
                 || line.starts_with(&format!("[retention.{option}]"))
+                || line.contains(&format!("{{ {option} = ")) // a table on one line
+                || line.contains(&format!(", {option} = "))
         });
         assert!(named, "config/vorzimmer.toml does not explain `{option}`");
         checked += 1;
@@ -75,7 +78,23 @@ fn what_cannot_be_read_is_told_with_its_line_and_the_nearest_name() {
 #[test]
 fn options_that_do_not_fit_together_are_refused() {
     for (text, option) in [
-        ("[sip]\nudp = []\ntcp = []", "sip.udp"),
+        ("[sip]\nudp = []\ntcp = []\ntls = []\nwss = []", "sip.udp"),
+        ("[sip]\nws = [\"192.0.2.1:8088\"]", "sip.ws"),
+        ("[sip]\nwss = [\"127.0.0.1:5061\"]", "sip.wss"),
+        ("[sip]\ntls = [\"127.0.0.1:5060\"]", "sip.tls"),
+        ("[sip]\norigins = [\"desk.example.net\"]", "sip.origins"),
+        ("[sip]\norigins = [\"https://desk.example.net/\"]", "sip.origins"),
+        ("[sip]\nflow_timer_s = 5", "sip.flow_timer_s"),
+        ("[tls]\nfolder = \"../.run/data/tls\"", "tls.folder"),
+        ("[tls]\nnames = [\"two words\"]", "tls.names"),
+        ("[[tls.certificates]]\nchain = \"c.pem\"\nkey = \"../.run/data/k.pem\"", "tls.certificates"),
+        ("[trunks.a]\ncertificate = {}", "trunks.a.certificate.name"),
+        ("[trunks.a]\ncertificate = { ca = \"ca.pem\" }", "trunks.a.certificate.ca"),
+        ("[trunks.a]\ncertificate = { fingerprints = [\"AB:CD\"] }", "trunks.a.certificate.fingerprints"),
+        ("[sip]\ntls = []\n[trunks.a]\ncertificate = { name = \"a.example\" }", "trunks.a.certificate"),
+        ("[limits]\nhandshake_s = 0", "limits.handshake_s"),
+        ("[limits]\nmessage_s = 1000", "limits.message_s"),
+        ("[limits]\nwebsocket_ping_s = 1", "limits.websocket_ping_s"),
         ("[sip]\nudp = [\"127.0.0.1:5060\", \"127.0.0.1:5060\"]", "sip.udp"),
         ("[sip]\nrealm = \"two words\"", "sip.realm"),
         ("[sip]\nadvertise = [\"192.0.2.1\", \"192.0.2.2\"]", "sip.advertise"),

@@ -16,6 +16,8 @@ struct Kept {
     call_id: String,
     cseq: u32,
     instance: Option<String>,
+    #[serde(default)]
+    reg_id: Option<u32>,
     q_milli: u16,
 }
 
@@ -24,6 +26,33 @@ struct Kept {
 enum KeptTransport {
     Udp,
     Tcp,
+    Tls,
+    Ws,
+    Wss,
+}
+
+impl From<Transport> for KeptTransport {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Udp => Self::Udp,
+            Transport::Tcp => Self::Tcp,
+            Transport::Tls => Self::Tls,
+            Transport::Ws => Self::Ws,
+            Transport::Wss => Self::Wss,
+        }
+    }
+}
+
+impl From<KeptTransport> for Transport {
+    fn from(kept: KeptTransport) -> Self {
+        match kept {
+            KeptTransport::Udp => Self::Udp,
+            KeptTransport::Tcp => Self::Tcp,
+            KeptTransport::Tls => Self::Tls,
+            KeptTransport::Ws => Self::Ws,
+            KeptTransport::Wss => Self::Wss,
+        }
+    }
 }
 
 /// For the store, which seals it.
@@ -31,15 +60,13 @@ pub(super) fn stored(bindings: &[Binding]) -> Vec<vorzimmer_store::Binding> {
     let stored = bindings.iter().filter_map(|binding| {
         let kept = Kept {
             contact: binding.contact.expose().clone(),
-            transport: match binding.flow.transport {
-                Transport::Udp => KeptTransport::Udp,
-                Transport::Tcp => KeptTransport::Tcp,
-            },
+            transport: binding.flow.transport.into(),
             local: binding.flow.local,
             remote: binding.flow.remote,
             call_id: binding.call_id.expose().clone(),
             cseq: binding.cseq,
             instance: binding.instance.as_ref().map(|instance| instance.expose().clone()),
+            reg_id: binding.reg_id,
             q_milli: binding.q_milli,
         };
         match serde_json::to_vec(&kept) {
@@ -64,10 +91,7 @@ fn restore(receptionist: ReceptionistId, sealed: &[u8], expires_at: UnixMillis) 
     let kept: Kept = serde_json::from_slice(sealed)
         .inspect_err(|error| tracing::warn!(%receptionist, %error, "a kept binding cannot be read"))
         .ok()?;
-    let transport = match kept.transport {
-        KeptTransport::Udp => Transport::Udp,
-        KeptTransport::Tcp => Transport::Tcp,
-    };
+    let transport = kept.transport.into();
     Some(Binding {
         receptionist,
         contact: Pii::new(kept.contact),
@@ -75,6 +99,7 @@ fn restore(receptionist: ReceptionistId, sealed: &[u8], expires_at: UnixMillis) 
         call_id: Pii::new(kept.call_id),
         cseq: kept.cseq,
         instance: kept.instance.map(Pii::new),
+        reg_id: kept.reg_id,
         q_milli: kept.q_milli,
         expires_at,
     })
@@ -100,6 +125,7 @@ mod tests {
             call_id: Pii::new("abc@phone".into()),
             cseq: 17,
             instance: Some(Pii::new("<urn:uuid:1>".into())),
+            reg_id: Some(2),
             q_milli: 500,
             expires_at: UnixMillis(1_800_000_000_000),
         }

@@ -19,7 +19,7 @@ use vorzimmer_types::EventRecord;
 use crate::clock::{self, SystemEntropy};
 use crate::destroyer::{Destroyer, Doomed};
 use crate::media::{MediaEvents, MediaPlane, Rejected};
-use crate::net::{Arrivals, LocalAddresses, Net};
+use crate::net::{Arrivals, Call, LocalAddresses, Net};
 pub use bindings::restorable;
 pub use house::House;
 use house::View;
@@ -241,7 +241,9 @@ impl Running {
     fn carry_out_sip(&mut self, output: ua::Output) {
         match output {
             ua::Output::Transmit { flow, bytes } => self.control.net.transmit(&flow, bytes),
-            ua::Output::Connect { connection, remote } => self.control.net.connect(connection, remote),
+            ua::Output::Connect { connection, transport, remote, trunk } => {
+                self.control.net.connect(Call { connection, transport, remote, trunk });
+            }
             ua::Output::Close { connection } => self.control.net.close(connection),
             ua::Output::Event(ua::Event::BindingsChanged { receptionist, bindings }) => {
                 self.control.log.replace_bindings(receptionist, bindings::stored(&bindings));

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::{Domain, Protocol, Socket, Type};
+use vorzimmer_sip::ua::Transport;
 
 use crate::config::{Listen, Sip};
 
@@ -20,7 +21,7 @@ const MAX_ROUTES: usize = 4096;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {transport} {address}: {source}")]
 pub struct BindError {
-    /// `UDP` or `TCP`.
+    /// `UDP`, `TCP`, `TLS`, `WS` or `WSS`.
     pub transport: &'static str,
     /// Where.
     pub address: SocketAddr,
@@ -31,7 +32,8 @@ pub struct BindError {
 /// Bound sockets that nobody reads yet.
 pub struct Listeners {
     pub(super) udp: Vec<std::net::UdpSocket>,
-    pub(super) tcp: Vec<std::net::TcpListener>,
+    pub(super) streams: Vec<(Transport, std::net::TcpListener)>,
+    pub(super) origins: Vec<String>,
     pub(super) addresses: LocalAddresses,
 }
 
@@ -42,15 +44,26 @@ impl Listeners {
     /// The first port that cannot be had.
     pub fn bind(sip: &Sip) -> Result<Self, BindError> {
         let udp = sip.udp.iter().map(|listen| bind_udp(*listen)).collect::<Result<_, _>>()?;
-        let tcp = sip.tcp.iter().map(|listen| bind_tcp(*listen)).collect::<Result<_, _>>()?;
-        Ok(Self { udp, tcp, addresses: LocalAddresses::new(sip.advertise.clone()) })
+        let wanted = [
+            (Transport::Tcp, &sip.tcp),
+            (Transport::Tls, &sip.tls),
+            (Transport::Ws, &sip.ws),
+            (Transport::Wss, &sip.wss),
+        ];
+        let wanted =
+            wanted.iter().flat_map(|(transport, list)| list.iter().map(|listen| (*transport, *listen)));
+        let streams = wanted.map(|(transport, listen)| Ok((transport, bind_stream(listen, transport)?)));
+        let streams = streams.collect::<Result<_, _>>()?;
+        let addresses = LocalAddresses::new(sip.advertise.clone());
+        Ok(Self { udp, streams, origins: sip.origins.clone(), addresses })
     }
 
     /// Where we listen, for people: `UDP 127.0.0.1:5060`. Port 0 in the configuration shows as the port given.
     pub fn places(&self) -> Vec<String> {
         let udp = self.udp.iter().map(|socket| ("UDP", socket.local_addr()));
-        let tcp = self.tcp.iter().map(|socket| ("TCP", socket.local_addr()));
-        udp.chain(tcp)
+        let streams =
+            self.streams.iter().map(|(transport, socket)| (transport.in_via(), socket.local_addr()));
+        udp.chain(streams)
             .filter_map(|(transport, address)| address.ok().map(|address| format!("{transport} {address}")))
             .collect()
     }
@@ -69,8 +82,8 @@ fn bind_udp(listen: Listen) -> Result<std::net::UdpSocket, BindError> {
     .map(Into::into)
 }
 
-fn bind_tcp(listen: Listen) -> Result<std::net::TcpListener, BindError> {
-    bind(listen, "TCP", |socket| {
+fn bind_stream(listen: Listen, transport: Transport) -> Result<std::net::TcpListener, BindError> {
+    bind(listen, transport.in_via(), |socket| {
         // A restart must not wait for connections of the last run to be forgotten by the kernel.
         socket.set_reuse_address(true)?;
         socket.bind(&listen.0.into())?;

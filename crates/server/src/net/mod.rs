@@ -6,24 +6,31 @@
 //!
 //! A [`Flow`]'s local address is the one that *peers* know: where `sip.advertise` is set, this module translates.
 
+mod channel;
 mod listeners;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod udp;
+mod websocket;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use vorzimmer_sip::ua::{ConnectionId, Flow, Input, Transport};
+use vorzimmer_sip::ua::{ConnectionId, Flow, Input};
 
 pub use listeners::{Listeners, LocalAddresses};
-use stream::Connections;
+pub use stream::Call;
+use stream::{Connections, Shared};
 use udp::UdpSockets;
+use websocket::Door;
+
+use crate::tls::Tls;
 
 /// Datagrams that may wait for the control task; further ones are dropped and counted.
 const DATAGRAM_QUEUE: usize = 2048;
@@ -44,6 +51,7 @@ struct NetCounters {
     dropped_in: AtomicU64,
     dropped_out: AtomicU64,
     streams_refused: AtomicU64,
+    handshakes_failed: AtomicU64,
 }
 
 /// The counts at one moment.
@@ -55,6 +63,8 @@ pub struct NetCounts {
     pub dropped_out: u64,
     /// Streams closed because a limit was reached or their peer did not read.
     pub streams_refused: u64,
+    /// TLS and WebSocket handshakes that failed or took too long.
+    pub handshakes_failed: u64,
 }
 
 impl NetCounters {
@@ -63,6 +73,7 @@ impl NetCounters {
             dropped_in: self.dropped_in.load(Ordering::Relaxed),
             dropped_out: self.dropped_out.load(Ordering::Relaxed),
             streams_refused: self.streams_refused.load(Ordering::Relaxed),
+            handshakes_failed: self.handshakes_failed.load(Ordering::Relaxed),
         }
     }
 
@@ -86,37 +97,41 @@ pub struct StreamLimits {
     /// Connections from one address.
     pub per_address: usize,
     /// After this long without a byte from the peer a connection is closed.
-    pub idle: std::time::Duration,
+    pub idle: Duration,
+    /// TLS and WebSocket handshakes together may take so long.
+    pub handshake: Duration,
+    /// One WebSocket message may take so long, from its first byte to its last.
+    pub message: Duration,
+    /// How often a WebSocket's peer is asked whether it is there.
+    pub ping: Duration,
 }
 
 impl Net {
     /// Starts reading all listeners. Needs a tokio runtime.
-    pub fn start(listeners: Listeners, limits: StreamLimits) -> (Self, Arrivals) {
+    pub fn start(listeners: Listeners, limits: StreamLimits, tls: Arc<Tls>) -> (Self, Arrivals) {
         let counters = Arc::new(NetCounters::default());
         let (datagram_tx, datagrams) = mpsc::channel(DATAGRAM_QUEUE);
         let (stream_tx, streams) = mpsc::channel(STREAM_QUEUE);
-        let Listeners { udp, tcp, addresses } = listeners;
+        let Listeners { udp, streams: bound, origins, addresses } = listeners;
         let udp = UdpSockets::start(udp, &addresses, &datagram_tx, &counters);
-        let connections = Connections::start(tcp, &addresses, stream_tx, limits, Arc::clone(&counters));
+        let shared = Shared::new(limits, stream_tx, tls, Door::new(&origins), Arc::clone(&counters));
+        let connections = Connections::start(bound, &addresses, shared);
         (Self { udp, connections, counters }, Arrivals { datagrams, streams })
     }
 
     /// Sends one message on its way, or drops it and counts.
     pub fn transmit(&mut self, flow: &Flow, bytes: Bytes) {
-        match (flow.transport, flow.connection) {
-            (Transport::Udp, _) => {
-                if !self.udp.send(flow, &bytes) {
-                    NetCounters::count(&self.counters.dropped_out);
-                }
-            }
-            (Transport::Tcp, Some(connection)) => self.connections.send(connection, bytes),
-            (Transport::Tcp, None) => NetCounters::count(&self.counters.dropped_out),
+        match flow.connection {
+            Some(connection) => self.connections.send(connection, bytes),
+            None if !flow.transport.is_reliable() && self.udp.send(flow, &bytes) => {}
+            None => NetCounters::count(&self.counters.dropped_out),
         }
     }
 
     /// Opens a connection in the background; the answer comes as [`Input::Opened`] or [`Input::Closed`].
-    pub fn connect(&mut self, connection: ConnectionId, remote: SocketAddr) {
-        self.connections.connect(connection, remote);
+    /// On TLS it is open once the peer has shown the trunk's certificate.
+    pub fn connect(&mut self, call: Call) {
+        self.connections.connect(call);
     }
 
     /// Closes a connection after what was sent before.

@@ -1,30 +1,27 @@
-//! Stream connections: accepted ones and ours, each with a reader and a writer task.
+//! Stream connections: accepted ones and ours, over TCP, TLS and WebSockets, each with a place of its own.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use vorzimmer_sip::ua::{ConnectionId, Flow, Input, Transport};
+use vorzimmer_types::TrunkId;
 
+use super::channel::{self, Open};
+use super::websocket::Door;
 use super::{LocalAddresses, NetCounters, StreamLimits};
+use crate::tls::Tls;
 
 /// Messages that may wait for a peer that reads slowly; then the connection is closed.
 pub(super) const WRITE_QUEUE: usize = 64;
-/// One read.
-const READ_BYTES: usize = 16 * 1024;
 /// How long a peer may take to accept a connection of ours: well within SIP's 32 s for a transaction.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// How long a peer may take to accept one message.
-const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// After a failed accept (no file descriptors left) new connections wait this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -33,48 +30,69 @@ pub(super) struct Connections {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    open: Mutex<Open>,
+pub(super) struct Shared {
+    places: Mutex<Places>,
     next: AtomicU64,
-    limits: StreamLimits,
-    arrivals: mpsc::Sender<Input>,
-    counters: Arc<NetCounters>,
+    pub limits: StreamLimits,
+    pub arrivals: mpsc::Sender<Input>,
+    pub tls: Arc<Tls>,
+    pub door: Door,
+    pub counters: Arc<NetCounters>,
 }
 
-/// Open connections. The lock is held for look-ups only.
+/// Connections that have a place. The lock is held for look-ups only.
 #[derive(Default)]
-struct Open {
+struct Places {
     writers: HashMap<ConnectionId, mpsc::Sender<Bytes>>,
     per_address: HashMap<IpAddr, usize>,
 }
 
+/// What is known of a connection before anything was said on it.
+#[derive(Clone, Copy)]
+pub(super) struct Ends {
+    pub connection: ConnectionId,
+    pub transport: Transport,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+}
+
+/// A connection that we are to open.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// The name it will have.
+    pub connection: ConnectionId,
+    /// TCP or TLS.
+    pub transport: Transport,
+    /// Where to.
+    pub remote: SocketAddr,
+    /// Whose certificate must be shown there; needed for TLS.
+    pub trunk: Option<TrunkId>,
+}
+
 impl Connections {
     pub(super) fn start(
-        listeners: Vec<std::net::TcpListener>,
+        listeners: Vec<(Transport, std::net::TcpListener)>,
         addresses: &LocalAddresses,
-        arrivals: mpsc::Sender<Input>,
-        limits: StreamLimits,
-        counters: Arc<NetCounters>,
+        shared: Shared,
     ) -> Self {
-        let next = AtomicU64::new(0);
-        let shared = Arc::new(Shared { open: Mutex::default(), next, limits, arrivals, counters });
-        for listener in listeners {
+        let shared = Arc::new(shared);
+        for (transport, listener) in listeners {
             match TcpListener::from_std(listener) {
                 Ok(listener) => {
-                    tokio::spawn(accept(listener, addresses.clone(), Arc::clone(&shared)));
+                    tokio::spawn(accept(listener, transport, addresses.clone(), Arc::clone(&shared)));
                 }
-                Err(error) => tracing::error!(%error, "a TCP listener cannot be read"),
+                Err(error) => tracing::error!(%error, ?transport, "a listener cannot be read"),
             }
         }
         Self { shared }
     }
 
     pub(super) fn send(&self, connection: ConnectionId, bytes: Bytes) {
-        let mut open = self.shared.lock();
-        let Some(writer) = open.writers.get(&connection) else { return };
+        let mut places = self.shared.lock();
+        let Some(writer) = places.writers.get(&connection) else { return };
         if writer.try_send(bytes).is_err() {
             // The peer does not read: forgetting the writer ends both tasks.
-            open.writers.remove(&connection);
+            places.writers.remove(&connection);
             NetCounters::count(&self.shared.counters.streams_refused);
         }
     }
@@ -83,13 +101,16 @@ impl Connections {
         self.shared.lock().writers.remove(&connection);
     }
 
-    pub(super) fn connect(&self, connection: ConnectionId, remote: SocketAddr) {
+    pub(super) fn connect(&self, call: Call) {
         let shared = Arc::clone(&self.shared);
+        let Call { connection, transport, remote, trunk } = call;
         tokio::spawn(async move {
             match timeout(CONNECT_WITHIN, TcpStream::connect(remote)).await {
                 Ok(Ok(stream)) => {
                     let local = stream.local_addr().unwrap_or(remote);
-                    run(stream, connection, local, remote, shared).await;
+                    let ends = Ends { connection, transport, local, remote };
+                    let open = channel::dial(stream, transport, trunk, Arc::clone(&shared));
+                    run(ends, open, shared).await;
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "a peer could not be connected to");
@@ -102,42 +123,58 @@ impl Connections {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn new(
+        limits: StreamLimits,
+        arrivals: mpsc::Sender<Input>,
+        tls: Arc<Tls>,
+        door: Door,
+        counters: Arc<NetCounters>,
+    ) -> Self {
+        Self { places: Mutex::default(), next: AtomicU64::new(0), limits, arrivals, tls, door, counters }
     }
 
-    async fn tell(&self, input: Input) {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) async fn tell(&self, input: Input) {
         // The receiver is gone only when the server ends; then nobody needs to know.
         let _ = self.arrivals.send(input).await;
     }
 
     /// Takes a place for a connection, if there is one.
     fn admit(&self, connection: ConnectionId, remote: IpAddr) -> Option<mpsc::Receiver<Bytes>> {
-        let mut open = self.lock();
-        let from_there = open.per_address.get(&remote).copied().unwrap_or(0);
-        if open.writers.len() >= self.limits.total || from_there >= self.limits.per_address {
+        let mut places = self.lock();
+        let from_there = places.per_address.get(&remote).copied().unwrap_or(0);
+        if places.writers.len() >= self.limits.total || from_there >= self.limits.per_address {
             NetCounters::count(&self.counters.streams_refused);
             return None;
         }
-        open.per_address.insert(remote, from_there + 1);
+        places.per_address.insert(remote, from_there + 1);
         let (writer, outgoing) = mpsc::channel(WRITE_QUEUE);
-        open.writers.insert(connection, writer);
+        places.writers.insert(connection, writer);
         Some(outgoing)
     }
 
+    /// A connection is over, but for what is still to be sent: its place is free.
+    pub(super) async fn ended(&self, ends: &Ends) {
+        self.release(ends.connection, ends.remote.ip());
+        self.tell(Input::Closed { connection: ends.connection }).await;
+    }
+
     fn release(&self, connection: ConnectionId, remote: IpAddr) {
-        let mut open = self.lock();
-        open.writers.remove(&connection);
-        if let Some(count) = open.per_address.get_mut(&remote) {
+        let mut places = self.lock();
+        places.writers.remove(&connection);
+        if let Some(count) = places.per_address.get_mut(&remote) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                open.per_address.remove(&remote);
+                places.per_address.remove(&remote);
             }
         }
     }
 }
 
-async fn accept(listener: TcpListener, addresses: LocalAddresses, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, transport: Transport, addresses: LocalAddresses, shared: Arc<Shared>) {
     loop {
         match listener.accept().await {
             Ok((stream, remote)) => {
@@ -145,7 +182,9 @@ async fn accept(listener: TcpListener, addresses: LocalAddresses, shared: Arc<Sh
                 // The listener's port and the address that the peer really reached.
                 let local = addresses.known_as(bound, remote);
                 let connection = ConnectionId(shared.next.fetch_add(1, Ordering::Relaxed));
-                tokio::spawn(run(stream, connection, local, remote, Arc::clone(&shared)));
+                let ends = Ends { connection, transport, local, remote };
+                let open = channel::answer(stream, transport, Arc::clone(&shared));
+                tokio::spawn(run(ends, open, Arc::clone(&shared)));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -155,88 +194,27 @@ async fn accept(listener: TcpListener, addresses: LocalAddresses, shared: Arc<Sh
     }
 }
 
-/// One connection, from its opening to its end; both are told.
-async fn run(
-    stream: TcpStream,
-    connection: ConnectionId,
-    local: SocketAddr,
-    remote: SocketAddr,
-    shared: Arc<Shared>,
-) {
-    let Some(outgoing) = shared.admit(connection, remote.ip()) else {
-        shared.tell(Input::Closed { connection }).await;
-        return;
-    };
-    // Answers are small and awaited (Nagle would hold them back); a peer that cannot set it is served all the same.
-    let _ = stream.set_nodelay(true);
-    let flow = Flow { transport: Transport::Tcp, local, remote, connection: Some(connection) };
-    shared.tell(Input::Opened { flow }).await;
-    let (incoming, outgoing_half) = stream.into_split();
-    let mut writer = tokio::spawn(write(outgoing_half, outgoing));
-    let why = tokio::select! {
-        read = read(incoming, connection, &shared) => read,
-        _ = &mut writer => Ok(()),
-    };
-    if let Err(error) = why {
-        tracing::debug!(%error, "a connection ended");
+/// One connection, from its handshake to its end. It has its place before a byte of the handshake is read, and nobody is
+/// told of it before the handshake is over.
+pub(super) async fn run(ends: Ends, open: impl Future<Output = Open>, shared: Arc<Shared>) {
+    let Ends { connection, transport, local, remote } = ends;
+    if let Some(outgoing) = shared.admit(connection, remote.ip()) {
+        match timeout(shared.limits.handshake, open).await {
+            Ok(Ok((channel, certified))) => {
+                let flow = Flow { transport, local, remote, connection: Some(connection) };
+                shared.tell(Input::Opened { flow, certified }).await;
+                return channel.converse(ends, outgoing, &shared).await;
+            }
+            Ok(Err(error)) => {
+                NetCounters::count(&shared.counters.handshakes_failed);
+                tracing::debug!(%error, ?transport, "a handshake failed");
+            }
+            Err(_) => {
+                NetCounters::count(&shared.counters.handshakes_failed);
+                tracing::debug!(?transport, "a handshake took too long");
+            }
+        }
+        return shared.ended(&ends).await;
     }
-    shared.release(connection, remote.ip());
     shared.tell(Input::Closed { connection }).await;
-    // What was handed over before the end is still sent, within its time, unless it was the writer that ended first.
-    if !writer.is_finished() {
-        let _ = timeout(WRITE_WITHIN, writer).await;
-    }
-}
-
-/// Reads until the peer closes or says nothing for too long.
-async fn read(mut incoming: OwnedReadHalf, connection: ConnectionId, shared: &Shared) -> io::Result<()> {
-    let mut buffer = BytesMut::with_capacity(READ_BYTES);
-    loop {
-        buffer.reserve(READ_BYTES);
-        let read = timeout(shared.limits.idle, incoming.read_buf(&mut buffer)).await;
-        let length = read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        if length == 0 {
-            return Ok(());
-        }
-        shared.tell(Input::Stream { connection, bytes: buffer.split().freeze() }).await;
-    }
-}
-
-/// Writes until nobody can hand anything over any more, then closes.
-async fn write(mut half: OwnedWriteHalf, mut outgoing: mpsc::Receiver<Bytes>) {
-    while let Some(bytes) = outgoing.recv().await {
-        match timeout(WRITE_WITHIN, half.write_all(&bytes)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return,
-        }
-    }
-    let _ = half.shutdown().await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Nobody awaits the task in the server, so a panic at its end would be seen by nobody.
-    #[tokio::test]
-    async fn a_connection_that_we_close_ends_its_task_well() {
-        let (arrivals, mut told) = mpsc::channel(8);
-        let limits = StreamLimits { total: 1, per_address: 1, idle: Duration::from_secs(60) };
-        let shared = Arc::new(Shared {
-            open: Mutex::default(),
-            next: AtomicU64::new(0),
-            limits,
-            arrivals,
-            counters: Arc::default(),
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let _peer = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connected");
-        let (stream, remote) = listener.accept().await.expect("accepted");
-        let local = stream.local_addr().expect("bound");
-        let task = tokio::spawn(run(stream, ConnectionId(7), local, remote, Arc::clone(&shared)));
-        assert!(matches!(told.recv().await, Some(Input::Opened { .. })));
-        Connections { shared }.close(ConnectionId(7));
-        timeout(WRITE_WITHIN, task).await.expect("it ends").expect("without a panic");
-        assert!(matches!(told.recv().await, Some(Input::Closed { .. })));
-    }
 }

@@ -7,18 +7,28 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 use vorzimmer_sip::ua::{ConnectionId, Flow, Input, Transport};
 
-use super::{Arrivals, Listeners, Net, StreamLimits};
+use super::{Arrivals, Call, Listeners, Net, StreamLimits};
 use crate::config::{Listen, Sip};
+use crate::tls::tests::tls;
 
 /// Nothing on loopback takes longer unless it never comes.
 const SOON: Duration = Duration::from_secs(10);
-const LIMITS: StreamLimits = StreamLimits { total: 8, per_address: 2, idle: Duration::from_secs(60) };
+const LIMITS: StreamLimits = StreamLimits {
+    total: 8,
+    per_address: 2,
+    idle: Duration::from_secs(60),
+    handshake: Duration::from_secs(60),
+    message: Duration::from_secs(60),
+    ping: Duration::from_secs(60),
+};
 
 fn sip(address: &str, advertise: &[&str]) -> Sip {
     let listen = Listen(address.parse().expect("an address"));
     Sip {
         udp: vec![listen],
         tcp: vec![listen],
+        tls: Vec::new(),
+        wss: Vec::new(),
         realm: "test".into(),
         advertise: advertise.iter().map(|address| address.parse().expect("an address")).collect(),
         ..Sip::default()
@@ -29,8 +39,8 @@ fn sip(address: &str, advertise: &[&str]) -> Sip {
 fn start(sip: &Sip, limits: StreamLimits) -> (Net, Arrivals, SocketAddr, SocketAddr) {
     let listeners = Listeners::bind(sip).expect("free ports");
     let udp = listeners.udp[0].local_addr().expect("bound");
-    let tcp = listeners.tcp[0].local_addr().expect("bound");
-    let (net, arrivals) = Net::start(listeners, limits);
+    let tcp = listeners.streams[0].1.local_addr().expect("bound");
+    let (net, arrivals) = Net::start(listeners, limits, tls());
     (net, arrivals, udp, tcp)
 }
 
@@ -47,7 +57,7 @@ async fn next_datagram(arrivals: &mut Arrivals) -> (Flow, Bytes) {
 
 async fn opened(arrivals: &mut Arrivals) -> Flow {
     match next_stream(arrivals).await {
-        Input::Opened { flow } => flow,
+        Input::Opened { flow, certified: None } => flow,
         other => panic!("{other:?}"),
     }
 }
@@ -76,7 +86,7 @@ async fn behind_a_nat_flows_bear_the_advertised_address_and_media_the_inner_one(
     let listeners = Listeners::bind(&settings).expect("free ports");
     let addresses = listeners.addresses();
     let udp = listeners.udp[0].local_addr().expect("bound");
-    let (mut net, mut arrivals) = Net::start(listeners, LIMITS);
+    let (mut net, mut arrivals) = Net::start(listeners, LIMITS, tls());
     let peer = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
     peer.send_to(b"hello", udp).await.expect("sent");
     let (flow, _) = next_datagram(&mut arrivals).await;
@@ -134,7 +144,8 @@ async fn a_stream_is_opened_read_written_and_closed() {
 async fn a_connection_of_ours_is_told_open_or_closed() {
     let (mut net, mut arrivals, _, tcp) = start(&sip("127.0.0.1:0", &[]), LIMITS);
     let ours = ConnectionId(1 << 63);
-    net.connect(ours, tcp);
+    let call = |connection, remote| Call { connection, transport: Transport::Tcp, remote, trunk: None };
+    net.connect(call(ours, tcp));
     // Both ends are here: the one that we asked for, and the one that we accepted.
     let flows = [opened(&mut arrivals).await, opened(&mut arrivals).await];
     assert!(flows.iter().any(|flow| flow.connection == Some(ours) && flow.remote == tcp));
@@ -143,7 +154,7 @@ async fn a_connection_of_ours_is_told_open_or_closed() {
     let nobody = gone.local_addr().expect("bound");
     drop(gone);
     let refused = ConnectionId((1 << 63) + 1);
-    net.connect(refused, nobody);
+    net.connect(call(refused, nobody));
     assert!(
         matches!(next_stream(&mut arrivals).await, Input::Closed { connection } if connection == refused)
     );

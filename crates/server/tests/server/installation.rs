@@ -42,11 +42,11 @@ impl Installation {
         let folder = tempfile::tempdir().expect("a folder");
         let prompts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/prompts");
         let config = format!(
-            "[sip]\nudp = [\"127.0.0.1:0\"]\ntcp = [\"127.0.0.1:0\"]\n\
+            "[sip]\nudp = [\"127.0.0.1:0\"]\ntcp = [\"127.0.0.1:0\"]\ntls = [\"127.0.0.1:0\"]\nwss = [\"127.0.0.1:0\"]\n\
              [trunks.near]\naddresses = [\"127.0.0.2/32\"]\n\
              [media]\nworkers = 1\nprompts = {prompts:?}\n\
              [data]\nfolder = \"data\"\nrecordings = \"recordings\"\nkeys = \"keys/keys.db\"\n\
-             [key]\nfile = \"kek/vorzimmer.key\"\n\
+             [tls]\nfolder = \"tls\"\n[key]\nfile = \"kek/vorzimmer.key\"\n\
              [http]\nlisten = [\"127.0.0.1:0\"]\n{more}\n"
         );
         std::fs::write(folder.path().join("vorzimmer.toml"), config).expect("written");

@@ -96,15 +96,15 @@ impl Registrar {
         all.iter().filter(|binding| binding.expires_at > now).cloned().collect()
     }
 
-    /// Takes bindings that were kept over a restart, as far as they still lead anywhere.
-    pub fn restore(&mut self, bindings: Vec<Binding>, now: UnixMillis) {
+    /// Takes bindings that were kept over a restart, as far as they still lead anywhere; returns whose do not.
+    pub fn restore(&mut self, bindings: Vec<Binding>, now: UnixMillis) -> BTreeSet<ReceptionistId> {
         let mut by_owner: BTreeMap<ReceptionistId, Vec<Binding>> = BTreeMap::new();
-        for mut binding in bindings {
-            // The connection died with the process; a device behind a NAT cannot be called back.
-            if binding.flow.connection.take().is_some() && !is_reachable(&binding) {
-                continue;
-            }
-            if binding.expires_at > now {
+        let mut lost = BTreeSet::new();
+        for binding in bindings {
+            // The connection died with the process, and only the device can open another.
+            if binding.flow.transport.is_reliable() {
+                lost.insert(binding.receptionist);
+            } else if binding.expires_at > now {
                 by_owner.entry(binding.receptionist).or_default().push(binding);
             }
         }
@@ -112,42 +112,35 @@ impl Registrar {
             bindings.truncate(self.limit);
             self.replace(receptionist, bindings);
         }
+        lost
     }
 
-    /// A connection is gone. Devices that can be called back keep their binding, the others lose it; returns whose
-    /// bindings changed.
+    /// A connection is gone, and with it the devices behind it; returns whose bindings changed.
     pub fn connection_lost(&mut self, connection: ConnectionId) -> Vec<ReceptionistId> {
         let first = (connection, ReceptionistId::from_bytes([0; 16]));
         let last = (connection, ReceptionistId::from_bytes([0xff; 16]));
         let owners: Vec<_> = self.by_connection.range(first..=last).map(|(_, owner)| *owner).collect();
         for &owner in &owners {
             let mut bindings = self.table.get(&owner).cloned().unwrap_or_default();
-            bindings.retain_mut(|binding| {
-                let here = binding.flow.connection == Some(connection);
-                if here {
-                    binding.flow.connection = None;
-                }
-                !here || is_reachable(binding)
-            });
+            bindings.retain(|binding| binding.flow.connection != Some(connection));
             self.replace(owner, bindings);
         }
         owners
     }
 
-    /// The flow that the device behind `contact` registered with last.
-    #[must_use]
-    pub fn flow(&self, receptionist: ReceptionistId, contact: &str) -> Option<Flow> {
-        let bindings = self.table.get(&receptionist)?;
-        bindings.iter().find(|binding| binding.contact.expose() == contact).map(|binding| binding.flow)
+    /// The flows that the device behind `contact` registered over.
+    pub fn flows<'a>(&'a self, owner: ReceptionistId, contact: &'a str) -> impl Iterator<Item = Flow> + 'a {
+        let bindings = self.table.get(&owner).map(Vec::as_slice).unwrap_or_default();
+        bindings.iter().filter(move |known| known.contact.expose() == contact).map(|known| known.flow)
     }
 
-    /// The device behind `contact` is now reached over `flow`: we opened a connection to it.
-    pub fn reconnect(&mut self, receptionist: ReceptionistId, contact: &str, flow: Flow) {
-        let mut bindings = self.table.get(&receptionist).cloned().unwrap_or_default();
-        for binding in bindings.iter_mut().filter(|binding| binding.contact.expose() == contact) {
-            binding.flow = flow;
-        }
-        self.replace(receptionist, bindings);
+    /// The flows of a device: the one of this binding, as it was registered last, then its others (RFC 5626 §5.3).
+    pub fn flows_of<'a>(&'a self, binding: &'a Binding) -> impl Iterator<Item = Flow> + 'a {
+        let bindings = self.table.get(&binding.receptionist).map(Vec::as_slice).unwrap_or_default();
+        let this = |known: &Binding| known.contact == binding.contact && known.reg_id == binding.reg_id;
+        let first = bindings.iter().filter(move |known| this(known));
+        let others = bindings.iter().filter(move |known| !this(known) && known.is_same_device(binding));
+        first.chain(others).map(|known| known.flow)
     }
 
     /// Drops one receptionist's lapsed bindings and says whose they were: call again until none.
@@ -259,28 +252,15 @@ fn is_newer(binding: &Binding, registration: &Registration) -> bool {
     *binding.call_id.expose() == registration.call_id && binding.cseq >= registration.cseq
 }
 
-/// Whether a device that registered over a stream can be called back once the stream is gone: its Contact is the very
-/// address that it came from, so there is no NAT in between.
-#[must_use]
-pub fn is_reachable(binding: &Binding) -> bool {
-    call_back(binding).is_some()
-}
-
-/// The address at which such a device accepts connections.
-#[must_use]
-pub fn call_back(binding: &Binding) -> Option<std::net::SocketAddr> {
-    let uri = Uri::parse(binding.contact.expose()).ok()?;
-    let crate::uri::Host::Ip(ip) = uri.host? else { return None };
-    let came_from = binding.flow.remote.ip().to_canonical();
-    (ip.to_canonical() == came_from).then(|| (came_from, uri.port.unwrap_or(5060)).into())
-}
-
 impl Wish {
-    /// §10.3 step 7: the same device if the URIs are equal (§19.1.4), or the instance is (RFC 5626 §6).
+    /// §10.3 step 7: the same device if the URIs are equal (§19.1.4), or the instance is. Between flows (RFC 5626 §6) the
+    /// instance and the number of the flow decide, and the URI, which NATs make equal and unequal, does not.
     fn is_for(&self, binding: &Binding) -> bool {
-        let same_instance = self.instance.is_some()
-            && self.instance.as_deref()
-                == binding.instance.as_ref().map(|instance| instance.expose().as_str());
+        let known = binding.instance.as_ref().map(|instance| instance.expose().as_str());
+        let same_instance = self.instance.is_some() && self.instance.as_deref() == known;
+        if let (Some(this), Some(that)) = (self.reg_id, binding.reg_id) {
+            return same_instance && this == that;
+        }
         same_instance || Uri::parse(binding.contact.expose()).is_ok_and(|known| known.same_as(&self.uri))
     }
 
@@ -293,6 +273,7 @@ impl Wish {
             call_id: Pii::new(registration.call_id.clone()),
             cseq: registration.cseq,
             instance: self.instance.clone().map(Pii::new),
+            reg_id: self.reg_id,
             q_milli: self.q_milli,
             expires_at: UnixMillis(now.0.saturating_add(millis)),
         }

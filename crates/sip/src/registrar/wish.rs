@@ -30,12 +30,25 @@ pub struct Wish {
     pub q_milli: u16,
     /// `+sip.instance` (RFC 5626 §4.1), brackets and all.
     pub instance: Option<String>,
+    /// `reg-id` (RFC 5626 §4.2), where there is an instance that it can belong to.
+    pub reg_id: Option<u32>,
+}
+
+impl Contacts {
+    /// The wishes for flows (RFC 5626 §6).
+    pub fn flows(&mut self) -> impl Iterator<Item = &mut Wish> {
+        let each = match self {
+            Self::Each(wishes) => wishes.as_mut_slice(),
+            Self::Fetch | Self::RemoveAll => &mut [],
+        };
+        each.iter_mut().filter(|wish| wish.reg_id.is_some())
+    }
 }
 
 /// Reads the Contacts of a REGISTER.
 ///
 /// # Errors
-/// [`Fault::Value`] for Contact: one that cannot be read, that is no `sip:` URI and thus cannot be rung, or a `*` that has
+/// [`Fault::Value`] for Contact: one that cannot be read, that is no `sip:` or `sips:` URI and thus cannot be rung, or a `*` that has
 /// company or an Expires other than 0 (§10.3 step 6).
 pub fn contacts(headers: &Headers) -> Result<Contacts, Fault> {
     let general = header::first(headers, "Expires").map(seconds);
@@ -54,9 +67,11 @@ pub fn contacts(headers: &Headers) -> Result<Contacts, Fault> {
 fn wish(line: &str, general: Option<Duration>) -> Result<Wish, Fault> {
     let bad = Fault::Value { header: "Contact" };
     let contact = Address::parse(line).map_err(|_| bad)?;
-    if contact.uri.scheme() != Scheme::Sip {
+    if !matches!(contact.uri.scheme(), Scheme::Sip | Scheme::Sips) {
         return Err(bad);
     }
+    let instance = contact.params.value("+sip.instance").map(|value| value.into_owned());
+    let reg_id = contact.params.get("reg-id").flatten().and_then(reg_id).filter(|_| instance.is_some());
     Ok(Wish {
         uri: contact.uri.to_uri(),
         expires: match contact.params.get("expires").flatten() {
@@ -64,8 +79,15 @@ fn wish(line: &str, general: Option<Duration>) -> Result<Wish, Fault> {
             None => general,
         },
         q_milli: contact.params.get("q").flatten().and_then(q_milli).unwrap_or(1000),
-        instance: contact.params.value("+sip.instance").map(|value| value.into_owned()),
+        instance,
+        reg_id,
     })
+}
+
+/// RFC 5626 §9: 1 to 2³¹ − 1.
+fn reg_id(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|id| digits && (1..=0x7fff_ffff).contains(id))
 }
 
 /// A number of seconds. What is no number counts as not given (§20.19 has 3600 for it; our default is the operator's).

@@ -65,6 +65,12 @@ impl<K: Ord + Copy> Timers<K> {
         self.due.insert((at, key));
     }
 
+    /// Whether `key` is due at any moment.
+    #[must_use]
+    pub fn is_set(&self, key: K) -> bool {
+        self.at.contains_key(&key)
+    }
+
     /// Forgets `key`.
     pub fn stop(&mut self, key: K) {
         if let Some(at) = self.at.remove(&key) {

@@ -175,7 +175,7 @@ impl Ua {
         let (session, flow) = (invite.session, invite.flow);
         let seq = header::cseq(&invite.request.headers).map_or(0, |cseq| cseq.seq);
         // §13.2.2.4: the ACK is routed like any request of the dialog, once the dialog is the session's.
-        let flow = self.way(session).unwrap_or(flow);
+        let flow = self.way(session, turn).unwrap_or(flow);
         let mut ack = dialog.ack(seq);
         let branch = self.letterhead.branch(turn.entropy);
         self.letterhead.sign(&mut ack, &flow, &branch);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use vorzimmer_types::{Pii, ReceptionistId, TrunkId};
 
-use crate::flow::{Binding, ConnectionId, Flow};
+use crate::flow::{Binding, ConnectionId, Flow, Transport};
 
 /// One INVITE session, from the first INVITE to the end of its dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,8 +43,10 @@ pub enum Input {
     Opened {
         /// The connection; `flow.connection` is set.
         flow: Flow,
+        /// The trunk whose certificate the peer has shown in the handshake, which is over.
+        certified: Option<TrunkId>,
     },
-    /// Bytes arrived on a connection, cut anywhere.
+    /// Bytes arrived on a connection, cut anywhere; on a WebSocket exactly one of its messages.
     Stream {
         /// Which.
         connection: ConnectionId,
@@ -75,8 +77,12 @@ pub enum Output {
     Connect {
         /// The name it will have.
         connection: ConnectionId,
+        /// [`Transport::Tcp`] or [`Transport::Tls`].
+        transport: Transport,
         /// Where to.
         remote: SocketAddr,
+        /// Who must be there: on TLS, a peer without this trunk's certificate is hung up on (RFC 5922 §7.3).
+        trunk: Option<TrunkId>,
     },
     /// Close a connection.
     Close {

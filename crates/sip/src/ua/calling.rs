@@ -8,14 +8,14 @@ use vorzimmer_types::Pii;
 
 use super::answers::Declined;
 use super::compose::{self, Letterhead};
+use super::keep::FLOW_FAILED;
 use super::lifetime::Life;
 use super::session::{Abilities, Calling, Cancel, OurInvite, Owner, Session, Stage, Wake};
 use super::{Binding, Event, Flow, FromParty, Peer, Reason, SessionId, Turn, Ua};
 use crate::fault::Fault;
 use crate::header;
-use crate::registrar;
 use crate::transaction::{ClientKey, Kind, PATIENCE, TransactionId};
-use crate::uri::{Host, NameAddr, Uri};
+use crate::uri::{Host, NameAddr, Scheme, Uri};
 use crate::wire;
 
 /// How long a device rings at most, whatever the layer above forgets.
@@ -62,7 +62,7 @@ impl Ua {
             return self.refused(id, 503, None);
         }
         let Some(flow) = self.way_to_device(&ring.to) else {
-            return self.refused(id, 503, None);
+            return self.refused(id, FLOW_FAILED, None);
         };
         let Ok(request) = self.invitation(&ring, &flow, turn) else {
             self.counters.unprintable += 1;
@@ -99,17 +99,10 @@ impl Ua {
         self.flows.event(Event::Refused { session, status, retry_after });
     }
 
-    /// The flow that a device registered with; if that connection is gone and the device can be called back, a new one.
-    fn way_to_device(&mut self, binding: &Binding) -> Option<Flow> {
-        let current =
-            self.registrar.flow(binding.receptionist, binding.contact.expose()).unwrap_or(binding.flow);
-        if self.flows.is_usable(&current) {
-            return Some(current);
-        }
-        let remote = registrar::call_back(binding)?;
-        let flow = self.flows.connect(current.local, remote)?;
-        self.registrar.reconnect(binding.receptionist, binding.contact.expose(), flow);
-        Some(flow)
+    /// The flow that a device registered over last; if that is gone, another flow of the same device (RFC 5626 §5.3).
+    fn way_to_device(&self, binding: &Binding) -> Option<Flow> {
+        let mut flows = self.registrar.flows_of(binding).chain([binding.flow]);
+        flows.find(|flow| self.flows.is_usable(flow))
     }
 
     fn invitation(&mut self, ring: &Ring, flow: &Flow, turn: &mut Turn<'_>) -> Result<Request, Fault> {
@@ -122,7 +115,7 @@ impl Ua {
         headers.push(Header::To(NameAddr::new(target.clone()).to_string().into()));
         headers.push(Header::CallId(call_id.into()));
         headers.push(Header::CSeq("1 INVITE".into()));
-        headers.push(compose::contact(flow));
+        headers.push(compose::contact(flow, target.scheme == Scheme::Sips));
         compose::allow(&mut headers);
         self.ask_for_timer(&mut headers);
         for (name, value) in &ring.headers {

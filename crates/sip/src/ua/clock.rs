@@ -36,6 +36,8 @@ impl Ua {
             Wake::Expire(id) => self.expire(id, turn),
             Wake::Lapse => self.lapse(turn.now),
             Wake::Prove(connection) => self.expect_proof(connection, turn),
+            Wake::Whole(connection) => self.hang_up_on(connection, turn),
+            Wake::Silent(connection) => self.expect_keep_alive(connection, turn),
         }
     }
 

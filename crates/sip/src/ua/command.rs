@@ -147,5 +147,5 @@ impl Ua {
 /// §12.1.1: what makes a dialog out of an answer.
 fn make_dialog(response: &mut Response, pending: &Pending, flow: &Flow) {
     response.headers.extend(pending.record_routes.clone());
-    response.headers.push(compose::contact(flow));
+    response.headers.push(compose::contact(flow, pending.envelope.sips()));
 }

@@ -7,10 +7,10 @@ use rsip::{Header, Headers, Method, Request, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use vorzimmer_types::{Entropy, entropy};
 
-use super::{Flow, Reason, Transport};
+use super::{ConnectionId, Flow, Reason, Transport};
 use crate::fault::Fault;
 use crate::header;
-use crate::uri::{Host, Uri};
+use crate::uri::{Host, Scheme, Uri};
 use crate::wire::{self, Skeleton};
 
 /// What we answer to (RFC 3261 §20.5).
@@ -21,6 +21,8 @@ pub(super) const EXTENSIONS: [&str; 1] = ["timer"];
 pub(super) const ACCEPT_SDP: &str = "application/sdp";
 /// The port of a Via without one (§18.2.2).
 pub(super) const DEFAULT_PORT: u16 = 5060;
+/// The same for TLS.
+pub(super) const TLS_PORT: u16 = 5061;
 /// What an INFO may carry.
 pub(super) const ACCEPT_INFO: &str = "application/dtmf-relay, application/dtmf";
 
@@ -68,11 +70,11 @@ impl Letterhead {
 
     /// Puts our Via on top of a request that goes over `flow` (§18.1.1, RFC 3581 §3).
     pub fn sign(&self, request: &mut Request, flow: &Flow, branch: &str) {
-        let transport = match flow.transport {
-            Transport::Udp => "UDP",
-            Transport::Tcp => "TCP",
-        };
-        let via = format!("SIP/2.0/{transport} {};branch={branch};rport", flow.local);
+        let mut via = format!("SIP/2.0/{} {};branch={branch};rport", flow.transport.in_via(), flow.local);
+        // RFC 5923 §7: over a connection that we opened we take the peer's requests too.
+        if flow.transport == Transport::Tls && flow.connection.is_some_and(ConnectionId::is_ours) {
+            via.push_str(";alias");
+        }
         let mut headers = vec![Header::Via(via.into())];
         headers.extend(std::mem::take(&mut request.headers));
         headers.push(Header::UserAgent(self.user_agent.as_str().into()));
@@ -95,12 +97,23 @@ pub(super) struct Envelope {
     skeleton: Skeleton,
     tag: String,
     source: SocketAddr,
+    sips: bool,
 }
 
 impl Envelope {
     /// For answers with this To tag, to a request that came from `source`.
     pub fn new(skeleton: Skeleton, tag: String, source: SocketAddr) -> Self {
-        Self { skeleton, tag, source }
+        Self { skeleton, tag, source, sips: false }
+    }
+
+    /// The same for a request that was sent to `uri`.
+    pub fn for_request_to(self, uri: &rsip::Uri) -> Self {
+        Self { sips: is_sips(uri), ..self }
+    }
+
+    /// Whether the request was sent to a `sips:` URI: then our Contact must be one (§12.1.1).
+    pub fn sips(&self) -> bool {
+        self.sips
     }
 
     /// The tag that answers carry unless the request had one.
@@ -110,8 +123,10 @@ impl Envelope {
 
     /// Where the peer accepts connections: the source address, the port of sent-by (§18.2.2).
     pub fn call_back(&self) -> SocketAddr {
-        let port = header::top_via(self.skeleton.headers()).ok().and_then(|via| via.port);
-        SocketAddr::new(self.source.ip(), port.unwrap_or(DEFAULT_PORT))
+        let via = header::top_via(self.skeleton.headers()).ok();
+        let usual =
+            via.filter(|via| via.transport.eq_ignore_ascii_case("TLS")).map_or(DEFAULT_PORT, |_| TLS_PORT);
+        SocketAddr::new(self.source.ip(), via.and_then(|via| via.port).unwrap_or(usual))
     }
 
     /// The answer, without our signature.
@@ -127,11 +142,20 @@ impl Envelope {
     }
 }
 
-/// Where requests of this dialog reach us: the listening address of the flow (§8.1.1.8).
-pub(super) fn contact(flow: &Flow) -> Header {
+/// Whether a request to this URI is one that must stay secret on its whole way (§26.2.2).
+pub(super) fn is_sips(uri: &rsip::Uri) -> bool {
+    Uri::from(uri).scheme == Scheme::Sips
+}
+
+/// Where requests of this dialog reach us: the listening address of the flow (§8.1.1.8); as `sips:` for a peer who
+/// began with that.
+pub(super) fn contact(flow: &Flow, sips: bool) -> Header {
     let mut uri = Uri::sip(None, Host::Ip(flow.local.ip()), Some(flow.local.port()));
-    if flow.transport == Transport::Tcp {
-        uri = uri.with_param("transport", Some("tcp"));
+    if sips {
+        uri.scheme = Scheme::Sips;
+    }
+    if let Some(transport) = flow.transport.in_uri() {
+        uri = uri.with_param("transport", Some(transport));
     }
     Header::Contact(format!("<{uri}>").into())
 }

@@ -72,7 +72,8 @@ impl Default for SessionTimer {
 
 /// One trunk.
 ///
-/// Known by address if it has `addresses`, by digest if it has `digest`; with both it must prove both.
+/// Known by address if it has `addresses`, by digest if it has `digest`, by certificate if it has one; whatever it has,
+/// it must show all of it.
 #[derive(Clone, Debug)]
 pub struct Trunk {
     /// Which.
@@ -83,6 +84,8 @@ pub struct Trunk {
     pub addresses: Vec<IpNet>,
     /// User name and secret.
     pub digest: Option<(String, Ha1)>,
+    /// Whether it is known by the certificate that it shows (RFC 5922): requests over other connections are not its own.
+    pub certificate: bool,
 }
 
 impl Trunk {
@@ -107,11 +110,29 @@ pub struct Limits {
     pub connections: usize,
     /// Addresses remembered as those of proven peers; the oldest is forgotten.
     pub known_flows: usize,
+    /// How long a peer on a stream may take for one message, from its first byte to its last.
+    pub message: Duration,
+    /// How often a device that registered a flow (RFC 5626) must be heard of: told as Flow-Timer (§4.5), and a flow
+    /// that was silent for longer than this and [`Limits::FLOW_GRACE`] is dead.
+    pub flow_timer: Duration,
+}
+
+impl Limits {
+    /// RFC 5626 §5.4: a keep-alive may be late by the way it takes.
+    pub const FLOW_GRACE: Duration = Duration::from_secs(30);
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { sessions: 10_000, transactions: 50_000, bindings: 8, connections: 4096, known_flows: 20_000 }
+        Self {
+            sessions: 10_000,
+            transactions: 50_000,
+            bindings: 8,
+            connections: 4096,
+            known_flows: 20_000,
+            message: Duration::from_secs(20),
+            flow_timer: Duration::from_secs(120),
+        }
     }
 }
 

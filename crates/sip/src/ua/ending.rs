@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use rsip::Method;
+use vorzimmer_types::TrunkId;
 
 use super::compose;
+use super::flows::Hop;
 use super::session::{Closing, Owner, Session, Stage, Wake};
 use super::{Ending, Event, Flow, Peer, Reason, SessionId, Turn, Ua};
-use crate::transaction::PATIENCE;
 use crate::uri::{Host, Uri};
 
 impl Ua {
@@ -38,7 +39,7 @@ impl Ua {
         turn: &mut Turn<'_>,
     ) {
         self.give_up(id, 487, turn);
-        let flow = self.way(id);
+        let flow = self.way(id, turn);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Stage::Talking(talking) = &mut session.stage else { return };
         let mut bye = talking.dialog.request(Method::Bye);
@@ -91,7 +92,7 @@ impl Ua {
     /// A device is reached over the flow it was last heard on, whatever its Contact says. For a trunk the next hop of the
     /// route counts (§8.1.2), as far as it is an address of that very trunk; anything else, names included, goes back to
     /// where the trunk's requests come from, so that nobody can make us send elsewhere.
-    pub(super) fn way(&mut self, id: SessionId) -> Option<Flow> {
+    pub(super) fn way(&mut self, id: SessionId, turn: &Turn<'_>) -> Option<Flow> {
         let session = self.sessions.get(&id)?;
         let flow = session.flow;
         let hop = session.dialog().map(|dialog| dialog.next_hop().clone());
@@ -101,8 +102,10 @@ impl Ua {
         let way = match (hop, flow.connection) {
             (Some(remote), None) if !flow.transport.is_reliable() => Some(Flow { remote, ..flow }),
             _ if self.flows.is_usable(&flow) => Some(flow),
-            (Some(remote), _) => self.flows.connect(flow.local, remote),
-            (None, _) => self.way_back(session.id),
+            _ => match (self.trunk(&session.peer).map(|trunk| trunk.id), hop) {
+                (None, _) => self.way_to_device_of(session.id),
+                (Some(trunk), hop) => self.way_to_trunk(trunk, &flow, hop, turn),
+            },
         };
         if let (Some(way), Some(session)) = (way, self.sessions.get_mut(&id))
             && way.connection != session.flow.connection
@@ -112,57 +115,31 @@ impl Ua {
         way
     }
 
-    /// The device's connection is gone: the one that it has registered over since, or one to its Contact.
-    fn way_back(&mut self, id: SessionId) -> Option<Flow> {
+    /// The device's connection is gone: the one that it has registered over since. Its Contact is never dialled: behind a
+    /// NAT that would be somebody else's address, and a browser has none (RFC 7118 §5: `.invalid`).
+    fn way_to_device_of(&self, id: SessionId) -> Option<Flow> {
         let session: &Session = self.sessions.get(&id)?;
         let (Peer::Receptionist(owner), Some(contact)) = (&session.peer, &session.contact) else {
             return None;
         };
-        let (owner, contact, local) = (*owner, contact.clone(), session.flow.local);
-        if let Some(flow) =
-            self.registrar.flow(owner, contact.expose()).filter(|flow| self.flows.is_usable(flow))
-        {
-            return Some(flow);
-        }
-        let came_from = session.flow.remote.ip().to_canonical();
-        let remote = address_of(&Uri::parse(contact.expose()).ok()?)?;
-        if remote.ip() != came_from {
-            return None;
-        }
-        let flow = self.flows.connect(local, remote)?;
-        self.registrar.reconnect(owner, contact.expose(), flow);
-        Some(flow)
+        let mut flows = self.registrar.flows(*owner, contact.expose());
+        let secure = session.flow.transport.is_secure();
+        flows.find(|flow| self.flows.is_usable(flow) && (!secure || flow.transport.is_secure()))
     }
 
-    /// A connection is open. A stranger may keep it only for as long as it takes to say who it is.
-    pub(super) fn opened(&mut self, flow: Flow, turn: &Turn<'_>) {
-        let Some(connection) = flow.connection else { return };
-        if self.flows.opened(flow) {
-            self.timers.set(Wake::Prove(connection), turn.now.mono + PATIENCE);
+    /// The trunk's connection is gone: another one of its own (RFC 5923), or a new one to its next hop.
+    fn way_to_trunk(
+        &mut self,
+        trunk: TrunkId,
+        before: &Flow,
+        hop: Option<SocketAddr>,
+        turn: &Turn<'_>,
+    ) -> Option<Flow> {
+        if let Some(open) = self.flows.of_trunk(trunk) {
+            return Some(open);
         }
-    }
-
-    /// The time to say so is over.
-    pub(super) fn expect_proof(&mut self, connection: super::ConnectionId, turn: &mut Turn<'_>) {
-        let Some((flow, _)) = self.flows.stream(connection) else { return };
-        if !self.is_familiar(&flow, turn.now) {
-            self.connection_lost(connection, turn);
-            self.flows.close(connection);
-        }
-    }
-
-    /// A connection is gone: what was sent over it and not answered has failed.
-    pub(super) fn connection_lost(&mut self, connection: super::ConnectionId, turn: &mut Turn<'_>) {
-        self.flows.closed(connection);
-        self.known.forget(connection);
-        self.timers.stop(Wake::Prove(connection));
-        for (transaction, owner) in self.clients.connection_lost(connection) {
-            self.unanswered(transaction, owner, 503, turn);
-        }
-        for receptionist in self.registrar.connection_lost(connection) {
-            let bindings = self.registrar.bindings(receptionist, turn.now.wall);
-            self.flows.event(Event::BindingsChanged { receptionist, bindings });
-        }
+        let hop = Hop { transport: before.transport, local: before.local, remote: hop?, trunk: Some(trunk) };
+        self.flows.connect(hop, turn.now.mono)
     }
 }
 

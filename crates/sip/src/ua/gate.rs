@@ -1,6 +1,6 @@
 //! Who may be talked to: trunks, receptionists, and nobody else.
 //!
-//! * A trunk is known by its address, by its digest, or must show both, as it is configured.
+//! * A trunk is known by its address, by its certificate, by its digest, or must show several, as it is configured.
 //! * Whoever has proven itself over a flow before is *familiar* there: it gets answers that help to find a mistake
 //!   (400, 405, 481), and a challenge where service is asked for.
 //! * Anybody may ask to register, and gets the same 401 whatever name stands in it.
@@ -9,10 +9,8 @@
 //!
 //! Over datagrams, where the source address may be forged, a challenge is never larger than the request it answers.
 
-use std::net::IpAddr;
-
 use rsip::{Header, Method, Request};
-use vorzimmer_types::{Now, ReceptionistId};
+use vorzimmer_types::{Now, ReceptionistId, TrunkId};
 
 use super::respond::Arrival;
 use super::{Flow, Peer, PhoneDigest, SessionId, Trunk, Turn, Ua};
@@ -35,11 +33,11 @@ pub(super) enum Standing {
 impl Ua {
     /// Who sent a request outside a dialog.
     pub(super) fn standing(&mut self, arrival: &Arrival, turn: &mut Turn<'_>) -> Standing {
-        if let Some(peer) = self.trunk_by_address(arrival.flow.remote.ip()) {
+        if let Some(peer) = self.trunk_by_flow(&arrival.flow) {
             return Standing::Proven(peer);
         }
         let familiar = self.is_familiar(&arrival.flow, turn.now);
-        let awaited = familiar || self.awaits_digest(arrival.flow.remote.ip());
+        let awaited = familiar || self.awaits_digest(&arrival.flow);
         match self.prove(&arrival.request, &arrival.flow, turn) {
             Proof::Good { who, .. } => {
                 self.known.note(&arrival.flow, who.clone(), turn.now.mono);
@@ -56,27 +54,37 @@ impl Ua {
         }
     }
 
-    /// The trunk that is known by this address alone.
-    pub(super) fn trunk_by_address(&self, ip: IpAddr) -> Option<Peer> {
-        self.config.trunks.iter().find(|trunk| trunk.digest.is_none() && trunk.holds(ip)).map(peer)
+    /// The trunk that is known by the way alone that its requests come: by the address, by the certificate, or both. One
+    /// that showed its certificate goes before one that merely has the address.
+    pub(super) fn trunk_by_flow(&self, flow: &Flow) -> Option<Peer> {
+        let certified = self.flows.certified(flow);
+        let known = |trunk: &&Trunk| {
+            let shows = trunk.certificate || !trunk.addresses.is_empty();
+            trunk.digest.is_none() && shows && may_come_by(trunk, flow, certified)
+        };
+        let trunks = || self.config.trunks.iter();
+        trunks().filter(|trunk| trunk.certificate).find(known).or_else(|| trunks().find(known)).map(peer)
     }
 
-    /// Whether some trunk may come from here and prove itself by digest.
-    fn awaits_digest(&self, ip: IpAddr) -> bool {
-        self.config.trunks.iter().any(|trunk| trunk.digest.is_some() && may_come_from(trunk, ip))
+    /// Whether some trunk may come this way and prove itself by digest.
+    fn awaits_digest(&self, flow: &Flow) -> bool {
+        let certified = self.flows.certified(flow);
+        let trunks = &self.config.trunks;
+        trunks.iter().any(|trunk| trunk.digest.is_some() && may_come_by(trunk, flow, certified))
     }
 
-    /// Whether the sender has been proven, now by address or some time ago over this very flow.
+    /// Whether the sender has been proven, now by address or certificate, or some time ago over this very flow.
     pub(super) fn is_familiar(&self, flow: &Flow, now: Now) -> bool {
-        self.known.peer(flow, now.mono).is_some() || self.trunk_by_address(flow.remote.ip()).is_some()
+        self.known.peer(flow, now.mono).is_some() || self.trunk_by_flow(flow).is_some()
     }
 
     /// Judges the digest of a request: a trunk's user name goes before a receptionist's.
     pub(super) fn prove(&mut self, request: &Request, flow: &Flow, turn: &mut Turn<'_>) -> Proof<Peer> {
-        let (trunks, accounts, ip) = (&self.config.trunks, turn.accounts, flow.remote.ip());
+        let (trunks, accounts, certified) = (&self.config.trunks, turn.accounts, self.flows.certified(flow));
         let look_up = |user: &str| -> Option<(Peer, Ha1)> {
             let trunk = trunks.iter().find(|trunk| {
-                trunk.digest.as_ref().is_some_and(|(name, _)| name == user) && may_come_from(trunk, ip)
+                trunk.digest.as_ref().is_some_and(|(name, _)| name == user)
+                    && may_come_by(trunk, flow, certified)
             });
             if let Some((trunk, (_, secret))) = trunk.and_then(|trunk| Some((trunk, trunk.digest.as_ref()?)))
             {
@@ -124,9 +132,16 @@ impl Ua {
 
     /// Whether a request within a dialog comes from the dialog's peer: from the address (any port: NATs forget, and
     /// connections are opened anew) that the session is held with, from another address of the same trunk, or over a
-    /// flow on which the same peer has proven itself.
+    /// flow on which the same peer has proven itself. Who was spoken to in secret is not believed in the open, and a
+    /// trunk with a certificate only where it shows it.
     pub(super) fn is_from_peer(&self, id: SessionId, flow: &Flow, now: Now) -> bool {
         let Some(session) = self.sessions.get(&id) else { return false };
+        if session.flow.transport.is_secure() && !flow.transport.is_secure() {
+            return false;
+        }
+        if let Some(trunk) = self.trunk(&session.peer).filter(|trunk| trunk.certificate) {
+            return self.flows.certified(flow) == Some(trunk.id);
+        }
         session.flow.remote.ip().to_canonical() == flow.remote.ip().to_canonical()
             || self.known.peer(flow, now.mono) == Some(&session.peer)
             || self.trunk(&session.peer).is_some_and(|trunk| trunk.holds(flow.remote.ip()))
@@ -139,8 +154,10 @@ impl Ua {
     }
 }
 
-fn may_come_from(trunk: &Trunk, ip: IpAddr) -> bool {
-    trunk.addresses.is_empty() || trunk.holds(ip)
+/// Whether what is to be known of a trunk before it says a word fits: its address, its certificate.
+fn may_come_by(trunk: &Trunk, flow: &Flow, certified: Option<TrunkId>) -> bool {
+    (trunk.addresses.is_empty() || trunk.holds(flow.remote.ip()))
+        && (!trunk.certificate || certified == Some(trunk.id))
 }
 
 fn peer(trunk: &Trunk) -> Peer {

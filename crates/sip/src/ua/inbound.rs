@@ -11,18 +11,35 @@ use crate::wire::{self, Frame, Framing, ParseError, Parsed, Untrusted};
 
 /// The answer to a keep-alive (RFC 5626 §4.4.1).
 const PONG: &[u8] = b"\r\n";
+/// The keep-alive itself.
+const PING: &[u8] = b"\r\n\r\n";
 
 impl Ua {
     /// A datagram arrived.
     pub(super) fn datagram(&mut self, flow: Flow, bytes: &Bytes, turn: &mut Turn<'_>) {
-        if Untrusted::new(bytes).is_empty() {
+        if Untrusted::new(bytes).is_empty() || self.stun(&flow, bytes, turn) {
             return;
         }
         self.message(flow, bytes, Framing::Datagram, turn);
     }
 
+    /// A WebSocket's message: one SIP message, whether or not it says how long it is (RFC 7118 §5.3), or a keep-alive
+    /// (§6, RFC 5626 §4.4.1).
+    fn websocket(&mut self, flow: Flow, bytes: &Bytes, turn: &mut Turn<'_>) {
+        if bytes.as_ref() == PING {
+            self.flows.transmit(&flow, Bytes::from_static(PONG));
+        } else if !Untrusted::new(bytes).is_empty() {
+            self.message(flow, bytes, Framing::Datagram, turn);
+        }
+    }
+
     /// Bytes arrived on a connection.
     pub(super) fn stream(&mut self, connection: ConnectionId, bytes: &Bytes, turn: &mut Turn<'_>) {
+        let Some(flow) = self.flows.heard(connection, turn.now.mono) else { return };
+        if flow.transport.is_websocket() {
+            return self.websocket(flow, bytes, turn);
+        }
+        let mut finished_one = false;
         let mut rest: &[u8] = bytes;
         while !rest.is_empty() {
             let Some((_, framer)) = self.flows.stream(connection) else { return };
@@ -30,12 +47,14 @@ impl Ua {
             rest = rest.get(taken..).unwrap_or_default();
             while let Some((flow, framer)) = self.flows.stream(connection) {
                 let Some(frame) = framer.next() else { break };
+                finished_one = true;
                 self.frame(flow, connection, frame, turn);
             }
             if taken == 0 {
-                return;
+                break;
             }
         }
+        self.expect_rest(connection, finished_one, turn);
     }
 
     fn frame(&mut self, flow: Flow, connection: ConnectionId, frame: Frame, turn: &mut Turn<'_>) {
@@ -46,8 +65,7 @@ impl Ua {
             Frame::Broken { head, .. } => {
                 // Nobody can tell where the next message starts (§18.3): answer if possible, then hang up.
                 self.message(flow, &head, Framing::Stream, turn);
-                self.connection_lost(connection, turn);
-                self.flows.close(connection);
+                self.hang_up_on(connection, turn);
             }
         }
     }
@@ -76,6 +94,9 @@ impl Ua {
     }
 
     fn request(&mut self, arrival: Arrival, turn: &mut Turn<'_>) {
+        if header::top_via(&arrival.request.headers).is_ok_and(|via| via.params.has("alias")) {
+            self.flows.alias(&arrival.flow);
+        }
         if arrival.request.method == Method::Ack {
             return self.ack(&arrival, turn);
         }

@@ -83,7 +83,11 @@ fn check_uri(request: &Request) -> Result<(), Objection> {
 
 /// §8.2.2.3. CANCEL and ACK are never refused for an extension.
 pub(super) fn check_require(request: &Request) -> Result<(), Objection> {
-    let known = |tag: &&str| compose::EXTENSIONS.iter().any(|extension| extension.eq_ignore_ascii_case(tag));
+    // RFC 5626 is the registrar's.
+    let flows = |tag: &str| request.method == Method::Register && tag.eq_ignore_ascii_case("outbound");
+    let known = |tag: &&str| {
+        flows(tag) || compose::EXTENSIONS.iter().any(|extension| extension.eq_ignore_ascii_case(tag))
+    };
     let required = header::tokens(&request.headers, "Require");
     let unsupported: Vec<_> = required.filter(|tag| !known(tag)).collect();
     if unsupported.is_empty() {

@@ -69,9 +69,10 @@ impl Ua {
     pub(super) fn cancelled(&mut self, cancel: &Arrival, turn: &mut Turn<'_>) {
         let invite = ServerKey::cancelled_by(&cancel.request).ok().and_then(|key| self.servers.find(&key));
         let invite = invite.filter(|id| {
-            self.servers
-                .flow(*id)
-                .is_some_and(|flow| flow.remote.ip().to_canonical() == cancel.flow.remote.ip().to_canonical())
+            self.servers.flow(*id).is_some_and(|flow| {
+                flow.remote.ip().to_canonical() == cancel.flow.remote.ip().to_canonical()
+                    && flow.transport.is_secure() == cancel.flow.transport.is_secure()
+            })
         });
         let Some(invite) = invite else {
             return self.unmatched(cancel, turn);

@@ -179,7 +179,7 @@ impl Ua {
 
     /// Half of the interval is over, and it is for us to refresh (§10).
     pub(super) fn refresh(&mut self, id: SessionId, turn: &mut Turn<'_>) {
-        let Some(flow) = self.way(id) else { return self.dialog_lost(id, turn) };
+        let Some(flow) = self.way(id, turn) else { return self.dialog_lost(id, turn) };
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Stage::Talking(talking) = &mut session.stage else { return };
         if !matches!(talking.ours, Reinvite::None) || talking.theirs.is_some() || talking.refresh.is_some() {
@@ -191,7 +191,8 @@ impl Ua {
             return self.flows.event(Event::RefreshDue { session: id });
         }
         let mut request = talking.dialog.request(Method::Update);
-        request.headers.push(compose::contact(&flow));
+        let sips = compose::is_sips(&request.uri);
+        request.headers.push(compose::contact(&flow, sips));
         compose::allow(&mut request.headers);
         Self::keep_timer(&session.life, &mut request.headers);
         let begun = self.begin(request, flow, Owner::Refresh(id), turn);

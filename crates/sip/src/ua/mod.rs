@@ -6,6 +6,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | `inbound` | bytes to messages, messages to whom they concern |
+//! | `flows`, `keep` | connections; how long a silent or a slow one is kept |
 //! | `gate` | who may be talked to: trunks, receptionists, nobody else |
 //! | `inspect` | RFC 3261 §8.2: what is refused before anybody is asked |
 //! | `register` | REGISTER |
@@ -36,6 +37,7 @@ mod gate;
 mod inbound;
 mod inspect;
 mod invited;
+mod keep;
 mod known;
 mod lifetime;
 mod outside;
@@ -124,7 +126,7 @@ impl Ua {
         self.pass_time(turn);
         match input {
             Input::Datagram { flow, bytes } => self.datagram(flow, &bytes, turn),
-            Input::Opened { flow } => self.opened(flow, turn),
+            Input::Opened { flow, certified } => self.opened(flow, certified, turn),
             Input::Stream { connection, bytes } => self.stream(connection, &bytes, turn),
             Input::Closed { connection } => self.connection_lost(connection, turn),
             Input::Command(command) => self.command(command, turn),
@@ -150,22 +152,29 @@ impl Ua {
         SessionId(self.named_sessions)
     }
 
-    /// Takes the bindings that were kept over a restart. Devices that registered over a stream and cannot be called
-    /// back (their Contact is not where they came from) are left out: they will notice, and register again.
+    /// Takes the bindings that were kept over a restart. Devices that registered over a stream are left out, and it is told
+    /// that they are gone: their connection died with the process, so they will notice and register again.
     pub fn restore(&mut self, bindings: Vec<Binding>, now: Now) {
-        for binding in &bindings {
-            if binding.flow.connection.is_none() {
-                self.known.note(&binding.flow, Peer::Receptionist(binding.receptionist), now.mono);
-            }
+        for binding in bindings.iter().filter(|binding| !binding.flow.transport.is_reliable()) {
+            self.known.note(&binding.flow, Peer::Receptionist(binding.receptionist), now.mono);
         }
-        self.registrar.restore(bindings, now.wall);
+        for receptionist in self.registrar.restore(bindings, now.wall) {
+            self.tell_bindings(receptionist, now);
+        }
         self.watch_bindings(now);
     }
 
-    /// Where a receptionist can be rung now, the preferred device first.
+    /// Where a receptionist can be rung now, the preferred device first; of a device with several flows the one that it
+    /// refreshed last (RFC 5626 §5.3).
     #[must_use]
     pub fn bindings(&self, receptionist: ReceptionistId, now: Now) -> Vec<Binding> {
-        self.registrar.bindings(receptionist, now.wall)
+        let mut devices: Vec<Binding> = Vec::new();
+        for binding in self.registrar.bindings(receptionist, now.wall) {
+            if !devices.iter().any(|known| known.is_same_device(&binding)) {
+                devices.push(binding);
+            }
+        }
+        devices
     }
 
     /// From now on new INVITEs get 503 with this Retry-After; none ends that.

@@ -6,11 +6,11 @@ use vorzimmer_types::{Now, ReceptionistId};
 use super::inspect::{Objection, check_require};
 use super::respond::Arrival;
 use super::session::Wake;
-use super::{Binding, Event, Peer, Turn, Ua};
+use super::{Binding, Event, Peer, Transport, Turn, Ua};
 use crate::auth::Proof;
 use crate::header;
-use crate::registrar::{self, Refusal, Registration};
-use crate::uri::{Host, Uri};
+use crate::registrar::{self, Contacts, Refusal, Registration};
+use crate::uri::{Address, Host, Scheme, Uri};
 
 impl Ua {
     /// Somebody wants to register. Whoever has no good digest gets a 401, and nothing is kept of the request.
@@ -26,11 +26,14 @@ impl Ua {
         };
         self.known.note(&arrival.flow, Peer::Receptionist(receptionist), turn.now.mono);
         let Some(opened) = self.open(arrival, turn) else { return };
-        match self.carry_out(arrival, user.expose(), receptionist, turn.now) {
-            Ok(changed) => {
+        match self.carry_out(arrival, user.expose(), receptionist, turn) {
+            Ok(Done { changed, outbound }) => {
                 let bindings = self.registrar.bindings(receptionist, turn.now.wall);
-                let contacts = bindings.iter().map(|binding| contact(binding, turn.now)).collect();
-                self.answer(&opened, 200, contacts, turn.now);
+                let mut extra: Vec<_> = bindings.iter().map(|binding| contact(binding, turn.now)).collect();
+                if outbound {
+                    extra.extend(self.outbound(arrival.flow.transport));
+                }
+                self.answer(&opened, 200, extra, turn.now);
                 if changed {
                     self.flows.event(Event::BindingsChanged { receptionist, bindings });
                 }
@@ -44,21 +47,45 @@ impl Ua {
         arrival: &Arrival,
         user: &str,
         receptionist: ReceptionistId,
-        now: Now,
-    ) -> Result<bool, Objection> {
+        turn: &Turn<'_>,
+    ) -> Result<Done, Objection> {
         let request = &arrival.request;
         check_require(request)?;
         self.check_address(arrival, user)?;
         let headers = &request.headers;
         let unreadable = |_| Objection::plain(400);
+        let mut contacts = registrar::contacts(headers).map_err(unreadable)?;
+        check_secrecy(&contacts, arrival.flow.transport)?;
+        let outbound = use_flows(&mut contacts, headers)?;
         let registration = Registration {
             receptionist,
-            contacts: registrar::contacts(headers).map_err(unreadable)?,
+            contacts,
             call_id: header::call_id(headers).map_err(unreadable)?.to_owned(),
             cseq: header::cseq(headers).map_err(unreadable)?.seq,
             flow: arrival.flow,
         };
-        self.registrar.register(&registration, now.wall).map_err(refused)
+        let changed = self.registrar.register(&registration, turn.now.wall).map_err(refused)?;
+        if let Some(connection) = arrival.flow.connection.filter(|_| outbound) {
+            self.keep_flow(connection, turn);
+        }
+        Ok(Done { changed, outbound })
+    }
+
+    /// RFC 5626 §6 and §5.4: its flows are used, and on streams must show that they live. Over UDP the device's own
+    /// default holds, which is as short as NATs are forgetful (§4.4.2).
+    fn outbound(&self, transport: Transport) -> Vec<Header> {
+        let mut headers = vec![Header::Require("outbound".into())];
+        if transport.is_reliable() {
+            let seconds = self.config.limits.flow_timer.as_secs();
+            headers.push(Header::Other("Flow-Timer".into(), seconds.to_string()));
+        }
+        headers
+    }
+
+    /// Her bindings changed, and not by a REGISTER.
+    pub(super) fn tell_bindings(&mut self, receptionist: ReceptionistId, now: Now) {
+        let bindings = self.registrar.bindings(receptionist, now.wall);
+        self.flows.event(Event::BindingsChanged { receptionist, bindings });
     }
 
     /// §10.3 steps 1, 4 and 5: the domain is ours, and the address of record is her own.
@@ -101,11 +128,50 @@ impl Ua {
     /// Bindings lapsed.
     pub(super) fn lapse(&mut self, now: Now) {
         while let Some(receptionist) = self.registrar.expire(now.wall) {
-            let bindings = self.registrar.bindings(receptionist, now.wall);
-            self.flows.event(Event::BindingsChanged { receptionist, bindings });
+            self.tell_bindings(receptionist, now);
         }
     }
 }
+
+/// A REGISTER that was carried out.
+struct Done {
+    /// Whether anything is not as it was.
+    changed: bool,
+    /// Whether it was for flows (RFC 5626).
+    outbound: bool,
+}
+
+/// RFC 3261 §26.2.2: who wants to be called in secret must register in secret.
+fn check_secrecy(contacts: &Contacts, transport: Transport) -> Result<(), Objection> {
+    let Contacts::Each(wishes) = contacts else { return Ok(()) };
+    let open = !transport.is_secure() && wishes.iter().any(|wish| wish.uri.scheme == Scheme::Sips);
+    if open { Err(Objection::plain(400)) } else { Ok(()) }
+}
+
+/// RFC 5626 §6: `reg-id` counts only if the device says that it supports `outbound`, and only if what is between it and us
+/// does so too. Whether any of it counts.
+fn use_flows(contacts: &mut Contacts, headers: &rsip::Headers) -> Result<bool, Objection> {
+    if contacts.flows().next().is_none() {
+        return Ok(false);
+    }
+    if !header::has_token(headers, "Supported", "outbound")
+        && !header::has_token(headers, "Require", "outbound")
+    {
+        contacts.flows().for_each(|wish| wish.reg_id = None);
+        return Ok(false);
+    }
+    // The first hop of a proxied registration must say in Path that it keeps the flow (§5.1).
+    let edge = header::listed(headers, "Path").last().and_then(Result::ok);
+    let keeps = edge
+        .is_some_and(|edge| Address::parse(edge).is_ok_and(|edge| edge.uri.to_uri().param("ob").is_some()));
+    if header::vias(headers).count() > 1 && !keeps {
+        return Err(Objection::plain(FIRST_HOP_LACKS_OUTBOUND));
+    }
+    Ok(true)
+}
+
+/// RFC 5626 §11.6.
+const FIRST_HOP_LACKS_OUTBOUND: u16 = 439;
 
 fn refused(refusal: Refusal) -> Objection {
     match refusal {
@@ -126,6 +192,9 @@ fn contact(binding: &Binding, now: Now) -> Header {
     }
     if let Some(instance) = &binding.instance {
         value.push_str(&format!(";+sip.instance=\"{}\"", instance.expose()));
+    }
+    if let Some(reg_id) = binding.reg_id {
+        value.push_str(&format!(";reg-id={reg_id}"));
     }
     Header::Contact(value.into())
 }

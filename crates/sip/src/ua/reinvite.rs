@@ -35,7 +35,7 @@ impl Ua {
 
     /// Sends it, or lets it wait until theirs is done.
     fn send_offer(&mut self, id: SessionId, mut offer: Offer, turn: &mut Turn<'_>) {
-        let Some(flow) = self.way(id) else { return self.dialog_lost(id, turn) };
+        let Some(flow) = self.way(id, turn) else { return self.dialog_lost(id, turn) };
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if !session.can.update {
             offer.by = Method::Invite;
@@ -46,7 +46,8 @@ impl Ua {
             return self.retry_later(id, offer, turn);
         }
         let mut request = talking.dialog.request(offer.by);
-        request.headers.push(compose::contact(&flow));
+        let sips = compose::is_sips(&request.uri);
+        request.headers.push(compose::contact(&flow, sips));
         compose::allow(&mut request.headers);
         Self::keep_timer(&life, &mut request.headers);
         compose::sdp(&mut request.headers, &mut request.body, &offer.sdp);

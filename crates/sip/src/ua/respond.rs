@@ -5,6 +5,7 @@ use rsip::{Header, Method, Request, Response};
 use vorzimmer_types::Now;
 
 use super::compose::{self, DEFAULT_PORT, Envelope, Letterhead};
+use super::flows::Hop;
 use super::{Flow, Transport, Turn, Ua};
 use crate::header;
 use crate::transaction::{Kind, MergeKey, ServerKey, TransactionId, Wire as _};
@@ -38,7 +39,8 @@ impl Ua {
         match self.servers.begin(key, kind, merge, answer_flow(arrival)) {
             Ok(transaction) => {
                 let tag = Letterhead::tag(turn.entropy);
-                Some(Opened { transaction, envelope: Envelope::new(skeleton, tag, arrival.flow.remote) })
+                let envelope = Envelope::new(skeleton, tag, arrival.flow.remote);
+                Some(Opened { transaction, envelope: envelope.for_request_to(&request.uri) })
             }
             Err(_) => {
                 self.counters.overload += 1;
@@ -81,18 +83,29 @@ impl Ua {
             self.counters.unprintable += 1;
             return None;
         };
-        self.mend(transaction, envelope);
+        self.mend(transaction, envelope, now);
         let status = response.status_code.code();
         self.servers.respond(transaction, status, bytes.clone(), now.mono, &mut self.flows);
         Some(bytes)
     }
 
-    /// §18.2.2: if the connection that the request came by is gone, the answer goes over a new one.
-    fn mend(&mut self, transaction: TransactionId, envelope: &Envelope) {
-        if let Some(flow) = self.servers.flow(transaction)
-            && !self.flows.is_usable(&flow)
-            && let Some(flow) = self.flows.connect(flow.local, envelope.call_back())
-        {
+    /// §18.2.2: if the connection that the request came by is gone, the answer goes over another one, if it is a trunk's.
+    /// Phones are never dialled: behind a NAT somebody else would answer.
+    fn mend(&mut self, transaction: TransactionId, envelope: &Envelope, now: Now) {
+        let Some(flow) = self.servers.flow(transaction).filter(|flow| !self.flows.is_usable(flow)) else {
+            return;
+        };
+        let session = self.servers.owner(transaction).and_then(|id| self.sessions.get(&id));
+        let peer = session.map(|session| session.peer.clone()).or_else(|| self.trunk_by_flow(&flow));
+        let Some(trunk) = peer.and_then(|peer| self.trunk(&peer)).map(|trunk| trunk.id) else { return };
+        let hop = Hop {
+            transport: flow.transport,
+            local: flow.local,
+            remote: envelope.call_back(),
+            trunk: Some(trunk),
+        };
+        let found = self.flows.of_trunk(trunk).or_else(|| self.flows.connect(hop, now.mono));
+        if let Some(flow) = found {
             self.servers.reroute(transaction, flow);
         }
     }

@@ -208,6 +208,10 @@ pub(super) enum Wake {
     Lapse,
     /// Whoever connected should have said by now who it is.
     Prove(ConnectionId),
+    /// The message that began to arrive should be whole by now.
+    Whole(ConnectionId),
+    /// A device that keeps a flow should have been heard of by now.
+    Silent(ConnectionId),
 }
 
 impl Reinvite {

@@ -15,7 +15,7 @@ impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Datagram { flow, bytes } => write!(f, "Datagram({flow:?}, {} bytes)", bytes.len()),
-            Self::Opened { flow } => write!(f, "Opened({flow:?})"),
+            Self::Opened { flow, .. } => write!(f, "Opened({flow:?})"),
             Self::Stream { connection, bytes } => write!(f, "Stream({connection:?}, {} bytes)", bytes.len()),
             Self::Closed { connection } => write!(f, "Closed({connection:?})"),
             Self::Command(command) => write!(f, "Command({command:?})"),

@@ -59,7 +59,8 @@ impl Ua {
             (Some(_), None) => self.answer(&opened, 500, random_retry(turn), turn.now),
             (None, talking) => {
                 let confirmed = talking.is_some();
-                self.answer(&opened, 200, self.granting(id, interval), turn.now);
+                let sips = opened.envelope.sips();
+                self.answer(&opened, 200, self.granting(id, interval, sips), turn.now);
                 if confirmed {
                     self.live(id, interval, turn.now);
                 }
@@ -68,10 +69,10 @@ impl Ua {
     }
 
     /// What a 2xx to an UPDATE says besides (RFC 3311 §5.2, RFC 4028 §9).
-    fn granting(&self, id: SessionId, interval: Option<Interval>) -> Vec<Header> {
+    fn granting(&self, id: SessionId, interval: Option<Interval>, sips: bool) -> Vec<Header> {
         let mut headers = Headers::default();
         if let Some(session) = self.sessions.get(&id) {
-            headers.push(compose::contact(&session.flow));
+            headers.push(compose::contact(&session.flow, sips));
         }
         compose::allow(&mut headers);
         if let Some(interval) = interval {

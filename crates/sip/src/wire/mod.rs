@@ -14,6 +14,7 @@ mod reason;
 mod skeleton;
 mod start;
 mod stream;
+pub mod stun;
 
 pub use list::elements;
 pub use names::{header, name, value};

@@ -72,10 +72,10 @@ impl StreamFramer {
         taken.len()
     }
 
-    /// Whether part of a message is waiting for its rest.
+    /// Whether part of a message is waiting for its rest. Half a keep-alive is none: some devices send no more.
     #[must_use]
     pub fn is_amid_message(&self) -> bool {
-        !self.buffer.is_empty()
+        !b"\r\n\r\n".starts_with(&self.buffer)
     }
 
     /// The next frame, or none until more bytes come.

@@ -64,6 +64,7 @@ impl Pair {
                 name: "peer".into(),
                 addresses: vec![format!("{peer}/32").parse().unwrap()],
                 digest: None,
+                certificate: false,
             };
             config.trunks = vec![trunk];
             Ua::new(config, [secret; 32])
@@ -156,6 +157,7 @@ impl Pair {
             call_id: Pii::new("reg".into()),
             cseq: 1,
             instance: None,
+            reg_id: None,
             q_milli: 1000,
             expires_at: UnixMillis(i64::MAX),
         };

@@ -12,7 +12,15 @@ use crate::world::{
     ANNA, Over, PHONE, SDP, STRANGER, Script, Sent, TRUNK, World, config_with_digest_trunk, invite, register,
 };
 
-const SMALL: Limits = Limits { sessions: 6, transactions: 14, bindings: 3, connections: 4, known_flows: 5 };
+const SMALL: Limits = Limits {
+    sessions: 6,
+    transactions: 14,
+    bindings: 3,
+    connections: 4,
+    known_flows: 5,
+    message: Duration::from_secs(20),
+    flow_timer: Duration::from_secs(120),
+};
 
 fn small() -> UaConfig {
     UaConfig { limits: SMALL, ..config_with_digest_trunk() }
@@ -158,7 +166,7 @@ impl Watch {
                 return;
             }
         };
-        self.world.input(Input::Opened { flow });
+        self.world.input(Input::Opened { flow, certified: None });
     }
 
     fn request(&self, method: u8, call: u8, cseq: u8, body: u8, strange: bool) -> String {

@@ -139,7 +139,7 @@ fn section_18_2_2_an_answer_finds_its_way_when_the_connection_broke() {
     let mut flow = world.udp("192.0.2.10:5070");
     flow.transport = vorzimmer_sip::ua::Transport::Tcp;
     flow.connection = Some(connection);
-    world.input(Input::Opened { flow });
+    world.input(Input::Opened { flow, certified: None });
     assert_eq!(world.only().status(), Some(200));
 }
 
@@ -173,7 +173,7 @@ fn what_was_sent_over_a_connection_that_breaks_has_failed() {
     world.input(Input::Closed { connection: ConnectionId(5) });
     let happened = world.happened();
     assert!(
-        matches!(happened[..], [Event::Refused { status: 503, .. }, Event::BindingsChanged { .. }]),
+        matches!(happened[..], [Event::Refused { status: 430, .. }, Event::BindingsChanged { .. }]),
         "{happened:?}"
     );
     assert_eq!(world.ua.counters().client_transactions, 0);
@@ -204,7 +204,9 @@ fn datagrams_of_any_size_go_back_over_datagrams() {
 
 #[test]
 fn a_stranger_may_not_keep_a_connection() {
-    let mut world = World::new();
+    let mut config = config();
+    config.limits.message = PATIENCE * 2;
+    let mut world = World::with(config);
     world.open(1, "203.0.113.50:1000");
     world.open(2, PHONE);
     world.open(3, TRUNK);

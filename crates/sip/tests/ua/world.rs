@@ -44,6 +44,7 @@ pub fn config() -> UaConfig {
         name: "by address".into(),
         addresses: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8:2::/48".parse().unwrap()],
         digest: None,
+        certificate: false,
     };
     UaConfig {
         realm: REALM.into(),
@@ -65,6 +66,7 @@ pub fn config_with_digest_trunk() -> UaConfig {
         name: "by digest".into(),
         addresses: vec![],
         digest: Some((DIGEST_TRUNK_USER.into(), Ha1::new(DIGEST_TRUNK_USER, REALM, "secret"))),
+        certificate: false,
     });
     config
 }
@@ -203,7 +205,7 @@ impl World {
                     let text = String::from_utf8(bytes.to_vec()).expect("text");
                     self.sent.push(Sent { at: self.elapsed(), flow, text });
                 }
-                Output::Connect { connection, remote } => self.connects.push((connection, remote)),
+                Output::Connect { connection, remote, .. } => self.connects.push((connection, remote)),
                 Output::Close { connection } => self.closed.push(connection),
                 Output::Event(event) => self.events.push(event),
             }
@@ -224,7 +226,7 @@ impl World {
     pub fn open(&mut self, connection: u64, from: &str) -> Flow {
         let flow =
             Flow { transport: Transport::Tcp, connection: Some(ConnectionId(connection)), ..self.udp(from) };
-        self.input(Input::Opened { flow });
+        self.input(Input::Opened { flow, certified: None });
         flow
     }
 
