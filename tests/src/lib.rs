@@ -18,6 +18,7 @@ pub mod cpu;
 pub mod crowd;
 pub mod disk;
 pub mod leaks;
+pub mod line;
 pub mod ports;
 pub mod server;
 pub mod sipp;

@@ -281,6 +281,12 @@ impl Server {
         self.folder.join("vorzimmer.toml")
     }
 
+    /// The certificate that it made for itself.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.join("tls/own.pem")
+    }
+
     /// What it wrote to standard output and error, over all its runs.
     #[must_use]
     pub fn output(&self) -> String {

@@ -6,7 +6,7 @@
 
 mod sip;
 mod voice;
-mod words;
+pub mod words;
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};

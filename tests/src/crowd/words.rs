@@ -4,26 +4,29 @@ use std::net::SocketAddr;
 
 /// A message as it came.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Message<'a>(pub(super) &'a str);
+pub struct Message<'a>(pub &'a str);
 
 impl<'a> Message<'a> {
     /// The request's method; none for a response.
-    pub(super) fn method(self) -> Option<&'a str> {
+    #[must_use]
+    pub fn method(self) -> Option<&'a str> {
         self.0.split(' ').next().filter(|word| !word.starts_with("SIP/"))
     }
 
     /// The response's status.
-    pub(super) fn status(self) -> Option<u16> {
+    #[must_use]
+    pub fn status(self) -> Option<u16> {
         self.0.strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()
     }
 
     /// The first header of this name.
-    pub(super) fn header(self, name: &str) -> Option<&'a str> {
+    #[must_use]
+    pub fn header(self, name: &str) -> Option<&'a str> {
         self.headers(name).next()
     }
 
     /// Whole lines of a header, for copying into an answer.
-    fn headers(self, name: &str) -> impl Iterator<Item = &'a str> {
+    pub fn headers(self, name: &str) -> impl Iterator<Item = &'a str> {
         let head = self.0.split("\r\n\r\n").next().unwrap_or_default();
         head.lines().skip(1).filter_map(move |line| {
             let (found, value) = line.split_once(':')?;
@@ -32,17 +35,20 @@ impl<'a> Message<'a> {
     }
 
     /// The method of CSeq.
-    pub(super) fn of(self) -> Option<&'a str> {
+    #[must_use]
+    pub fn of(self) -> Option<&'a str> {
         self.header("CSeq")?.split_whitespace().nth(1)
     }
 
     /// The URI of Contact.
-    pub(super) fn contact(self) -> Option<&'a str> {
+    #[must_use]
+    pub fn contact(self) -> Option<&'a str> {
         self.header("Contact")?.split_once('<')?.1.split_once('>').map(|(uri, _)| uri)
     }
 
     /// Where the sender of this message's SDP wants to get RTP.
-    pub(super) fn media(self) -> Option<SocketAddr> {
+    #[must_use]
+    pub fn media(self) -> Option<SocketAddr> {
         let body = self.0.split_once("\r\n\r\n")?.1;
         let of = |prefix| body.lines().find_map(|line| line.strip_prefix(prefix)).map(str::trim);
         let address = of("c=IN IP4 ")?;
@@ -51,7 +57,8 @@ impl<'a> Message<'a> {
     }
 
     /// An answer to this request.
-    pub(super) fn answer(self, status: &str, tag: &str, more: &str, body: &str) -> String {
+    #[must_use]
+    pub fn answer(self, status: &str, tag: &str, more: &str, body: &str) -> String {
         let mut text = format!("SIP/2.0 {status}\r\n");
         for via in self.headers("Via") {
             text.push_str(&format!("Via: {via}\r\n"));
@@ -71,13 +78,15 @@ impl<'a> Message<'a> {
 }
 
 /// The end of a message: lengths, an empty line, the body.
-pub(super) fn tail(body: &str) -> String {
+#[must_use]
+pub fn tail(body: &str) -> String {
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     format!("{kind}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// An offer or answer of A-law and telephone-event on this port.
-pub(super) fn sdp(port: u16) -> String {
+#[must_use]
+pub fn sdp(port: u16) -> String {
     format!(
         "v=0\r\no=crowd 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
          m=audio {port} RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\

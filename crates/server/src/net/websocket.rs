@@ -90,7 +90,6 @@ impl Door {
 }
 
 impl Callback for Door {
-    #[expect(clippy::result_large_err, reason = "the library's trait says so")]
     fn on_request(self, request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
         match self.admits(request) {
             Ok(()) => {
