@@ -1,4 +1,5 @@
 //! SIP over TLS and secure WebSockets against the running server: real clients, certificates, flows.
+#![expect(clippy::expect_used, reason = "a test ends with the reason")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
