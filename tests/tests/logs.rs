@@ -9,6 +9,7 @@ use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
 use vorzimmer_media::Codec;
+use vorzimmer_tests::line::{self, Desk, Line};
 use vorzimmer_tests::server::{PASSWORD, Server, Setup};
 use vorzimmer_tests::sipp::{Run, Sipp};
 use vorzimmer_tests::{canary, leaks, ports, wait};
@@ -41,9 +42,15 @@ fn a_talkative_server_says_nothing_personal() {
     std::fs::write(server.folder().join("canary.al"), voice).expect("what the caller says");
 
     let anna = desk(&server);
+    let mut ben = Desk::register(Line::wss(&server, STRANGER), "ben");
+    let mut carol = Desk::register(Line::tls(&server, STRANGER), "carol");
     let talk = Sipp::start(server.folder(), &run(&server, "trunk-digit", ASK, &["-d", "8000"]));
     strange_datagrams(&server);
     strange_connections(&server);
+    strange_lines(&server);
+    for desk in [&mut ben, &mut carol] {
+        assert!(desk.refresh().contains("SIP/2.0 200"));
+    }
     Sipp::start(server.folder(), &run(&server, "trunk-refused", UNKNOWN, &[])).passed(LONG);
     // Whether its CANCEL comes in time is not what is looked at here.
     let _ = Sipp::start(server.folder(), &run(&server, "trunk-cancel", ASK, &[])).went_well(LONG);
@@ -56,7 +63,14 @@ fn a_talkative_server_says_nothing_personal() {
         calls.iter().all(|call| !call["ended_at"].is_null()).then_some(calls.len())
     });
     assert!(ended >= 3, "{ended} calls");
-    for word in ["a call is offered", "recording ended", "the call is over", "\"level\":\"DEBUG\""] {
+    for word in [
+        "a call is offered",
+        "recording ended",
+        "the call is over",
+        "a handshake failed",
+        "a WebSocket ended",
+        "\"level\":\"DEBUG\"",
+    ] {
         assert!(server.output().contains(word), "a talkative server says {word:?}:\n{}", server.output());
     }
     let leaks = leaks::in_text("output", &server.output(), &CANARIES.map(str::to_owned));
@@ -65,8 +79,24 @@ fn a_talkative_server_says_nothing_personal() {
     assert!(leaks.is_empty(), "{}", leaks.join("\n"));
     let files = std::fs::read_dir(server.folder().join("logs")).expect("a folder of logs").count();
     assert!(files >= 1, "there are log files that were looked through");
+    assert_eq!(secrets(&server), Vec::<String>::new());
     // Numbers of both blocks, names and passwords of the directory, and pieces of messages: when it is dropped.
     assert_eq!(server.leaks(), Vec::<String>::new());
+}
+
+/// No key, no digest and no description of a session, not even a part of one.
+fn secrets(server: &Server) -> Vec<String> {
+    let key = std::fs::read_to_string(server.folder().join("tls/own.key")).expect("the key that was made");
+    let lines = key.lines().filter(|line| line.len() > 20 && !line.starts_with('-'));
+    let mut words: Vec<String> = lines.map(|line| line[..20].to_owned()).collect();
+    assert!(!words.is_empty(), "the key has lines");
+    words.extend(
+        ["PRIVATE KEY", "Digest username", "nonce=", "response=", "cnonce", "v=0", "o=crowd", "a=sendrecv"]
+            .map(str::to_owned),
+    );
+    let mut found = leaks::in_text("output", &server.output(), &words);
+    found.extend(leaks::in_folder(&server.folder().join("logs"), &words));
+    found
 }
 
 fn run<'a>(server: &'a Server, scenario: &'a str, service: &'a str, more: &'a [&'a str]) -> Run<'a> {
@@ -145,6 +175,26 @@ fn strange_datagrams(server: &Server) {
     // Some of them are answered; then all before were handled.
     socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
     socket.recv(&mut [0; 2_048]).expect("an answer to a REGISTER without credentials");
+}
+
+/// The same over TLS and secure WebSockets; a page of the stranger's own; and handshakes that are none.
+fn strange_lines(server: &Server) {
+    for open in [Line::tls, Line::wss] {
+        for message in strange_messages(server) {
+            let mut to = open(server, STRANGER);
+            // The server may close it in the middle of what it does not like.
+            drop(to.send(&String::from_utf8_lossy(&message)));
+            drop(to.send("\r\n\r\n"));
+        }
+    }
+    let tls = line::secure(line::connect(STRANGER, &server.wss), line::trusting(server, None)).expect("TLS");
+    let page = line::asking(server, Some("https://gimpel.example"), Some("kanarienvogel"));
+    assert_eq!(line::open(page, tls).err(), Some(403));
+    for to in [&server.tls, &server.wss] {
+        let mut plain = line::connect(STRANGER, to);
+        plain.write_all(b"kanarienvogel +493023125988\r\n\r\n").expect("sent");
+        drop(plain.read(&mut [0; 64]));
+    }
 }
 
 fn strange_connections(server: &Server) {

@@ -159,6 +159,7 @@ fn show(report: &Report) {
         ("datagrams-in", net.dropped_in),
         ("datagrams-out", net.dropped_out),
         ("connections", net.streams_refused),
+        ("handshakes", net.handshakes_failed),
     ] {
         counter!(meters::NET_DROPPED, "why" => why).absolute(dropped);
     }

@@ -217,6 +217,31 @@ mod stream {
     }
 
     #[test]
+    fn a_head_of_the_largest_size_is_taken_wherever_it_is_cut() {
+        let head = |length: usize| {
+            let start = "OPTIONS sip:a SIP/2.0\r\nl: 0\r\n";
+            let rest = length - start.len();
+            let (first, second) = (rest / 2, rest - rest / 2);
+            let line = |length: usize| format!("X: {}", "x".repeat(length - 3));
+            format!("{start}{}\r\n{}\r\n\r\n", line(first - 2), line(second))
+        };
+        for cut in [1, 100, MAX_HEAD - 1, MAX_HEAD, MAX_HEAD + 1, MAX_HEAD + 3] {
+            for (length, taken) in [(MAX_HEAD - 1, true), (MAX_HEAD, true), (MAX_HEAD + 1, false)] {
+                let text = head(length);
+                assert_eq!(text.len(), length + 4);
+                let (first, second) = text.as_bytes().split_at(cut);
+                let mut framer = StreamFramer::new(Role::Accepted);
+                framer.push(first);
+                let mut frames = drain(&mut framer);
+                framer.push(second);
+                frames.extend(drain(&mut framer));
+                let whole = matches!(frames.as_slice(), [Frame::Message(_)]);
+                assert_eq!(whole, taken, "{length} cut at {cut}: {frames:?}");
+            }
+        }
+    }
+
+    #[test]
     fn no_head_without_end_and_no_more_than_one_message_is_held() {
         let mut framer = StreamFramer::new(Role::Accepted);
         framer.push(b"OPTIONS sip:a SIP/2.0\r\n");

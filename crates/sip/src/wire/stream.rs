@@ -123,7 +123,8 @@ impl StreamFramer {
         let from = self.scanned.min(self.buffer.len());
         let unread = self.buffer.get(from..).unwrap_or_default();
         let Some(found) = lex::EMPTY_LINE.find(unread) else {
-            if self.buffer.len() >= MAX_HEAD {
+            // The empty line itself is not counted, wherever the stream was cut.
+            if self.buffer.len() >= MAX_HEAD + 4 {
                 return Err(lex::too_long());
             }
             self.scanned = self.buffer.len().saturating_sub(3);

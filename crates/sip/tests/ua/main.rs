@@ -18,4 +18,6 @@ mod s15_bye;
 mod s17_transactions;
 mod s18_transport;
 mod s22_digest;
+mod s5626_flows;
+mod s5922_certificates;
 mod world;

@@ -212,6 +212,18 @@ impl World {
         }
     }
 
+    /// The same for what is answered with other things than text.
+    pub fn raw(&mut self, input: Input) -> Vec<Bytes> {
+        self.ua.handle(input, self.now, &Staff, &mut self.entropy);
+        let outputs = std::iter::from_fn(|| self.ua.poll());
+        outputs
+            .map(|output| match output {
+                Output::Transmit { bytes, .. } => bytes,
+                other => unreachable!("{other:?}"),
+            })
+            .collect()
+    }
+
     pub fn udp(&self, from: &str) -> Flow {
         let remote: SocketAddr = from.parse().unwrap();
         let local = if remote.is_ipv6() { LOCAL_V6 } else { LOCAL };
@@ -227,6 +239,19 @@ impl World {
         let flow =
             Flow { transport: Transport::Tcp, connection: Some(ConnectionId(connection)), ..self.udp(from) };
         self.input(Input::Opened { flow, certified: None });
+        flow
+    }
+
+    /// A connection over another transport, whose peer has shown a trunk's certificate or none.
+    pub fn open_over(
+        &mut self,
+        transport: Transport,
+        connection: u64,
+        from: &str,
+        certified: Option<TrunkId>,
+    ) -> Flow {
+        let flow = Flow { transport, connection: Some(ConnectionId(connection)), ..self.udp(from) };
+        self.input(Input::Opened { flow, certified });
         flow
     }
 
