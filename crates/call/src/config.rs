@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use vorzimmer_sip::identity::NumberPlan;
 use vorzimmer_types::TrunkId;
+use vorzimmer_types::audio::Codec;
 
 /// The operator's settings. What is not here is a bound in [`crate::limits`].
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct ExchangeConfig {
     pub number_plan: NumberPlan,
     /// Trunks that do it differently.
     pub trunk_plans: BTreeMap<TrunkId, NumberPlan>,
+    /// Codecs that are offered and taken, the most wanted first.
+    pub codecs: Vec<Codec>,
 }
 
 impl ExchangeConfig {
@@ -38,6 +41,7 @@ impl Default for ExchangeConfig {
             max_call: Duration::from_secs(4 * 60 * 60),
             number_plan: NumberPlan::germany(),
             trunk_plans: BTreeMap::new(),
+            codecs: Codec::ALL.to_vec(),
         }
     }
 }

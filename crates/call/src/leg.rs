@@ -87,7 +87,7 @@ impl Leg {
         prefer: Option<Codec>,
         hands: &mut Hands<'_>,
     ) -> Result<Bytes, Refusal> {
-        let local = self.local(prefer).ok_or(Refusal::NoAddress)?;
+        let local = self.local(prefer, hands).ok_or(Refusal::NoAddress)?;
         let (answer, negotiated) = self.description.answer(offer, &local)?;
         self.awaits_answer = false;
         self.reoffers = false;
@@ -96,8 +96,8 @@ impl Leg {
     }
 
     /// An offer of ours, once it has ports.
-    pub(crate) fn offer(&mut self, prefer: Option<Codec>) -> Option<Bytes> {
-        let local = self.local(prefer)?;
+    pub(crate) fn offer(&mut self, prefer: Option<Codec>, hands: &Hands<'_>) -> Option<Bytes> {
+        let local = self.local(prefer, hands)?;
         self.awaits_answer = true;
         Some(self.description.offer(&local).to_bytes().into())
     }
@@ -179,8 +179,8 @@ impl Leg {
         self.playing.as_ref().map(|playing| playing.until)
     }
 
-    fn local(&self, prefer: Option<Codec>) -> Option<Local> {
-        self.rtp.map(|rtp| Local { prefer, ..Local::new(rtp) })
+    fn local(&self, prefer: Option<Codec>, hands: &Hands<'_>) -> Option<Local> {
+        self.rtp.map(|rtp| Local { prefer, codecs: hands.config.codecs.clone(), ..Local::new(rtp) })
     }
 
     fn connect(&self, negotiated: Negotiated, hands: &mut Hands<'_>) {

@@ -54,4 +54,16 @@ pub enum Error {
         /// Its samples.
         samples: usize,
     },
+    /// The Opus library refused.
+    #[error("Opus: {why}")]
+    Opus {
+        /// Its words.
+        why: &'static str,
+    },
+}
+
+impl Error {
+    pub(crate) fn opus(error: opus::Error) -> Self {
+        Self::Opus { why: error.description() }
+    }
 }

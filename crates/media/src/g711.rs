@@ -10,35 +10,54 @@ pub const SILENCE_PCMA: u8 = 0xd5;
 /// The µ-law code for silence: positive zero.
 pub const SILENCE_PCMU: u8 = 0xff;
 
-static PCMA_LINEAR: [i16; 256] = table_of(Codec::Pcma);
-static PCMU_LINEAR: [i16; 256] = table_of(Codec::Pcmu);
-static PCMA_TO_PCMU: [u8; 256] = cross(Codec::Pcma, Codec::Pcmu);
-static PCMU_TO_PCMA: [u8; 256] = cross(Codec::Pcmu, Codec::Pcma);
+/// The two laws.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Law {
+    A,
+    Mu,
+}
 
-/// The code for silence.
+static PCMA_LINEAR: [i16; 256] = table_of(Law::A);
+static PCMU_LINEAR: [i16; 256] = table_of(Law::Mu);
+static PCMA_TO_PCMU: [u8; 256] = cross(Law::A, Law::Mu);
+static PCMU_TO_PCMA: [u8; 256] = cross(Law::Mu, Law::A);
+
+/// µ-law for [`Codec::Pcmu`]; A-law for [`Codec::Pcma`], and nothing else is asked for.
+const fn law(codec: Codec) -> Law {
+    match codec {
+        Codec::Pcmu => Law::Mu,
+        Codec::Pcma | Codec::G722 | Codec::Opus => Law::A,
+    }
+}
+
+/// The code for silence in one of the two laws.
 #[must_use]
 pub const fn silence(codec: Codec) -> u8 {
-    match codec {
-        Codec::Pcma => SILENCE_PCMA,
-        Codec::Pcmu => SILENCE_PCMU,
+    match law(codec) {
+        Law::A => SILENCE_PCMA,
+        Law::Mu => SILENCE_PCMU,
     }
 }
 
-/// The linear sample that `code` stands for.
+/// The linear sample that `code` of one of the two laws stands for.
 #[must_use]
 pub fn decode(codec: Codec, code: u8) -> i16 {
-    match codec {
-        Codec::Pcma => PCMA_LINEAR[usize::from(code)],
-        Codec::Pcmu => PCMU_LINEAR[usize::from(code)],
+    match law(codec) {
+        Law::A => PCMA_LINEAR[usize::from(code)],
+        Law::Mu => PCMU_LINEAR[usize::from(code)],
     }
 }
 
-/// The code for a linear sample.
+/// The code of one of the two laws for a linear sample.
 #[must_use]
 pub const fn encode(codec: Codec, sample: i16) -> u8 {
-    match codec {
-        Codec::Pcma => encode_pcma(sample),
-        Codec::Pcmu => encode_pcmu(sample),
+    compress(law(codec), sample)
+}
+
+const fn compress(law: Law, sample: i16) -> u8 {
+    match law {
+        Law::A => encode_pcma(sample),
+        Law::Mu => encode_pcmu(sample),
     }
 }
 
@@ -54,30 +73,30 @@ pub fn transcode(from: Codec, to: Codec, codes: &mut [u8]) {
     }
 }
 
-const fn table_of(codec: Codec) -> [i16; 256] {
+const fn table_of(law: Law) -> [i16; 256] {
     let mut table = [0; 256];
     let mut code = 0;
     while code < 256 {
-        table[code] = expand(codec, code as u8);
+        table[code] = expand(law, code as u8);
         code += 1;
     }
     table
 }
 
-const fn cross(from: Codec, to: Codec) -> [u8; 256] {
+const fn cross(from: Law, to: Law) -> [u8; 256] {
     let mut table = [0; 256];
     let mut code = 0;
     while code < 256 {
-        table[code] = encode(to, expand(from, code as u8));
+        table[code] = compress(to, expand(from, code as u8));
         code += 1;
     }
     table
 }
 
-const fn expand(codec: Codec, code: u8) -> i16 {
-    match codec {
-        Codec::Pcma => decode_pcma(code),
-        Codec::Pcmu => decode_pcmu(code),
+const fn expand(law: Law, code: u8) -> i16 {
+    match law {
+        Law::A => decode_pcma(code),
+        Law::Mu => decode_pcmu(code),
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! [`ice`] and [`dtls`] are what a leg needs to trust a browser, or a telephone that speaks DTLS-SRTP.
 //!
-//! Not here: conferences, recording itself, and what a digit means.
+//! Not here: recording itself, and what a digit means.
 
 mod error;
 mod g711;
@@ -14,9 +14,12 @@ mod leg;
 mod session;
 mod stun;
 
+pub mod codec;
 pub mod dtls;
 pub mod dtmf;
 pub mod ice;
+pub mod noise;
+pub mod rate;
 pub mod rtcp;
 pub mod rtp;
 pub mod sound;
@@ -25,7 +28,7 @@ pub use error::Error;
 pub use g711::{SILENCE_PCMA, SILENCE_PCMU, decode, encode, silence, transcode};
 pub use leg::Stats;
 pub use session::{
-    Channel, Command, DigitSource, Event, Input, LegConfig, LegKey, PlayId, Session, Sink, Tap,
+    Channel, Command, Content, DigitSource, Event, Input, LegConfig, LegKey, PlayId, Session, Sink, Tap,
 };
 pub use sound::{Clip, Prompt, RingBack, Sound};
 pub use vorzimmer_types::audio::{Codec, Digit, Direction, Format, Negotiated};

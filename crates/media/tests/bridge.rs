@@ -5,7 +5,7 @@ mod world;
 
 use std::sync::Arc;
 
-use vorzimmer_media::{Codec, Command, Direction, Prompt, RingBack, Sound, transcode};
+use vorzimmer_media::{Codec, Command, Content, Direction, Prompt, RingBack, Sound, transcode};
 use vorzimmer_types::Entropy;
 use vorzimmer_types::entropy::Seeded;
 use world::{A, B, Phone, World, agreed, steps};
@@ -75,8 +75,8 @@ fn the_other_law_is_translated_both_ways() {
     // The recorder hears what was said, not the translation.
     assert!(world.said.taps.iter().all(|tap| tap.payload == codes));
     assert_eq!(
-        world.said.taps.iter().map(|tap| (tap.slot, tap.codec)).collect::<Vec<_>>(),
-        [(0, Codec::Pcma), (1, Codec::Pcmu)]
+        world.said.taps.iter().map(|tap| (tap.slot, tap.content)).collect::<Vec<_>>(),
+        [(0, Content::Voice(Codec::Pcma)), (1, Content::Voice(Codec::Pcmu))]
     );
 }
 

@@ -11,11 +11,12 @@ use vorzimmer_vault::callrec::{Context, EndReason, Ending, MAX_SLOTS, Writer};
 
 use crate::error::{Error, Result};
 use crate::finished::{Finished, judge};
-use crate::frame::{FrameRef, SAMPLES_PER_MS};
+use crate::frame::{Codec, FrameRef, SAMPLES_PER_MS};
 use crate::gaps::GapKind;
 use crate::queue::{PageQueue, SealedPage};
 use crate::slot::Slot;
 use crate::table::AUDIO_LEN;
+use crate::timeline::Stamp;
 
 /// A page is sealed this long after its first frame arrived. A frame holds some 20 ms that were spoken before, and the
 /// writer takes its time: together that stays within the 200 ms that a kill may cost.
@@ -274,20 +275,26 @@ impl Recorder {
         let Some(slot) = self.slots.get_mut(index) else {
             return Kept::Blocked;
         };
-        let samples = frame.codec.samples(frame.payload.len());
+        let samples = frame.codec.samples(frame.payload);
         if samples_between(self.consented, now) < samples {
             // Begun before everybody had said yes.
             return Kept::Blocked;
         }
-        if frame.payload.is_empty() || frame.payload.len() > AUDIO_LEN {
+        let nothing = samples == 0 && frame.codec != Codec::Noise;
+        if nothing || frame.payload.is_empty() || frame.payload.len() > AUDIO_LEN {
             slot.tally.count(GapKind::Unusable, 1, samples);
             return Kept::Unusable;
         }
+        let follows = slot.follows(frame);
         if !slot.arrive(frame) {
             return Kept::Stale;
         }
-        slot.frame_samples = samples;
-        let Some(position) = slot.timeline.place(frame.ssrc, frame.rtp_timestamp, samples, wall) else {
+        if samples > 0 {
+            slot.frame_samples = samples;
+        }
+        let stamp =
+            Stamp { ssrc: frame.ssrc, timestamp: frame.rtp_timestamp, clock_hz: frame.codec.clock_hz() };
+        let Some(position) = slot.timeline.place(stamp, samples, wall, follows) else {
             // Spoken before it was permitted.
             return Kept::Blocked;
         };

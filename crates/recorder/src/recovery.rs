@@ -47,7 +47,7 @@ pub fn close<R: Read + Seek>(mut open: Open<R>, entropy: &mut dyn Entropy) -> Re
             let table = page.slot(slot).and_then(Table::parse).ok_or(refused)?;
             gaps::add(gaps, &table.gaps);
             for frame in table.frames() {
-                let samples = frame.codec.samples(frame.payload.len());
+                let samples = frame.codec.samples(frame.payload);
                 end = end.max(frame.position + samples);
                 kept += samples;
             }

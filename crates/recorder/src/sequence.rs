@@ -36,6 +36,11 @@ impl Sequence {
         Self { highest: number, seen: u64::MAX, in_run: false }
     }
 
+    /// Whether this is the number after the highest so far.
+    pub(crate) fn is_next(&self, number: u16) -> bool {
+        number == self.highest.wrapping_add(1)
+    }
+
     pub(crate) fn arrive(&mut self, number: u16) -> Arrival {
         let ahead = number.wrapping_sub(self.highest);
         let behind = self.highest.wrapping_sub(number);

@@ -38,6 +38,12 @@ impl Slot {
         }
     }
 
+    /// Whether this frame's packet comes right after the last one of the same stream.
+    pub(crate) fn follows(&self, frame: &FrameRef<'_>) -> bool {
+        let stream = self.stream.as_ref().filter(|(ssrc, _)| *ssrc == frame.ssrc);
+        stream.is_some_and(|(_, sequence)| sequence.is_next(frame.sequence))
+    }
+
     /// Takes note of a packet's number; says whether its frame is new.
     pub(crate) fn arrive(&mut self, frame: &FrameRef<'_>) -> bool {
         match &mut self.stream {

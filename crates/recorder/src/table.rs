@@ -64,7 +64,7 @@ impl SlotPage {
         self.bytes[entry + 6] = codec.code();
         self.audio += payload.len();
         self.frames += 1;
-        self.samples += codec.samples(payload.len());
+        self.samples += codec.samples(payload);
     }
 
     /// The plaintext, with all that is not known before the page is full.

@@ -216,7 +216,7 @@ fn a_destroyed_voice_is_silent_and_the_other_is_not() {
     let known = [None, Some(secrets()[1].clone())];
     let mut reader = Reader::open(Cursor::new(&file), &expected(), &known).unwrap();
     let mut heard = Vec::new();
-    let count = export::samples(&mut reader, &mut |block| {
+    let count = export::samples(&mut reader, 8000, &mut |block| {
         heard.extend_from_slice(block);
         Ok(())
     });
@@ -291,7 +291,7 @@ proptest! {
         prop_assert_eq!(reader.pages(), finished.pages);
         prop_assert_eq!(&reader.ending().slots, &finished.slots);
         let mut samples = 0;
-        let count = export::samples(&mut reader, &mut |block| {
+        let count = export::samples(&mut reader, 8000, &mut |block| {
             samples += block.len() as u64;
             Ok(())
         });

@@ -123,9 +123,15 @@ pub enum Encoding {
     Pcma,
     /// G.711 µ-law, one channel.
     Pcmu,
+    /// G.722, one channel.
+    G722,
+    /// Opus: always said to have two channels, whatever it holds (RFC 7587 §7).
+    Opus,
+    /// Comfort noise (RFC 3389).
+    ComfortNoise,
     /// RFC 4733.
     TelephoneEvent,
-    /// Any other, with its channels if given: `opus`, `L16/2`; empty if nothing was said.
+    /// Any other, with its channels if given: `GSM`, `L16/2`; empty if nothing was said.
     Other(String),
 }
 
@@ -133,17 +139,26 @@ impl Payload {
     /// The codec it carries, if we have that one.
     #[must_use]
     pub fn codec(&self) -> Option<Codec> {
-        match self.encoding {
-            Encoding::Pcma if self.clock_hz == Codec::CLOCK_HZ => Some(Codec::Pcma),
-            Encoding::Pcmu if self.clock_hz == Codec::CLOCK_HZ => Some(Codec::Pcmu),
-            _ => None,
-        }
+        let codec = match self.encoding {
+            Encoding::Pcma => Codec::Pcma,
+            Encoding::Pcmu => Codec::Pcmu,
+            Encoding::G722 => Codec::G722,
+            Encoding::Opus => Codec::Opus,
+            Encoding::TelephoneEvent | Encoding::ComfortNoise | Encoding::Other(_) => return None,
+        };
+        (self.clock_hz == codec.clock_hz()).then_some(codec)
     }
 
-    /// Whether it is telephone-event at the clock rate of G.711 (RFC 4733 §2.1: the rate of the codec in use).
+    /// Whether it is telephone-event.
     #[must_use]
     pub fn is_events(&self) -> bool {
-        self.encoding == Encoding::TelephoneEvent && self.clock_hz == Codec::CLOCK_HZ
+        self.encoding == Encoding::TelephoneEvent && self.clock_hz > 0
+    }
+
+    /// Whether it is comfort noise on the clock of the codecs that have none of their own (RFC 3389 §5).
+    #[must_use]
+    pub fn is_noise(&self) -> bool {
+        self.encoding == Encoding::ComfortNoise && self.clock_hz == Codec::Pcma.clock_hz()
     }
 }
 

@@ -11,13 +11,16 @@ use crate::{AudioMedia, Encoding, Payload, Transport};
 pub struct Local {
     /// Where we receive RTP. RTCP is received on the next port.
     pub rtp: SocketAddr,
-    /// Codecs we take, in the order we offer them.
+    /// Codecs we take, in the order we offer them. An offer is answered with the first of these that is in it; the
+    /// two laws of G.711 count as one, and the offer's order decides between them.
     pub codecs: Vec<Codec>,
     /// The codec of the leg this one is to be joined with: chosen whenever the peer offers it, so that the relay
     /// need not transcode.
     pub prefer: Option<Codec>,
     /// Whether telephone-event (RFC 4733) is offered and accepted.
     pub events: bool,
+    /// Whether comfort noise (RFC 3389) is offered and accepted for the codecs that have none of their own.
+    pub noise: bool,
     /// Milliseconds of audio we want in a packet, 10–60.
     pub ptime_ms: u8,
     /// Which way we let audio flow.
@@ -29,29 +32,48 @@ impl Local {
     pub const MIN_PTIME_MS: u8 = 10;
     /// Longest packet we send or ask for, in milliseconds of audio.
     pub const MAX_PTIME_MS: u8 = 60;
-    /// The payload type we give telephone-event in an offer, as most do.
+    /// The payload type we give telephone-event on a clock of 8 kHz in an offer, as most do.
     pub(crate) const EVENT_PT: u8 = 101;
+    /// The same on the clock of Opus, as browsers do.
+    const OPUS_EVENT_PT: u8 = 110;
 
-    /// Both G.711 laws, A-law first, with telephone-event, 20 ms, both ways, received at `rtp`.
+    /// Every codec, A-law first, with telephone-event and comfort noise, 20 ms, both ways, received at `rtp`.
     #[must_use]
     pub fn new(rtp: SocketAddr) -> Self {
         Self {
             rtp,
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            codecs: Codec::ALL.to_vec(),
             prefer: None,
             events: true,
+            noise: true,
             ptime_ms: 20,
             direction: Direction::SendRecv,
         }
     }
 
-    /// The audio line of an offer, telephone-event under `event_pt`.
-    pub(crate) fn offered_audio(&self, event_pt: u8) -> AudioMedia {
+    /// The audio line of an offer, under the payload types that `known` has already.
+    pub(crate) fn offered_audio(&self, known: &Known) -> AudioMedia {
         let preferred = self.prefer.filter(|codec| self.codecs.contains(codec));
         let others = self.codecs.iter().copied().filter(|codec| Some(*codec) != preferred);
-        let mut payloads: Vec<Payload> = preferred.into_iter().chain(others).map(codec_payload).collect();
+        let codecs: Vec<Codec> = preferred.into_iter().chain(others).collect();
+        let mut payloads: Vec<Payload> =
+            codecs.iter().map(|codec| codec_payload(*codec, known.payload_type(*codec))).collect();
+        let narrow = codecs.iter().any(|codec| *codec != Codec::Opus);
+        if self.noise && narrow {
+            payloads.push(noise_payload(NOISE_PT));
+        }
         if self.events {
-            payloads.push(event_payload(event_pt));
+            // RFC 4733 §2.1: one for each clock rate in use.
+            let clocks = [
+                (narrow, 8000, Self::EVENT_PT),
+                (codecs.contains(&Codec::Opus), 48_000, Self::OPUS_EVENT_PT),
+            ];
+            for (wanted, clock_hz, usual) in clocks {
+                let pt = known.events.filter(|(_, clock)| *clock == clock_hz).map_or(usual, |(pt, _)| pt);
+                if wanted && payloads.iter().all(|p| p.pt != pt) {
+                    payloads.push(event_payload(pt, clock_hz));
+                }
+            }
         }
         self.audio(payloads, u16::from(self.ptime_ms), self.direction)
     }
@@ -72,22 +94,53 @@ impl Local {
     }
 }
 
-fn codec_payload(codec: Codec) -> Payload {
-    let encoding = match codec {
-        Codec::Pcma => Encoding::Pcma,
-        Codec::Pcmu => Encoding::Pcmu,
+/// Payload types that a session has used: each keeps its meaning (RFC 3264 §8.3.2).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// The codec in use.
+    pub(crate) codec: Option<(u8, Codec)>,
+    /// Telephone-event with its clock rate.
+    pub(crate) events: Option<(u8, u32)>,
+}
+
+impl Known {
+    /// The number for a codec: the one it has, else its usual one, unless telephone-event has that already.
+    fn payload_type(&self, codec: Codec) -> u8 {
+        let usual = codec.usual_payload_type();
+        match (self.codec, self.events) {
+            (Some((pt, known)), _) if known == codec => pt,
+            (Some((pt, _)), _) | (_, Some((pt, _))) if pt == usual => FREE_PT,
+            _ => usual,
+        }
+    }
+}
+
+/// A dynamic payload type that hardly anybody uses.
+const FREE_PT: u8 = 118;
+/// RFC 3551 §6.
+const NOISE_PT: u8 = 13;
+/// What we say of the Opus that we want: packets from 10 ms, with forward error correction, one channel.
+const OPUS_WANTED: &str = "minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0";
+
+/// A codec of ours as a description names it.
+pub(crate) fn codec_payload(codec: Codec, pt: u8) -> Payload {
+    let (encoding, fmtp) = match codec {
+        Codec::Pcma => (Encoding::Pcma, None),
+        Codec::Pcmu => (Encoding::Pcmu, None),
+        Codec::G722 => (Encoding::G722, None),
+        Codec::Opus => (Encoding::Opus, Some(OPUS_WANTED.to_owned())),
     };
-    Payload { pt: codec.static_payload_type(), encoding, clock_hz: Codec::CLOCK_HZ, fmtp: None }
+    Payload { pt, encoding, clock_hz: codec.clock_hz(), fmtp }
 }
 
 /// Telephone-event with the sixteen keys (RFC 4733 §2.4.1).
-pub(crate) fn event_payload(pt: u8) -> Payload {
-    Payload {
-        pt,
-        encoding: Encoding::TelephoneEvent,
-        clock_hz: Codec::CLOCK_HZ,
-        fmtp: Some("0-15".to_owned()),
-    }
+pub(crate) fn event_payload(pt: u8, clock_hz: u32) -> Payload {
+    Payload { pt, encoding: Encoding::TelephoneEvent, clock_hz, fmtp: Some("0-15".to_owned()) }
+}
+
+/// Comfort noise for the codecs on a clock of 8 kHz.
+pub(crate) fn noise_payload(pt: u8) -> Payload {
+    Payload { pt, encoding: Encoding::ComfortNoise, clock_hz: 8000, fmtp: None }
 }
 
 impl std::fmt::Debug for Local {

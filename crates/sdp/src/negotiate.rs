@@ -2,8 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use vorzimmer_types::audio::{Codec, CodecPayload, Direction, EventPayload, Format, Negotiated};
+use vorzimmer_types::audio::{
+    Codec, CodecPayload, Direction, EventPayload, Format, Negotiated, NoisePayload, OpusWish,
+};
 
+use crate::local::{codec_payload, event_payload, noise_payload};
 use crate::{AudioMedia, Local, Payload, Refusal, Transport};
 
 /// Our answering audio line, and what it makes of the offer.
@@ -13,20 +16,28 @@ pub(crate) fn answer_audio(
     current: Option<Codec>,
 ) -> Result<(AudioMedia, Negotiated), Refusal> {
     let addr = usable(offer, local)?;
-    let chosen = choose(offer, local, current)?;
-    let events = if local.events { offer.payloads.iter().find(|p| p.is_events()) } else { None };
+    let (theirs, codec) = choose(offer, local, current)?;
+    let events = if local.events { events_for(codec, offer) } else { None };
+    let noise = if local.noise { noise_for(codec, offer) } else { None };
     let direction = local.direction.and(peer_direction(offer, addr).reversed());
     let ptime_ms = ptime(offer, local);
 
     // RFC 3264 §6.1: the answer uses the offer's payload types.
-    let mut payloads = vec![Payload { fmtp: None, ..chosen.0.clone() }];
-    payloads.extend(events.map(|event| crate::local::event_payload(event.pt)));
+    let mut payloads = vec![codec_payload(codec, theirs.pt)];
+    payloads.extend(noise.map(|noise| noise_payload(noise.pt)));
+    payloads.extend(events.map(|event| event_payload(event.pt, event.clock_hz)));
     let answered = local.audio(payloads, u16::from(ptime_ms), direction);
-    let payload = CodecPayload { payload_type: chosen.0.pt, codec: chosen.1 };
+    let payload = CodecPayload { payload_type: theirs.pt, codec };
     let format = Format {
         send: payload,
         receive: [Some(payload), None],
-        events: events.map(|event| EventPayload { send: event.pt, receive: event.pt }),
+        events: events.map(|event| EventPayload {
+            send: event.pt,
+            receive: event.pt,
+            clock_hz: event.clock_hz,
+        }),
+        noise: noise.map(|noise| NoisePayload { send: noise.pt, receive: noise.pt }),
+        opus: wish(theirs, codec),
         ptime_ms,
     };
     Ok((answered, negotiated(format, direction, offer, addr)))
@@ -39,19 +50,37 @@ pub(crate) fn accept_audio(
     local: &Local,
 ) -> Result<Negotiated, Refusal> {
     let addr = usable(answer, local)?;
-    // Only what we offered counts, in the order of the answer (RFC 3264 §7).
-    let mut common = answer.payloads.iter().filter_map(|theirs| {
-        let codec = theirs.codec()?;
-        let ours = offered.payloads.iter().find(|p| p.codec() == Some(codec))?;
-        Some((CodecPayload { payload_type: theirs.pt, codec }, CodecPayload { payload_type: ours.pt, codec }))
-    });
-    let (send, receive) = common.next().ok_or(Refusal::NoCommonCodec)?;
-    let also = common.find(|(theirs, _)| theirs.codec != send.codec).map(|(_, ours)| ours);
-    let events = offered.payloads.iter().find(|p| p.is_events()).and_then(|ours| {
-        let theirs = answer.payloads.iter().find(|p| p.is_events())?;
-        Some(EventPayload { send: theirs.pt, receive: ours.pt })
-    });
-    let format = Format { send, receive: [Some(receive), also], events, ptime_ms: ptime(answer, local) };
+    // Only what we offered counts (RFC 3264 §7).
+    let common = || {
+        answer.payloads.iter().filter_map(|theirs| {
+            let codec = theirs.codec()?;
+            let ours = offered.payloads.iter().find(|p| p.codec() == Some(codec))?;
+            Some((theirs, codec, CodecPayload { payload_type: ours.pt, codec }))
+        })
+    };
+    // The answer's order counts, but whatever is in it may be sent: the other leg's codec if it is.
+    let relayed = |(_, codec, _): &(&Payload, Codec, CodecPayload)| {
+        local.prefer.is_some_and(|preferred| codec.relays_to(preferred))
+    };
+    let exact = common().find(|(_, codec, _)| Some(*codec) == local.prefer);
+    let preferred = exact.or_else(|| common().find(relayed));
+    let (theirs, codec, receive) = preferred.or_else(|| common().next()).ok_or(Refusal::NoCommonCodec)?;
+    let also = common().find(|(_, other, _)| *other != codec).map(|(_, _, ours)| ours);
+    let send = CodecPayload { payload_type: theirs.pt, codec };
+    let ours = |theirs: &Payload| {
+        let same = |p: &&Payload| p.encoding == theirs.encoding && p.clock_hz == theirs.clock_hz;
+        offered.payloads.iter().find(same).map(|ours| (theirs.pt, ours.pt, ours.clock_hz))
+    };
+    let events = events_for(codec, answer).and_then(ours);
+    let noise = noise_for(codec, answer).and_then(ours);
+    let format = Format {
+        send,
+        receive: [Some(receive), also],
+        events: events.map(|(send, receive, clock_hz)| EventPayload { send, receive, clock_hz }),
+        noise: noise.map(|(send, receive, _)| NoisePayload { send, receive }),
+        opus: wish(theirs, codec),
+        ptime_ms: ptime(answer, local),
+    };
     let direction = offered.direction.and(peer_direction(answer, addr).reversed());
     Ok(negotiated(format, direction, answer, addr))
 }
@@ -74,12 +103,16 @@ fn usable(audio: &AudioMedia, local: &Local) -> Result<IpAddr, Refusal> {
     Ok(addr)
 }
 
-/// The other leg's codec if it is offered, else the one in use, else the first offered that we have.
+/// The other leg's codec if it is offered, else the one in use, else the first of ours that is offered.
 fn choose<'a>(
     offer: &'a AudioMedia,
     local: &Local,
     current: Option<Codec>,
 ) -> Result<(&'a Payload, Codec), Refusal> {
+    // Both laws are the same to us, so that the offer's order decides between them.
+    let rank = |codec: Codec| {
+        local.codecs.iter().position(|ours| *ours == codec || (ours.is_g711() && codec.is_g711()))
+    };
     let offered = || {
         offer
             .payloads
@@ -88,7 +121,32 @@ fn choose<'a>(
             .filter(|(_, codec)| local.codecs.contains(codec))
     };
     let named = |wanted: Option<Codec>| offered().find(|(_, codec)| Some(*codec) == wanted);
-    named(local.prefer).or_else(|| named(current)).or_else(|| offered().next()).ok_or(Refusal::NoCommonCodec)
+    let relayed = || offered().find(|(_, codec)| local.prefer.is_some_and(|other| codec.relays_to(other)));
+    named(local.prefer)
+        .or_else(relayed)
+        .or_else(|| named(current))
+        .or_else(|| offered().min_by_key(|(_, codec)| rank(*codec)))
+        .ok_or(Refusal::NoCommonCodec)
+}
+
+/// Telephone-event on the codec's clock (RFC 4733 §2.1); if the peer knows none, the first it does know, since some
+/// name one for 8 kHz only, whatever the codec.
+fn events_for(codec: Codec, peer: &AudioMedia) -> Option<&Payload> {
+    let events = || peer.payloads.iter().filter(|p| p.is_events());
+    events().find(|p| p.clock_hz == codec.clock_hz()).or_else(|| events().next())
+}
+
+/// Comfort noise, where the codec has none of its own (RFC 3389 §5).
+fn noise_for(codec: Codec, peer: &AudioMedia) -> Option<&Payload> {
+    peer.payloads.iter().find(|p| p.is_noise() && codec != Codec::Opus)
+}
+
+/// What the peer says beside its Opus.
+fn wish(theirs: &Payload, codec: Codec) -> OpusWish {
+    match (codec, &theirs.fmtp) {
+        (Codec::Opus, Some(fmtp)) => OpusWish::parse(fmtp),
+        _ => OpusWish::default(),
+    }
 }
 
 /// Which way the peer lets audio flow: an address of nowhere means it wants to hear nothing (RFC 3264 §8.4).

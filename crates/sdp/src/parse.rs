@@ -157,6 +157,10 @@ fn encoding_of(map: &str) -> (Encoding, u32) {
     let encoding = match (name.to_ascii_uppercase().as_str(), channels) {
         ("PCMA", None) => Encoding::Pcma,
         ("PCMU", None) => Encoding::Pcmu,
+        ("G722", None) => Encoding::G722,
+        // RFC 7587 §7 wants two channels said; some say none.
+        ("OPUS", None | Some("2")) => Encoding::Opus,
+        ("CN", None) => Encoding::ComfortNoise,
         ("TELEPHONE-EVENT", None) => Encoding::TelephoneEvent,
         (_, None) => Encoding::Other(name.to_owned()),
         (_, Some(channels)) => Encoding::Other(format!("{name}/{channels}")),
@@ -168,11 +172,11 @@ fn encoding_of(map: &str) -> (Encoding, u32) {
 fn static_encoding(pt: u8) -> (Encoding, u32) {
     let other = |name: &str| Encoding::Other(name.to_owned());
     match pt {
-        0 => (Encoding::Pcmu, Codec::CLOCK_HZ),
-        8 => (Encoding::Pcma, Codec::CLOCK_HZ),
+        0 => (Encoding::Pcmu, Codec::Pcmu.clock_hz()),
+        8 => (Encoding::Pcma, Codec::Pcma.clock_hz()),
+        9 => (Encoding::G722, Codec::G722.clock_hz()),
+        13 => (Encoding::ComfortNoise, 8000),
         3 => (other("GSM"), 8000),
-        9 => (other("G722"), 8000),
-        13 => (other("CN"), 8000),
         18 => (other("G729"), 8000),
         _ => (other(""), 0),
     }

@@ -98,6 +98,9 @@ fn rtpmap(payload: &Payload) -> Option<String> {
     let (name, channels) = match &payload.encoding {
         Encoding::Pcma => ("PCMA", None),
         Encoding::Pcmu => ("PCMU", None),
+        Encoding::G722 => ("G722", None),
+        Encoding::Opus => ("opus", Some("2")),
+        Encoding::ComfortNoise => ("CN", None),
         Encoding::TelephoneEvent => ("telephone-event", None),
         Encoding::Other(name) if name.is_empty() => return None,
         Encoding::Other(name) => match name.split_once('/') {

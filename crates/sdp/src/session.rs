@@ -3,6 +3,7 @@
 use vorzimmer_types::audio::{Codec, Negotiated};
 use vorzimmer_types::{Entropy, entropy};
 
+use crate::local::Known;
 use crate::negotiate::{accept_audio, answer_audio};
 use crate::{AudioMedia, Description, Local, Media, Origin, OtherMedia, Refusal};
 
@@ -59,10 +60,13 @@ impl Session {
     /// Makes an offer (RFC 3264 §5, and §8 when something was agreed on before).
     pub fn offer(&mut self, local: &Local) -> Description {
         // RFC 3264 §8.3.2: a payload type keeps its meaning for the whole session.
-        let event_pt =
-            self.agreed.and_then(|agreed| agreed.format.events).map_or(Local::EVENT_PT, |e| e.receive);
-        let prefer = local.prefer.or(self.agreed.map(|agreed| agreed.format.send.codec));
-        let audio = Media::Audio(Local { prefer, ..local.clone() }.offered_audio(event_pt));
+        let format = self.agreed.map(|agreed| agreed.format);
+        let known = Known {
+            codec: format.and_then(|format| format.receive[0]).map(|p| (p.payload_type, p.codec)),
+            events: format.and_then(|format| format.events).map(|events| (events.receive, events.clock_hz)),
+        };
+        let prefer = local.prefer.or(format.map(|format| format.send.codec));
+        let audio = Media::Audio(Local { prefer, ..local.clone() }.offered_audio(&known));
         // RFC 3264 §8: lines are never taken away, only refused.
         let mut media: Vec<Media> = match &self.published {
             Some(before) => before.media.clone(),

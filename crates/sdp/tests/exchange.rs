@@ -76,7 +76,7 @@ fn a_refused_change_leaves_everything_as_it_was() {
     let local = at("198.51.100.7:40000");
     let (_, before) = ours.answer(&parse("m=audio 1000 RTP/AVP 8\r\n"), &local).unwrap();
     assert_eq!(
-        ours.answer(&parse("m=audio 1000 RTP/AVP 9\r\n"), &local).unwrap_err(),
+        ours.answer(&parse("m=audio 1000 RTP/AVP 18\r\n"), &local).unwrap_err(),
         Refusal::NoCommonCodec
     );
     assert_eq!(ours.agreed(), Some(&before));
@@ -95,7 +95,7 @@ fn our_later_offer_keeps_the_lines_and_payload_types_of_the_session() {
     assert_eq!(again.media.len(), 2);
     assert!(matches!(&again.media[0], Media::Other(video) if video.port == 0));
     let Media::Audio(audio) = &again.media[1] else { panic!("{again:?}") };
-    assert_eq!(audio.payloads.iter().map(|p| p.pt).collect::<Vec<_>>(), [0, 8, 97]);
+    assert_eq!(audio.payloads.iter().map(|p| p.pt).collect::<Vec<_>>(), [0, 8, 9, 111, 13, 97, 110]);
     let answered = ours.accept(&parse("m=video 0 RTP/AVP 96\r\nm=audio 1002 RTP/AVP 0\r\n")).unwrap();
     assert_eq!((answered.rtp.port(), answered.format.events), (1002, None));
 }
@@ -111,7 +111,13 @@ fn answers_to_our_offer() {
             "m=audio 1000 RTP/AVP 97 100\r\na=rtpmap:97 PCMA/8000\r\na=rtpmap:100 telephone-event/8000\r\n",
             Ok("PCMA 97<8 none te 100<101"),
         ),
-        ("codecs we did not offer before ours", "m=audio 1000 RTP/AVP 9 18 8\r\n", Ok("PCMA 8<8 none te -")),
+        ("codecs we did not offer before ours", "m=audio 1000 RTP/AVP 3 18 8\r\n", Ok("PCMA 8<8 none te -")),
+        (
+            "Opus, under the peer's number and with its events",
+            "m=audio 1000 RTP/AVP 96 98\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:98 telephone-event/48000\r\n",
+            Ok("opus 96<111 none te 98<110"),
+        ),
+        ("two codecs, the first of them wide", "m=audio 1000 RTP/AVP 9 0\r\n", Ok("G722 9<9 0 te -")),
         ("refused", "m=audio 0 RTP/AVP 8\r\n", Err(Refusal::NoAudio)),
         ("nothing in common", "m=audio 1000 RTP/AVP 18\r\n", Err(Refusal::NoCommonCodec)),
         ("another line in its place", "m=image 1000 udptl t38\r\n", Err(Refusal::AnswerMismatch)),
@@ -142,5 +148,29 @@ fn the_preferred_codec_leads_our_offer_and_events_can_be_left_out() {
     let local = Local { prefer: Some(Codec::Pcmu), events: false, ..at("198.51.100.7:40000") };
     let offer = session(1).offer(&local);
     let (_, audio) = offer.audio().unwrap();
-    assert_eq!(audio.payloads.iter().map(|p| p.pt).collect::<Vec<_>>(), [0, 8]);
+    assert_eq!(audio.payloads.iter().map(|p| p.pt).collect::<Vec<_>>(), [0, 8, 9, 111, 13]);
+}
+
+/// The other leg has A-law: of an answer that leaves several open, what can be relayed is sent.
+#[test]
+fn an_answer_that_leaves_a_choice_is_taken_at_the_other_legs_codec() {
+    for (types, codec) in [("9 8", Codec::Pcma), ("9 0", Codec::Pcmu), ("9 111", Codec::G722)] {
+        let mut ours = session(1);
+        ours.offer(&Local { prefer: Some(Codec::Pcma), ..at("198.51.100.7:40000") });
+        let answer = format!("m=audio 1000 RTP/AVP {types}\r\na=rtpmap:111 opus/48000/2\r\n");
+        assert_eq!(ours.accept(&parse(&answer)).unwrap().format.send.codec, codec, "{types}");
+    }
+}
+
+#[test]
+fn a_payload_type_keeps_its_meaning_when_we_offer_again() {
+    let mut ours = session(1);
+    let local = Local { codecs: vec![Codec::Opus, Codec::Pcma], ..at("198.51.100.7:40000") };
+    let offer =
+        "m=audio 1000 RTP/AVP 96 111\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:111 telephone-event/48000\r\n";
+    ours.answer(&parse(offer), &local).unwrap();
+    let again = sent(&ours.offer(&local));
+    let (_, audio) = again.audio().unwrap();
+    let said: Vec<_> = audio.payloads.iter().map(|p| (p.pt, p.clock_hz)).collect();
+    assert_eq!(said, [(96, 48_000), (8, 8000), (13, 8000), (101, 8000), (111, 48_000)]);
 }

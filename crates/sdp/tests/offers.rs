@@ -17,7 +17,11 @@ fn answer_to(offer: &[u8], local: &Local) -> Result<(Description, Negotiated), R
 /// What was agreed on, in one line: codec, payload type, telephone-event, packet length, our direction, where to.
 fn gist(agreed: &Negotiated) -> String {
     let format = &agreed.format;
-    let events = format.events.map_or("-".to_owned(), |events| format!("{}/{}", events.send, events.receive));
+    let events = format.events.map_or("-".to_owned(), |events| {
+        let clock = if events.clock_hz == 8000 { String::new() } else { format!("@{}", events.clock_hz) };
+        format!("{}/{}{clock}", events.send, events.receive)
+    });
+    let events = events + if format.noise.is_some() { " cn" } else { "" };
     format!(
         "{}={} te={events} {}ms {} {} {}",
         format.send.codec.name(),
@@ -63,9 +67,51 @@ const MEDIA_CASES: &[(&str, &str, &str)] = &[
         "PCMU=0 te=126/126 20ms sendrecv 192.0.2.1:10000 10001",
     ),
     (
-        "telephone-event at other clock rates only",
-        "m=audio 10000 RTP/AVP 8 100\r\na=rtpmap:100 telephone-event/16000\r\n",
+        "Opus alone, with telephone-event on its clock and on others",
+        "m=audio 10000 RTP/AVP 111 110 112 126\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n\
+         a=rtpmap:112 telephone-event/16000\r\na=rtpmap:126 telephone-event/8000\r\n\
+         a=rtpmap:110 telephone-event/48000\r\n",
+        "opus=111 te=110/110@48000 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "Opus with telephone-event for G.711 only, as baresip has it",
+        "m=audio 10000 RTP/AVP 96 101\r\na=rtpmap:96 OPUS/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n",
+        "opus=96 te=101/101 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "Opus that forgot its channels",
+        "m=audio 10000 RTP/AVP 96\r\na=rtpmap:96 opus/48000\r\n",
+        "opus=96 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "G.722 on its clock of 8 kHz, which stands for 16",
+        "m=audio 10000 RTP/AVP 9 112 101\r\na=rtpmap:112 telephone-event/16000\r\na=rtpmap:101 telephone-event/8000\r\n",
+        "G722=9 te=101/101 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "G.722 on a clock of 16 kHz, which RFC 3551 does not have",
+        "m=audio 10000 RTP/AVP 96\r\na=rtpmap:96 G722/16000\r\n",
+        "488 305 no codec in common",
+    ),
+    (
+        "wideband offered before what every phone has",
+        "m=audio 10000 RTP/AVP 111 9 8\r\na=rtpmap:111 opus/48000/2\r\n",
         "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "comfort noise",
+        "m=audio 10000 RTP/AVP 8 13 101\r\na=rtpmap:13 CN/8000\r\na=rtpmap:101 telephone-event/8000\r\n",
+        "PCMA=8 te=101/101 cn 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "comfort noise on other clocks, and beside Opus, which has its own",
+        "m=audio 10000 RTP/AVP 111 105 13\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:105 CN/16000\r\n",
+        "opus=111 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    (
+        "telephone-event at other clock rates only: better than none",
+        "m=audio 10000 RTP/AVP 8 100\r\na=rtpmap:100 telephone-event/16000\r\n",
+        "PCMA=8 te=100/100@16000 20ms sendrecv 192.0.2.1:10000 10001",
     ),
     (
         "A-law under a dynamic payload type",
@@ -165,7 +211,7 @@ const MEDIA_CASES: &[(&str, &str, &str)] = &[
     ("only encrypted", "m=audio 10000 RTP/SAVP 8\r\n", "488 302 only encrypted audio is offered"),
     ("only DTLS", "m=audio 10000 UDP/TLS/RTP/SAVPF 8\r\n", "488 302 only encrypted audio is offered"),
     ("another transport", "m=audio 10000 TCP/MRCPv2 1\r\n", "488 302 the transport is not RTP/AVP"),
-    ("no codec of ours", "m=audio 10000 RTP/AVP 18 9\r\n", "488 305 no codec in common"),
+    ("no codec of ours", "m=audio 10000 RTP/AVP 18 3\r\n", "488 305 no codec in common"),
     (
         "wide-band A-law is not A-law",
         "m=audio 1 RTP/AVP 96\r\na=rtpmap:96 PCMA/16000\r\n",
@@ -323,5 +369,59 @@ fn no_debug_output_holds_an_address_or_a_key() {
     let all = format!("{offer:?} {answer:?} {agreed:?} {session:?} {:?}", local());
     for secret in ["192.0", "203.0", "198.51", "10987", "10988", "40000", "c2VjcmV0"] {
         assert!(!all.contains(secret), "{secret} in {all}");
+    }
+}
+
+/// What we answer with: payload types and `fmtp` of the audio line.
+fn answered(media: &str, local: &Local) -> String {
+    let (answer, _) = answer_to(format!("{HEAD}{media}").as_bytes(), local).unwrap();
+    let text = String::from_utf8(answer.to_bytes()).unwrap();
+    let wanted = ["m=audio", "a=rtpmap", "a=fmtp"];
+    text.lines()
+        .filter(|line| wanted.iter().any(|start| line.starts_with(start)))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn opus_is_answered_as_it_is_wanted() {
+    let offer = "m=audio 10000 RTP/AVP 109 9 0 8 101 13\r\na=rtpmap:109 opus/48000/2\r\n\
+                 a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1\r\na=rtpmap:101 telephone-event/8000\r\n";
+    let wide = Local { codecs: vec![Codec::Opus, Codec::Pcma], ..local() };
+    assert_eq!(
+        answered(offer, &wide),
+        "m=audio 40000 RTP/AVP 109 101\na=rtpmap:109 opus/48000/2\n\
+         a=fmtp:109 minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0\n\
+         a=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15"
+    );
+    let (_, agreed) = answer_to(format!("{HEAD}{offer}").as_bytes(), &wide).unwrap();
+    assert!(agreed.format.opus.fec && !agreed.format.opus.dtx);
+}
+
+/// Which codec is chosen: what we take, what the other leg has, what is offered, what comes of it.
+#[test]
+fn the_choice_keeps_both_legs_alike() {
+    use Codec::{G722, Opus, Pcma, Pcmu};
+    type Case = (&'static [Codec], Option<Codec>, &'static str, Result<Codec, Refusal>);
+    let all = &Codec::ALL;
+    let cases: &[Case] = &[
+        (all, None, "111 9 0 8", Ok(Pcmu)),
+        (all, None, "111 9", Ok(G722)),
+        (all, None, "111", Ok(Opus)),
+        (all, Some(Opus), "8 0 9 111", Ok(Opus)),
+        (all, Some(G722), "8 0 9 111", Ok(G722)),
+        (all, Some(Pcma), "111 9 0", Ok(Pcmu)),
+        (all, Some(Pcma), "111 9", Ok(G722)),
+        (&[Opus, G722, Pcma], None, "8 9 111", Ok(Opus)),
+        (&[G722, Pcma, Opus], None, "111 0 8 9", Ok(G722)),
+        (&[Pcma], None, "111 9 0 8", Ok(Pcma)),
+        (&[Pcma], Some(Opus), "111 9 0", Err(Refusal::NoCommonCodec)),
+        (&[Opus], Some(Pcma), "111 8", Ok(Opus)),
+    ];
+    for (codecs, prefer, types, expected) in cases {
+        let offer = format!("{HEAD}m=audio 10000 RTP/AVP {types}\r\na=rtpmap:111 opus/48000/2\r\n");
+        let local = Local { codecs: codecs.to_vec(), prefer: *prefer, ..local() };
+        let chosen = answer_to(offer.as_bytes(), &local).map(|(_, agreed)| agreed.format.send.codec);
+        assert_eq!(chosen, *expected, "{codecs:?}, other leg {prefer:?}, offered {types}");
     }
 }

@@ -63,6 +63,7 @@ pub async fn assemble(
     let prompts = Prompts::load(&settings.media.prompts)
         .map_err(|error| Failure::failed(error, "restore the folder, or correct media.prompts"))?;
     let prompts = Arc::new(prompts);
+    media::prepare(Arc::clone(&prompts), settings.media.codecs.clone());
     let signer = ReceiptSigner::open(&rooms.keys)?;
     let directory = directory::watch(rooms.store.clone()).await.map_err(database_failure)?;
     let spool = forgetting::spool(settings);
@@ -197,6 +198,7 @@ fn exchange_config(settings: &Settings) -> Result<ExchangeConfig, PlanError> {
         retry_after: RETRY_AFTER,
         number_plan: plan,
         trunk_plans: to,
+        codecs: settings.media.codecs.clone(),
         ..ExchangeConfig::default()
     })
 }

@@ -1,42 +1,13 @@
 //! What two ends agree on about audio: the words that `sdp` negotiates, `call` passes on and `media` obeys.
 
+mod codec;
+
 use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// A voice codec that is relayed, played and recorded. One byte a sample, 8000 samples a second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Codec {
-    /// G.711 A-law.
-    Pcma,
-    /// G.711 µ-law.
-    Pcmu,
-}
-
-impl Codec {
-    /// Samples, and RTP timestamp units, a second (RFC 3551 §4.5.14).
-    pub const CLOCK_HZ: u32 = 8000;
-
-    /// The payload type that RFC 3551 §6 reserves.
-    #[must_use]
-    pub const fn static_payload_type(self) -> u8 {
-        match self {
-            Self::Pcmu => 0,
-            Self::Pcma => 8,
-        }
-    }
-
-    /// The encoding name of `a=rtpmap`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pcma => "PCMA",
-            Self::Pcmu => "PCMU",
-        }
-    }
-}
+pub use codec::{Codec, OpusWish};
 
 /// Which way audio flows, as seen from the end that says it (RFC 3264 §5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -110,9 +81,20 @@ pub struct CodecPayload {
     pub codec: Codec,
 }
 
-/// The payload types of telephone-event (RFC 4733) at the codec's clock rate.
+/// The payload types of telephone-event (RFC 4733).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventPayload {
+    /// What the peer wants to receive.
+    pub send: u8,
+    /// What the peer will send.
+    pub receive: u8,
+    /// In which units durations are said, a second: the codec's clock rate, unless the peer knows no such event.
+    pub clock_hz: u32,
+}
+
+/// The payload types of comfort noise (RFC 3389) on a clock of 8 kHz.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NoisePayload {
     /// What the peer wants to receive.
     pub send: u8,
     /// What the peer will send.
@@ -128,6 +110,10 @@ pub struct Format {
     pub receive: [Option<CodecPayload>; 2],
     /// Telephone-event, if both ends know it.
     pub events: Option<EventPayload>,
+    /// Comfort noise, if both ends know it.
+    pub noise: Option<NoisePayload>,
+    /// What the peer wants of Opus, if that is what it is sent.
+    pub opus: OpusWish,
     /// Milliseconds of audio in a packet that we originate, 10–60.
     pub ptime_ms: u8,
 }
@@ -139,11 +125,18 @@ impl Format {
         self.receive.iter().flatten().find(|p| p.payload_type == payload_type).map(|p| p.codec)
     }
 
-    /// The codec under its static payload type in 20 ms packets, without telephone-event.
+    /// The codec under its usual payload type in 20 ms packets, without telephone-event and comfort noise.
     #[must_use]
-    pub const fn plain(codec: Codec) -> Self {
-        let payload = CodecPayload { payload_type: codec.static_payload_type(), codec };
-        Self { send: payload, receive: [Some(payload), None], events: None, ptime_ms: 20 }
+    pub fn plain(codec: Codec) -> Self {
+        let payload = CodecPayload { payload_type: codec.usual_payload_type(), codec };
+        Self {
+            send: payload,
+            receive: [Some(payload), None],
+            events: None,
+            noise: None,
+            opus: OpusWish::default(),
+            ptime_ms: 20,
+        }
     }
 }
 

@@ -76,7 +76,7 @@ impl Call {
         let description = match &offer {
             Some(offer) => caller.answer(offer, None, hands).map_err(|refusal| refusal.status()),
             // RFC 3264 §4: an INVITE without an offer gets ours, and the answer comes in the ACK.
-            None => caller.offer(None).ok_or(503),
+            None => caller.offer(None, hands).ok_or(503),
         };
         match description {
             Ok(sdp) => {

@@ -142,7 +142,7 @@ impl Call {
         let Stage::Opening { binding, .. } = &device.stage else { return };
         let to = binding.clone();
         device.leg.opened(rtp);
-        let Some(sdp) = device.leg.offer(prefer) else { return };
+        let Some(sdp) = device.leg.offer(prefer, hands) else { return };
         let session = hands.open_session(self.id);
         device.stage = Stage::Ringing { session };
         hands.sip(Command::Invite { session, to, from, sdp, headers });

@@ -85,7 +85,7 @@ impl Call {
             return refuse_offer(session, 488, hands);
         };
         let Some(sdp) = sdp else {
-            return match leg.offer(prefer) {
+            return match leg.offer(prefer, hands) {
                 Some(sdp) => hands.sip(Command::Accept { session, sdp }),
                 None => refuse_offer(session, 488, hands),
             };

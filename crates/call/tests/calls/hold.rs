@@ -109,9 +109,9 @@ fn a_refresh_is_answered_and_changes_nothing() {
 
 #[test]
 fn an_offer_that_cannot_be_taken_is_refused_and_the_call_goes_on() {
-    let only_g722 = sdp_of("anna-desk", &[9], "sendrecv");
+    let only_g729 = sdp_of("anna-desk", &[18], "sendrecv");
     let encrypted = alaw().replace("RTP/AVP", "RTP/SAVP");
-    for (offer, status) in [(only_g722.as_str(), 488), (encrypted.as_str(), 488), ("nonsense", 400)] {
+    for (offer, status) in [(only_g729.as_str(), 488), (encrypted.as_str(), 488), ("nonsense", 400)] {
         let mut stage = recorded();
         let before = stage.connected.get("anna-desk").copied();
         stage.reoffers("anna-desk", Some(offer));

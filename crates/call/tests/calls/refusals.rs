@@ -44,7 +44,7 @@ fn a_receptionists_phone_cannot_place_calls() {
 #[test]
 fn media_that_cannot_be_taken_costs_no_leg() {
     let cases = [
-        (sdp_of("caller", &[9], "sendrecv"), 488),
+        (sdp_of("caller", &[18], "sendrecv"), 488),
         (alaw().replace("RTP/AVP", "RTP/SAVP"), 488),
         (alaw().replace("IP4 192.0.2.9\r\nt=", "IP6 2001:db8::9\r\nt="), 488),
         ("nonsense".into(), 400),

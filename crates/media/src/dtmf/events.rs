@@ -58,12 +58,25 @@ struct Current {
 }
 
 /// Counts each press once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct EventReceiver {
     current: Option<Current>,
+    clock_hz: u32,
+}
+
+impl Default for EventReceiver {
+    /// Durations on a clock of 8 kHz.
+    fn default() -> Self {
+        Self { current: None, clock_hz: 8000 }
+    }
 }
 
 impl EventReceiver {
+    /// In which units durations are said from now on, a second (RFC 4733 §2.1).
+    pub fn set_clock(&mut self, clock_hz: u32) {
+        self.clock_hz = clock_hz.max(1);
+    }
+
     /// Takes an event packet that was not seen before and says what it adds.
     ///
     /// Gives first the end of a press whose own end was lost, then what this packet tells.
@@ -77,7 +90,7 @@ impl EventReceiver {
         let Some(digit) = Digit::from_event(body.event) else { return [None; 3] };
         if let Some(current) = &mut self.current {
             if current.timestamp == timestamp {
-                return [current.update(body, now), None, None];
+                return [current.update(body, self.clock_hz, now), None, None];
             }
             // Signed distance: a packet from before the current press tells nothing new (§2.5.1.2: reordering).
             let before = timestamp.wrapping_sub(current.timestamp) > u32::MAX / 2;
@@ -88,13 +101,13 @@ impl EventReceiver {
                 current.before = current.length_at(timestamp);
                 current.timestamp = timestamp;
                 current.duration = 0;
-                return [current.update(body, now), None, None];
+                return [current.update(body, self.clock_hz, now), None, None];
             }
         }
         // The start may be lost, and even everything but the last of the three end packets (§2.5.1.4).
         let lost_end = self.end();
         let mut current = Current { digit, timestamp, before: 0, duration: 0, seen: now, ended: false };
-        let up = current.update(body, now);
+        let up = current.update(body, self.clock_hz, now);
         self.current = Some(current);
         [lost_end, Some(Key::Down(digit)), up]
     }
@@ -114,19 +127,19 @@ impl EventReceiver {
     pub fn end(&mut self) -> Option<Key> {
         let current = self.current.as_mut().filter(|current| !current.ended)?;
         current.ended = true;
-        Some(Key::Up(current.digit, current.length()))
+        Some(Key::Up(current.digit, current.length(self.clock_hz)))
     }
 }
 
 impl Current {
-    fn update(&mut self, body: EventBody, now: Instant) -> Option<Key> {
+    fn update(&mut self, body: EventBody, clock_hz: u32, now: Instant) -> Option<Key> {
         self.seen = now;
         self.duration = self.duration.max(body.duration);
         if !body.end || self.ended {
             return None;
         }
         self.ended = true;
-        Some(Key::Up(self.digit, self.length()))
+        Some(Key::Up(self.digit, self.length(clock_hz)))
     }
 
     /// Whether a packet with a later timestamp still belongs to this press.
@@ -148,9 +161,9 @@ impl Current {
         if self.duration == u16::MAX { self.before.saturating_add(later) } else { self.before }
     }
 
-    fn length(&self) -> Duration {
+    fn length(&self, clock_hz: u32) -> Duration {
         let units = u64::from(self.before) + u64::from(self.duration);
-        Duration::from_micros(units * 125)
+        Duration::from_micros(units * 1_000_000 / u64::from(clock_hz))
     }
 }
 

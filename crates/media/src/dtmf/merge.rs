@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Digit, EventBody, EventReceiver, Key, ToneDetector};
-use crate::{Codec, DigitSource};
+use crate::DigitSource;
 
 /// A tone and an event of the same digit that begin within this time are one press.
 const SAME_PRESS: Duration = Duration::from_millis(600);
@@ -37,21 +37,27 @@ impl Digits {
         marker: bool,
         timestamp: u32,
         payload: &[u8],
+        clock_hz: u32,
         now: Instant,
         mut tell: impl FnMut(Key, DigitSource),
     ) {
         let Some(body) = EventBody::parse(payload) else { return };
+        self.events.set_clock(clock_hz);
         for key in self.events.receive(marker, timestamp, body, now).into_iter().flatten() {
             self.on_event(key, now, &mut tell);
         }
     }
 
-    /// Takes a packet of audio with its first sample's timestamp.
+    /// Whether tones are listened to.
+    pub(crate) fn wants_audio(&self) -> bool {
+        !self.speaks_events
+    }
+
+    /// Takes a packet of audio, as samples at 8000 Hz, with the first one's timestamp.
     pub(crate) fn audio(
         &mut self,
-        codec: Codec,
         timestamp: u32,
-        codes: &[u8],
+        samples: impl ExactSizeIterator<Item = i16>,
         now: Instant,
         mut tell: impl FnMut(Key, DigitSource),
     ) {
@@ -59,7 +65,7 @@ impl Digits {
             return;
         }
         let told = &mut self.told;
-        self.tones.audio(codec, timestamp, codes, |key| {
+        self.tones.audio(timestamp, samples, |key| {
             match key {
                 Key::Down(digit) => *told = Some(Told { digit, at: now, up: false }),
                 Key::Up(..) => *told = told.map(|told| Told { up: true, ..told }),

@@ -10,6 +10,7 @@ mod tones;
 pub use events::{EventBody, EventReceiver};
 pub(crate) use merge::Digits;
 pub use press::{Press, Presses};
+pub(crate) use tones::HZ as LISTENED_HZ;
 pub use tones::ToneDetector;
 pub use vorzimmer_types::audio::Digit;
 

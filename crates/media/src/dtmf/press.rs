@@ -16,7 +16,8 @@ pub const MAX_WAITING: usize = 64;
 /// Power of the tone the peer may make of it, in −dBm0.
 const VOLUME: u8 = 10;
 const STEP: Duration = Duration::from_millis(20);
-const STEP_UNITS: u16 = 160;
+/// [`STEP`] in seconds is one part of so many.
+const STEPS_A_SECOND: u32 = 50;
 
 /// One event packet to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct Press {
 struct Held {
     digit: Digit,
     next_at: Instant,
-    duration: u16,
+    steps: u16,
     ends_said: u8,
 }
 
@@ -53,15 +54,15 @@ impl Presses {
         room
     }
 
-    /// The next packet that is due; call again until none is.
-    pub fn poll(&mut self, now: Instant) -> Option<Press> {
+    /// The next packet that is due, its duration in units of `clock_hz`; call again until none is.
+    pub fn poll(&mut self, clock_hz: u32, now: Instant) -> Option<Press> {
         let first = self.held.is_none();
         if first {
             if self.free_at.is_some_and(|at| now < at) {
                 return None;
             }
             let digit = self.waiting.pop_front()?;
-            self.held = Some(Held { digit, next_at: now, duration: 0, ends_said: 0 });
+            self.held = Some(Held { digit, next_at: now, steps: 0, ends_said: 0 });
         }
         let held = self.held.as_mut()?;
         if now < held.next_at {
@@ -69,11 +70,13 @@ impl Presses {
         }
         held.next_at += STEP;
         if held.ends_said == 0 {
-            held.duration = held.duration.saturating_add(STEP_UNITS);
+            held.steps = held.steps.saturating_add(1);
         }
-        let end = u128::from(held.duration) >= HELD.as_millis() * 8;
+        let end = STEP * u32::from(held.steps) >= HELD;
         held.ends_said += u8::from(end);
-        let body = EventBody { event: held.digit.event(), end, volume: VOLUME, duration: held.duration };
+        let units = clock_hz / STEPS_A_SECOND * u32::from(held.steps);
+        let duration = u16::try_from(units).unwrap_or(u16::MAX);
+        let body = EventBody { event: held.digit.event(), end, volume: VOLUME, duration };
         if held.ends_said >= END_PACKETS {
             self.free_at = Some(now + PAUSE);
             self.held = None;
@@ -113,7 +116,7 @@ mod tests {
         let (mut receiver, mut timestamp, mut heard, mut packets) = (EventReceiver::default(), 0, vec![], 0);
         for ms in 0..1000 {
             let now = start + Duration::from_millis(ms);
-            while let Some(Press { body, first }) = presses.poll(now) {
+            while let Some(Press { body, first }) = presses.poll(8000, now) {
                 packets += 1;
                 timestamp = if first { ms as u32 * 8 } else { timestamp };
                 heard.extend(receiver.receive(first, timestamp, body, now).into_iter().flatten());

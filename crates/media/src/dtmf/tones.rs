@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::{Digit, Key};
-use crate::{Codec, g711};
 
+/// Samples a second of what is listened to.
+pub(crate) const HZ: u32 = 8000;
 const WINDOW: usize = 160;
 const STEP: usize = 80;
 const STEP_TIME: Duration = Duration::from_millis(10);
@@ -61,7 +62,7 @@ struct Frequency {
 
 static TONES: LazyLock<[[Tone; 4]; 2]> = LazyLock::new(|| {
     let frequency = |hz: f32| {
-        let radians = TAU * hz / Codec::CLOCK_HZ as f32;
+        let radians = TAU * hz / HZ as f32;
         Frequency { radians, coefficient: 2.0 * radians.cos() }
     };
     [LOW, HIGH].map(|group| group.map(|hz| OFFSETS.map(|offset| frequency(hz * offset))))
@@ -113,8 +114,13 @@ impl Default for ToneDetector {
 }
 
 impl ToneDetector {
-    /// Takes one packet's codes and the timestamp of the first; late packets are ignored.
-    pub fn audio(&mut self, codec: Codec, timestamp: u32, codes: &[u8], mut tell: impl FnMut(Key)) {
+    /// Takes one packet's samples at 8000 Hz and the timestamp of the first; late packets are ignored.
+    pub fn audio(
+        &mut self,
+        timestamp: u32,
+        samples: impl ExactSizeIterator<Item = i16>,
+        mut tell: impl FnMut(Key),
+    ) {
         if let Some(expected) = self.expected {
             let gap = timestamp.wrapping_sub(expected).cast_signed();
             if (-MAX_GAP..0).contains(&gap) {
@@ -125,10 +131,10 @@ impl ToneDetector {
                 self.filled = 0;
             }
         }
-        self.expected = Some(timestamp.wrapping_add(codes.len() as u32));
-        for code in codes {
+        self.expected = Some(timestamp.wrapping_add(samples.len() as u32));
+        for sample in samples {
             if let Some(place) = self.window.get_mut(self.filled) {
-                *place = f32::from(g711::decode(codec, *code));
+                *place = f32::from(sample);
                 self.filled += 1;
             }
             if self.filled == WINDOW {

@@ -1,6 +1,8 @@
 //! One incoming RTP stream: order, duplicates, loss and jitter (RFC 3550 §A.1, §A.3, §A.8).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use super::outgoing::units;
 
 /// A step forward larger than this is a new start, not loss (RFC 3550 §A.1: `MAX_DROPOUT`).
 pub(crate) const MAX_DROPOUT: u16 = 3000;
@@ -40,6 +42,8 @@ pub(crate) struct Incoming {
     transit: Option<u32>,
     /// Scaled by 16, in timestamp units (§A.8).
     jitter: u32,
+    /// Timestamp units a second.
+    clock_hz: u32,
     expected_prior: u64,
     received_prior: u64,
 }
@@ -58,6 +62,7 @@ impl Incoming {
             jump: None,
             transit: None,
             jitter: 0,
+            clock_hz: 8000,
             expected_prior: 0,
             received_prior: 0,
         }
@@ -112,18 +117,30 @@ impl Incoming {
         let cycle = (self.newest >> 16) + 2;
         let next = Self { lost_before: self.lost(), ..Self::new(self.ssrc, sequence) };
         let newest = cycle << 16 | u64::from(sequence);
-        *self = Self { newest, first: newest, seen: 1, received: 1, jitter: self.jitter, ..next };
+        *self = Self {
+            newest,
+            first: newest,
+            seen: 1,
+            received: 1,
+            jitter: self.jitter,
+            clock_hz: self.clock_hz,
+            ..next
+        };
         Place::Restart(newest)
     }
 
-    /// Takes the arrival of an audio packet into the jitter (§A.8).
-    pub(crate) fn arrived(&mut self, timestamp: u32, epoch: Instant, now: Instant) {
-        let arrival = (now.duration_since(epoch).as_micros() / 125) as u32;
+    /// Takes the arrival of an audio packet, whose codec has this clock, into the jitter (§A.8).
+    pub(crate) fn arrived(&mut self, timestamp: u32, clock_hz: u32, epoch: Instant, now: Instant) {
+        if clock_hz != self.clock_hz {
+            self.jitter = (u64::from(self.jitter) * u64::from(clock_hz) / u64::from(self.clock_hz)) as u32;
+            (self.transit, self.clock_hz) = (None, clock_hz);
+        }
+        let arrival = units(now.duration_since(epoch), clock_hz);
         let transit = arrival.wrapping_sub(timestamp);
         if let Some(before) = self.transit.replace(transit) {
             let difference = transit.wrapping_sub(before).cast_signed().unsigned_abs();
             // A leap of more than ten seconds is a new start of the clock, not jitter.
-            if difference < 80_000 {
+            if difference < 10 * clock_hz {
                 self.jitter = self.jitter + difference - ((self.jitter + 8) >> 4);
             }
         }
@@ -141,6 +158,11 @@ impl Incoming {
     /// Jitter in timestamp units.
     pub(crate) fn jitter(&self) -> u32 {
         self.jitter >> 4
+    }
+
+    /// Jitter as a time.
+    pub(crate) fn jitter_time(&self) -> Duration {
+        Duration::from_micros(u64::from(self.jitter()) * 1_000_000 / u64::from(self.clock_hz))
     }
 
     /// Highest sequence number received, with its cycles, as a report says it (§6.4.1).

@@ -1,6 +1,7 @@
 //! One leg: what comes from one peer, and the one stream that goes to it.
 
 mod control;
+mod ears;
 mod incoming;
 mod latch;
 mod outgoing;
@@ -16,6 +17,7 @@ use vorzimmer_types::Entropy;
 use vorzimmer_types::audio::{Direction, Negotiated};
 
 use control::Control;
+use ears::Ears;
 use incoming::Incoming;
 use latch::Latch;
 use outgoing::{Mapping, Outgoing};
@@ -39,11 +41,14 @@ pub(crate) struct Leg {
     /// Another source at the peer's address that asks to be heard.
     challenger: Option<Challenger>,
     last_heard: Instant,
+    /// The clock of the codec that was last heard, in Hz.
+    clock_hz: u32,
     outgoing: Outgoing,
     /// Where the other leg's stream lies in ours; none if the next relayed packet begins anew.
     mapping: Option<Mapping>,
     player: Option<Player>,
     digits: Digits,
+    ears: Option<Ears>,
     presses: Presses,
     /// Timestamp of the key that we press.
     pressed_at: u32,
@@ -74,10 +79,12 @@ impl Leg {
             incoming: None,
             challenger: None,
             last_heard: now,
+            clock_hz: 0,
             outgoing: Outgoing::new(random),
             mapping: None,
             player: None,
             digits: Digits::default(),
+            ears: None,
             presses: Presses::default(),
             pressed_at: 0,
             held: false,
@@ -100,6 +107,8 @@ impl Leg {
             None => Latch::new(negotiated.rtp, signalling, now),
         });
         self.control.remote(negotiated.rtcp, random, now);
+        self.ears = Ears::needed(&negotiated.format).filter(|_| self.config.tones);
+        self.outgoing.set_clock(negotiated.format.send.codec.clock_hz());
         self.negotiated = Some(negotiated);
         self.challenger = None;
         self.mapping = None;
@@ -151,10 +160,9 @@ impl Leg {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let units = |units: u32| Duration::from_micros(u64::from(units) * 125);
         Stats {
             lost: self.lost_before + self.incoming.as_ref().map_or(0, Incoming::lost),
-            jitter: self.incoming.as_ref().map_or(Duration::ZERO, |incoming| units(incoming.jitter())),
+            jitter: self.incoming.as_ref().map_or(Duration::ZERO, Incoming::jitter_time),
             rtt: self.control.rtt(),
             sent: u64::from(self.outgoing.packets),
             ..self.stats

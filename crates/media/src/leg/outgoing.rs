@@ -7,8 +7,8 @@ use vorzimmer_types::entropy;
 
 use crate::rtp::View;
 
-/// A relayed timestamp that leaps this much further than time did starts a new talkspurt, in timestamp units (2 s).
-const MAX_LEAP: u32 = 16_000;
+/// A relayed timestamp that leaps so many seconds further than time did starts a new talkspurt.
+const MAX_LEAP_S: u32 = 2;
 
 /// Numbers for outgoing packets.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Outgoing {
     timestamp: u32,
     /// Timestamp units that the last packet covers.
     length: u32,
+    /// Timestamp units a second.
+    clock_hz: u32,
     at: Option<Instant>,
     /// Packets and payload octets sent (RFC 3550 §6.4.1).
     pub(crate) packets: u32,
@@ -54,21 +56,28 @@ impl Outgoing {
             sequence: 0x1_0000 | u64::from(u16::from_be_bytes([s0, s1])),
             timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
             length: 0,
+            clock_hz: 8000,
             at: None,
             packets: 0,
             octets: 0,
         }
     }
 
+    /// Another codec is sent from now on. The source and its numbers go on, in units of the new clock (RFC 7160 §4.1).
+    pub(crate) fn set_clock(&mut self, clock_hz: u32) {
+        self.length = (u64::from(self.length) * u64::from(clock_hz) / u64::from(self.clock_hz)) as u32;
+        self.clock_hz = clock_hz;
+    }
+
     /// The timestamp that belongs to this moment.
     pub(crate) fn timestamp_at(&self, now: Instant) -> u32 {
-        self.timestamp.wrapping_add(self.at.map_or(0, |at| units(now.duration_since(at))))
+        self.timestamp.wrapping_add(self.at.map_or(0, |at| units(now.duration_since(at), self.clock_hz)))
     }
 
     /// Sequence number and timestamp for the first packet of a new source: right after what was sent, and as much
     /// later as time has passed.
     fn next(&self, now: Instant) -> (u64, u32) {
-        let passed = self.at.map_or(0, |at| units(now.duration_since(at)));
+        let passed = self.at.map_or(0, |at| units(now.duration_since(at), self.clock_hz));
         (self.sequence + 1, self.timestamp.wrapping_add(passed.max(self.length)))
     }
 
@@ -115,7 +124,7 @@ impl Outgoing {
             map.newest_timestamp = view.timestamp;
         }
         match payload {
-            Payload::Audio(octets) => self.sent(sequence, timestamp, octets as u32, octets, now),
+            Payload::Audio { octets, units } => self.sent(sequence, timestamp, units, octets, now),
             // An event's timestamp stands still; the stream's clock does not.
             Payload::Event(octets) => {
                 self.sequence = self.sequence.max(sequence);
@@ -127,9 +136,9 @@ impl Outgoing {
 
     /// Whether a packet's timestamp is far from where its source's clock should be.
     fn leaps(&self, map: &Mapping, view: &View, now: Instant) -> bool {
-        let passed = self.at.map_or(0, |at| units(now.duration_since(at)));
+        let passed = self.at.map_or(0, |at| units(now.duration_since(at), self.clock_hz));
         let moved = view.timestamp.wrapping_sub(map.newest_timestamp);
-        moved.wrapping_sub(passed).cast_signed().unsigned_abs() > MAX_LEAP
+        moved.wrapping_sub(passed).cast_signed().unsigned_abs() > MAX_LEAP_S * self.clock_hz
     }
 
     fn count(&mut self, octets: usize) {
@@ -148,11 +157,11 @@ impl Outgoing {
     }
 }
 
-/// What a relayed packet holds, in octets.
+/// What a relayed packet holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
-    /// One sample an octet.
-    Audio(usize),
+    /// Voice, or noise, that covers so many timestamp units.
+    Audio { octets: usize, units: u32 },
     /// A telephone-event.
     Event(usize),
 }
@@ -205,7 +214,7 @@ impl Mapping {
     }
 }
 
-/// Timestamp units in a time.
-pub(crate) fn units(time: Duration) -> u32 {
-    (time.as_micros() / 125) as u32
+/// Timestamp units in a time; only differences mean something.
+pub(crate) fn units(time: Duration, clock_hz: u32) -> u32 {
+    (time.as_micros() * u128::from(clock_hz) / 1_000_000) as u32
 }

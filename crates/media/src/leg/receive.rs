@@ -9,11 +9,14 @@ use super::control::Heard;
 use super::incoming::{Incoming, Place, SOURCE_PROBATION};
 use super::latch::{Sender, canonical};
 use super::{Challenger, Leg, digit_event};
+use crate::dtmf::LISTENED_HZ;
 use crate::rtp::View;
-use crate::{Event, Sink};
+use crate::{Event, Sink, g711};
 
-/// Most audio in one packet, in samples: 120 ms, twice what is negotiated.
-const MAX_AUDIO: usize = 960;
+/// Most audio in one packet, twice what is negotiated.
+const MAX_AUDIO_MS: u32 = 120;
+/// Longest comfort noise payload that means something: a level and a spectrum (RFC 3389 §3).
+const MAX_NOISE: usize = 32;
 /// Another source at the peer's address is heard only when the one before has been silent this long.
 const SOURCE_QUIET: Duration = Duration::from_millis(50);
 
@@ -22,6 +25,8 @@ const SOURCE_QUIET: Duration = Duration::from_millis(50);
 pub(crate) struct Accepted {
     pub(crate) view: View,
     pub(crate) kind: Kind,
+    /// Timestamp units that it covers.
+    pub(crate) units: u32,
     /// The sequence number with its cycles.
     pub(crate) extended: u64,
     /// The stream begins anew with this packet.
@@ -33,6 +38,8 @@ pub(crate) struct Accepted {
 pub(crate) enum Kind {
     /// Voice.
     Audio(Codec),
+    /// Comfort noise (RFC 3389): nobody speaks until voice comes again.
+    Noise,
     /// A telephone-event.
     Event,
 }
@@ -51,7 +58,9 @@ impl Leg {
         if sender == Sender::Latched {
             sink.event(Event::Latched { leg: self.key });
         }
-        let (extended, restarted) = self.placed(&view, sender, now)?;
+        let (extended, restarted) = self.placed(&view, kind, sender, now)?;
+        // Another clock makes another timestamp, though the source is the same (RFC 7160 §3).
+        let restarted = self.clock_changes(kind) || restarted;
         if restarted {
             let key = self.key;
             self.digits.reset(|press, source| sink.event(digit_event(key, press, source)));
@@ -59,8 +68,13 @@ impl Leg {
         self.stats.received += 1;
         self.last_heard = now;
         self.watch.heard(now);
-        self.listen(&view, kind, view.payload(bytes), now, sink);
-        Some(Accepted { view, kind, extended, restarted })
+        let payload = view.payload(bytes);
+        self.listen(&view, kind, payload, now, sink);
+        let units = match kind {
+            Kind::Audio(codec) => codec.units(payload),
+            Kind::Noise | Kind::Event => 0,
+        };
+        Some(Accepted { view, kind, units, extended, restarted })
     }
 
     /// Judges an RTCP datagram.
@@ -95,16 +109,20 @@ impl Leg {
         let format = self.negotiated.as_ref().map(|negotiated| &negotiated.format);
         let kind = format.and_then(|format| match format.received_codec(view.payload_type) {
             Some(codec) => Some(Kind::Audio(codec)),
+            None if format.noise.is_some_and(|noise| noise.receive == view.payload_type) => Some(Kind::Noise),
             None => format.events.filter(|events| events.receive == view.payload_type).map(|_| Kind::Event),
         });
         let Some(kind) = kind else {
             self.stats.not_negotiated += 1;
             return None;
         };
-        let length = view.payload(bytes).len();
+        let payload = view.payload(bytes);
         let fits = match kind {
-            Kind::Audio(_) => (1..=MAX_AUDIO).contains(&length),
-            Kind::Event => length >= 4,
+            Kind::Audio(codec) => {
+                (1..=codec.clock_hz() / 1000 * MAX_AUDIO_MS).contains(&codec.units(payload))
+            }
+            Kind::Noise => (1..=MAX_NOISE).contains(&payload.len()),
+            Kind::Event => payload.len() >= 4,
         };
         if !fits {
             self.stats.malformed += 1;
@@ -128,7 +146,7 @@ impl Leg {
     }
 
     /// The packet's place in its stream, if it is to be heard, and whether the stream begins anew.
-    fn placed(&mut self, view: &View, sender: Sender, now: Instant) -> Option<(u64, bool)> {
+    fn placed(&mut self, view: &View, kind: Kind, sender: Sender, now: Instant) -> Option<(u64, bool)> {
         let same = self.incoming.as_ref().is_some_and(|incoming| incoming.ssrc == view.ssrc);
         // Whoever has just been latched is another sender, even if it happens to use the same number.
         let other = !same || sender == Sender::Latched;
@@ -139,7 +157,9 @@ impl Leg {
         let incoming = self.incoming.as_mut()?;
         match incoming.place(view.sequence) {
             Place::New(extended) => {
-                incoming.arrived(view.timestamp, self.epoch, now);
+                if let Kind::Audio(codec) = kind {
+                    incoming.arrived(view.timestamp, codec.clock_hz(), self.epoch, now);
+                }
                 Some((extended, other))
             }
             Place::Restart(extended) => Some((extended, true)),
@@ -172,15 +192,32 @@ impl Leg {
         true
     }
 
+    /// Whether voice is on another clock than before.
+    fn clock_changes(&mut self, kind: Kind) -> bool {
+        let Kind::Audio(codec) = kind else { return false };
+        let before = std::mem::replace(&mut self.clock_hz, codec.clock_hz());
+        before != 0 && before != self.clock_hz
+    }
+
     fn listen(&mut self, view: &View, kind: Kind, payload: &[u8], now: Instant, sink: &mut dyn Sink) {
         let key = self.key;
         let tell = |press, source| sink.event(digit_event(key, press, source));
         match kind {
-            Kind::Audio(codec) if self.config.tones => {
-                self.digits.audio(codec, view.timestamp, payload, now, tell);
+            Kind::Audio(codec) if self.config.tones && self.digits.wants_audio() => {
+                if codec.is_g711() {
+                    let samples = payload.iter().map(|code| g711::decode(codec, *code));
+                    self.digits.audio(view.timestamp, samples, now, tell);
+                } else if let Some(samples) = self.ears.as_mut().and_then(|ears| ears.hear(codec, payload)) {
+                    let timestamp = view.timestamp / (codec.clock_hz() / LISTENED_HZ);
+                    self.digits.audio(timestamp, samples.iter().copied(), now, tell);
+                }
             }
-            Kind::Audio(_) => {}
-            Kind::Event => self.digits.event(view.marker, view.timestamp, payload, now, tell),
+            Kind::Audio(_) | Kind::Noise => {}
+            Kind::Event => {
+                let events = self.negotiated.as_ref().and_then(|negotiated| negotiated.format.events);
+                let clock_hz = events.map_or(LISTENED_HZ, |events| events.clock_hz);
+                self.digits.event(view.marker, view.timestamp, payload, clock_hz, now, tell);
+            }
         }
     }
 }

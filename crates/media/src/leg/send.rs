@@ -10,6 +10,7 @@ use vorzimmer_types::audio::Format;
 use super::outgoing::{Mapping, Payload};
 use super::receive::{Accepted, Kind};
 use super::{Latch, Leg};
+use crate::codec::MAX_ENCODED;
 use crate::dtmf::Digit;
 use crate::rtcp::MAX_REPORT;
 use crate::rtp::{HEADER_LEN, Header};
@@ -17,7 +18,7 @@ use crate::sound::{Frame, Player};
 use crate::{Channel, Event, Sink, g711};
 
 /// Room for a packet that starts here: 60 ms and a header.
-const OWN_PACKET: usize = HEADER_LEN + 480;
+const OWN_PACKET: usize = HEADER_LEN + MAX_ENCODED;
 
 impl Leg {
     /// Plays, in place of what was played before.
@@ -60,21 +61,22 @@ impl Leg {
             return;
         }
         let view = &accepted.view;
-        let length = view.payload(bytes).len();
-        let (payload_type, payload) = match accepted.kind {
-            Kind::Audio(codec) => {
+        let octets = view.payload(bytes).len();
+        let units = accepted.units;
+        let passes = match accepted.kind {
+            Kind::Audio(codec) if codec.relays_to(format.send.codec) => {
                 g711::transcode(codec, format.send.codec, view.payload_mut(bytes));
-                (format.send.payload_type, Payload::Audio(length))
+                Some((format.send.payload_type, Payload::Audio { octets, units }))
             }
-            Kind::Event => match format.events.filter(|_| relay_events) {
-                Some(events) => (events.send, Payload::Event(length)),
-                None => {
-                    self.mapping
-                        .iter_mut()
-                        .for_each(|mapping: &mut Mapping| mapping.leave_out(accepted.extended));
-                    return;
-                }
-            },
+            Kind::Audio(_) => None,
+            Kind::Noise => format.noise.map(|noise| (noise.send, Payload::Audio { octets, units })),
+            Kind::Event => {
+                format.events.filter(|_| relay_events).map(|events| (events.send, Payload::Event(octets)))
+            }
+        };
+        let Some((payload_type, payload)) = passes else {
+            self.mapping.iter_mut().for_each(|mapping: &mut Mapping| mapping.leave_out(accepted.extended));
+            return;
         };
         let numbers = self.outgoing.relayed(&mut self.mapping, accepted.extended, view, payload, now);
         let Some(numbers) = numbers else { return };
@@ -144,10 +146,11 @@ impl Leg {
         let Some((format, to)) = self.sendable() else { return };
         let Some(mut player) = self.player.take() else { return };
         let mut first = !player.started();
-        while let Some(Frame { payload, after_gap }) = player.frame(&format, now) {
-            let length = payload.len();
+        let units_a_sample = format.send.codec.clock_hz() / 8000;
+        while let Some(Frame { payload, samples, after_gap }) = player.frame(&format, now) {
             let talkspurt = std::mem::take(&mut first) || after_gap;
-            let (sequence, timestamp) = self.outgoing.own(length as u32, length, talkspurt, now);
+            let units = samples as u32 * units_a_sample;
+            let (sequence, timestamp) = self.outgoing.own(units, payload.len(), talkspurt, now);
             let payload_type = format.send.payload_type;
             let header =
                 Header { marker: talkspurt, payload_type, sequence, timestamp, ssrc: self.outgoing.ssrc };
@@ -159,7 +162,7 @@ impl Leg {
     fn send_keys(&mut self, now: Instant, sink: &mut dyn Sink) {
         let Some((format, to)) = self.sendable() else { return };
         let Some(events) = format.events else { return };
-        while let Some(press) = self.presses.poll(now) {
+        while let Some(press) = self.presses.poll(events.clock_hz, now) {
             let body = press.body.to_bytes();
             let sequence = if press.first {
                 self.mapping = None;

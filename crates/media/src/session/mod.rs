@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use vorzimmer_types::Entropy;
 
-pub use words::{Channel, Command, DigitSource, Event, Input, LegConfig, LegKey, PlayId, Sink, Tap};
+pub use words::{Channel, Command, Content, DigitSource, Event, Input, LegConfig, LegKey, PlayId, Sink, Tap};
 
 use crate::leg::{Accepted, Kind, Leg};
 use crate::sound::Player;
@@ -186,14 +186,18 @@ impl Session {
 /// Hands the recorder what was heard, as it came.
 fn tap(leg: LegKey, slot: u8, accepted: &Accepted, bytes: &[u8], now: Instant, sink: &mut dyn Sink) {
     let view = &accepted.view;
-    let Kind::Audio(codec) = accepted.kind else {
-        sink.passed(leg, slot, view.ssrc, view.sequence);
-        return;
+    let content = match accepted.kind {
+        Kind::Audio(codec) => Content::Voice(codec),
+        Kind::Noise => Content::Noise,
+        Kind::Event => {
+            sink.passed(leg, slot, view.ssrc, view.sequence);
+            return;
+        }
     };
     sink.tap(Tap {
         leg,
         slot,
-        codec,
+        content,
         ssrc: view.ssrc,
         timestamp: view.timestamp,
         sequence: view.sequence,

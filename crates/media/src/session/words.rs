@@ -219,6 +219,15 @@ pub enum Event {
     },
 }
 
+/// What a packet for the recorder holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// Voice.
+    Voice(Codec),
+    /// Comfort noise (RFC 3389): how it sounds where the party is, while nobody speaks.
+    Noise,
+}
+
 /// A packet of voice for the recorder: from the peer, not seen before, as it came.
 #[derive(Clone, Copy)]
 pub struct Tap<'a> {
@@ -226,8 +235,8 @@ pub struct Tap<'a> {
     pub leg: LegKey,
     /// The party's slot.
     pub slot: u8,
-    /// How it is encoded.
-    pub codec: Codec,
+    /// What it holds.
+    pub content: Content,
     /// Its synchronization source.
     pub ssrc: u32,
     /// The RTP timestamp of its first sample.

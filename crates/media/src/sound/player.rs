@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use vorzimmer_types::audio::Format;
 
-use super::clip::Clip;
+use super::clip::{Clip, Piece};
 use crate::PlayId;
 
 /// A player this far behind its clock starts anew from here instead of sending everything at once.
@@ -16,6 +16,8 @@ const MAX_LAG: Duration = Duration::from_millis(60);
 pub(crate) struct Frame {
     /// Encoded samples; the last packet of a clip may be shorter.
     pub(crate) payload: Bytes,
+    /// Milliseconds times eight that it covers.
+    pub(crate) samples: usize,
     /// The clip had to wait here, so time has passed that no packet tells of.
     pub(crate) after_gap: bool,
 }
@@ -67,10 +69,10 @@ impl Player {
         if self.looped && self.position >= self.clip.samples() {
             self.position = 0;
         }
-        let payload = self.clip.slice(format.send.codec, self.position, count);
-        self.position += payload.len();
+        let Piece { payload, samples } = self.clip.piece(format.send.codec, self.position, count);
+        self.position += samples;
         // The last packet may be short; what follows still comes exactly when its last sample has been heard.
-        self.next_at = Some(due + Duration::from_micros(payload.len() as u64 * 125));
-        Some(Frame { payload, after_gap })
+        self.next_at = Some(due + Duration::from_micros(samples as u64 * 125));
+        Some(Frame { payload, samples, after_gap })
     }
 }

@@ -5,6 +5,8 @@
 use std::f64::consts::TAU;
 use std::sync::{Arc, LazyLock};
 
+use vorzimmer_types::audio::Codec;
+
 use super::clip::Clip;
 
 const HZ: f64 = 8000.0;
@@ -23,6 +25,11 @@ pub enum RingBack {
 }
 
 impl RingBack {
+    /// Encodes both countries' tones in this codec, if that has not been done yet.
+    pub fn prepare(codec: Codec) {
+        [Self::Germany, Self::UnitedKingdom].iter().for_each(|country| country.clip().prepare(codec));
+    }
+
     /// One whole cadence, to be repeated.
     #[must_use]
     pub fn clip(self) -> Arc<Clip> {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rtp::packet::Packet;
 use vorzimmer_media::{
-    Channel, Codec, Command, Error, Event, Format, Input, LegConfig, LegKey, Negotiated, PlayId, Session,
-    Sink, Sound, Tap,
+    Channel, Codec, Command, Content, Error, Event, Format, Input, LegConfig, LegKey, Negotiated, PlayId,
+    Session, Sink, Sound, Tap,
 };
 use vorzimmer_types::audio::{Direction, EventPayload};
 use vorzimmer_types::entropy::Seeded;
@@ -21,7 +21,7 @@ use webrtc_util::marshal::{Marshal, Unmarshal};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taped {
     pub slot: u8,
-    pub codec: Codec,
+    pub content: Content,
     pub timestamp: u32,
     pub sequence: u16,
     pub restarted: bool,
@@ -45,7 +45,7 @@ impl Sink for Said {
     fn tap(&mut self, tap: Tap<'_>) {
         self.taps.push(Taped {
             slot: tap.slot,
-            codec: tap.codec,
+            content: tap.content,
             timestamp: tap.timestamp,
             sequence: tap.sequence,
             restarted: tap.restarted,
@@ -79,7 +79,7 @@ pub fn addr(text: &str) -> SocketAddr {
 /// What was agreed on with a peer at `rtp`: its codec, telephone-event as 101.
 pub fn agreed(rtp: &str, codec: Codec) -> Negotiated {
     let mut format = Format::plain(codec);
-    format.events = Some(EventPayload { send: 101, receive: 101 });
+    format.events = Some(EventPayload { send: 101, receive: 101, clock_hz: codec.clock_hz() });
     let rtp = addr(rtp);
     Negotiated {
         format,
@@ -193,7 +193,7 @@ impl Phone {
         Self {
             leg,
             addr: addr(at),
-            pt: codec.static_payload_type(),
+            pt: codec.usual_payload_type(),
             ssrc: 0x1000 + leg.0,
             sequence: 65_530,
             timestamp: u32::MAX - 500,

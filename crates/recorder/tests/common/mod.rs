@@ -196,8 +196,8 @@ impl Talker {
         let from = u64::from(number * self.samples);
         let pcm: Vec<i16> = (from..from + u64::from(self.samples)).map(|at| tone(self.hz, at)).collect();
         let payload = match self.codec {
-            Codec::Pcma => PcmaEncoder::new().encode(&pcm),
             Codec::Pcmu => PcmuEncoder::new().encode(&pcm),
+            _ => PcmaEncoder::new().encode(&pcm),
         };
         Packet {
             codec: self.codec,

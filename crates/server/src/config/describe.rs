@@ -63,6 +63,8 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
         media.ports.pairs(),
         media.silence_timeout_s
     )?;
+    let codecs: Vec<&str> = media.codecs.iter().map(|codec| codec.name()).collect();
+    writeln!(out, "codecs            {}", codecs.join(", "))?;
     writeln!(out, "prompts           {}", media.prompts.display())?;
     writeln!(out, "database          {}", without_password(&data.database_url()))?;
     writeln!(out, "data              {}", data.folder.display())?;

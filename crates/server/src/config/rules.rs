@@ -258,6 +258,16 @@ fn media(settings: &Settings, found: &mut Findings) {
         found.refuse("media.workers", "more than 256 threads", "0 takes one for each core");
     }
     one_per_family("media.bind", &media.bind, found);
+    let twice = |(at, codec)| media.codecs.iter().take(at).any(|earlier| earlier == codec);
+    if media.codecs.is_empty() {
+        found.refuse(
+            "media.codecs",
+            "without a codec nobody can talk",
+            "leave the option out to take them all",
+        );
+    } else if media.codecs.iter().enumerate().any(twice) {
+        found.refuse("media.codecs", "a codec stands there twice", "name each once, the most wanted first");
+    }
 }
 
 fn data(settings: &Settings, found: &mut Findings) {

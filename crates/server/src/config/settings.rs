@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use vorzimmer_retention::{Class, Periods};
 use vorzimmer_sip::ua::PhoneDigest;
+use vorzimmer_types::audio::Codec;
 
 use super::tls::{Tls, TrunkCertificate};
 use super::values::{Level, Listen, PortRange};
@@ -166,6 +167,8 @@ pub struct Media {
     pub workers: usize,
     /// Local addresses for media if they differ from those of the signalling: one IPv4, one IPv6 at most.
     pub bind: Vec<IpAddr>,
+    /// Codecs that are offered and taken, in this order.
+    pub codecs: Vec<Codec>,
     /// After this long without a packet a leg is ended, in seconds.
     pub silence_timeout_s: u64,
     /// This long a port rests before it is used again, in seconds.
@@ -180,6 +183,7 @@ impl Default for Media {
             ports: PortRange { first: 20_000, last: 29_999 },
             workers: 0,
             bind: Vec::new(),
+            codecs: Codec::ALL.to_vec(),
             silence_timeout_s: 30,
             port_rest_s: 30,
             prompts: PathBuf::from("prompts"),

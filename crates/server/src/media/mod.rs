@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use vorzimmer_call::api::{MediaCommand, MediaEvent};
 
 pub use plane::{Parts, Plane, Settings};
-pub use prompts::Prompts;
+pub use prompts::{Prompts, prepare};
 pub use writer::{Begun, RecordingLog};
 
 /// Events that may wait for the control task. Workers that find it full keep the event and offer it again.

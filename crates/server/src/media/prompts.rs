@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use vorzimmer_media::Prompt;
+use vorzimmer_media::{Codec, Prompt, RingBack, Sound};
 use vorzimmer_types::consent::{Language, PromptVersion};
 
 /// Every prompt, by name and language.
@@ -99,6 +99,17 @@ impl Prompts {
         Ok(Self(prompts))
     }
 
+    /// Encodes every prompt and tone in these codecs, so that no media worker has to.
+    fn encode(&self, codecs: &[Codec]) {
+        for codec in codecs {
+            RingBack::prepare(*codec);
+            Sound::Hold.clip().prepare(*codec);
+            for (prompt, _) in self.0.values() {
+                prompt.clip().prepare(*codec);
+            }
+        }
+    }
+
     /// What is played.
     pub fn prompt(&self, name: &str, language: Language) -> Option<Arc<Prompt>> {
         self.entry(name, language).map(|(prompt, _)| Arc::clone(prompt))
@@ -111,6 +122,15 @@ impl Prompts {
 
     fn entry(&self, name: &str, language: Language) -> Option<&(Arc<Prompt>, PromptVersion)> {
         self.0.get(&(name.to_owned(), language))
+    }
+}
+
+/// Encodes what can be played in a thread of its own: a second's work that the start need not wait for. A clip that is
+/// played before its turn is encoded then and there.
+pub fn prepare(prompts: Arc<Prompts>, codecs: Vec<Codec>) {
+    let thread = std::thread::Builder::new().name("prompts".to_owned());
+    if let Err(error) = thread.spawn(move || prompts.encode(&codecs)) {
+        tracing::warn!(%error, "prompts are encoded when they are first played");
     }
 }
 

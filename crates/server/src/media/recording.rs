@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use vorzimmer_call::api::{MediaEvent, StopWhy};
 use vorzimmer_consent::Permit;
-use vorzimmer_media::{Codec, LegKey, Tap};
+use vorzimmer_media::{Content, LegKey, Tap};
 use vorzimmer_recorder::queue::{QUEUE_PAGES, queue};
 use vorzimmer_recorder::{Finished, FrameRef, Params, Recorder, SealedPage};
 use vorzimmer_types::event::RecordingResult;
@@ -155,7 +155,10 @@ impl Recording {
             return;
         }
         let frame = FrameRef {
-            codec: codec(tap.codec),
+            codec: match tap.content {
+                Content::Voice(codec) => codec.into(),
+                Content::Noise => vorzimmer_recorder::Codec::Noise,
+            },
             ssrc: tap.ssrc,
             rtp_timestamp: tap.timestamp,
             sequence: tap.sequence,
@@ -283,12 +286,5 @@ fn hand_in(
     match outlet.pages.offer(Job::Finish { recording, last }).map_err(|job| *job) {
         Err(Job::Finish { last, .. }) => Some(last),
         _ => None,
-    }
-}
-
-fn codec(codec: Codec) -> vorzimmer_recorder::Codec {
-    match codec {
-        Codec::Pcma => vorzimmer_recorder::Codec::Pcma,
-        Codec::Pcmu => vorzimmer_recorder::Codec::Pcmu,
     }
 }

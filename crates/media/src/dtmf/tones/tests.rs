@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use super::{KEYPAD, ToneDetector};
 use crate::dtmf::Key;
-use crate::{Codec, encode};
+use crate::{Codec, encode, g711};
 
 /// Peak of a sine at 0 dBm0: full scale is +3.14 dBm0 (G.711 table 5).
 const PEAK_0_DBM0: f64 = 22_500.0;
@@ -64,7 +64,8 @@ fn heard(codec: Codec, lead: usize, samples: &[f64], lost: &[usize]) -> Vec<Key>
     let (mut detector, mut keys) = (ToneDetector::default(), Vec::new());
     for (place, packet) in all.chunks(160).enumerate() {
         if !lost.contains(&place) {
-            detector.audio(codec, 7_u32.wrapping_sub(800).wrapping_add(place as u32 * 160), packet, |key| {
+            let samples = packet.iter().map(|code| g711::decode(codec, *code));
+            detector.audio(7_u32.wrapping_sub(800).wrapping_add(place as u32 * 160), samples, |key| {
                 keys.push(key)
             });
         }
@@ -247,6 +248,7 @@ fn late_and_foreign_order_does_no_harm() {
     let mut detector = ToneDetector::default();
     let packet = [0x55_u8; 160];
     for timestamp in [0, 160, 0, 480, u32::MAX, 5, 0x8000_0000, 0] {
-        detector.audio(Codec::Pcma, timestamp, &packet, |key| panic!("{key:?} in silence"));
+        let samples = packet.iter().map(|code| g711::decode(Codec::Pcma, *code));
+        detector.audio(timestamp, samples, |key| panic!("{key:?} in silence"));
     }
 }
