@@ -59,11 +59,18 @@ fn options(transport: &str, id: &str, head: usize) -> String {
     text
 }
 
+/// A line over each transport, of somebody who is answered there: the trunk, or a receptionist in her browser.
+fn every_line(server: &Server) -> [Line; 3] {
+    [
+        Line::Tcp(line::connect(TRUNK, &server.sip)),
+        Line::tls(server, TRUNK),
+        Desk::register(Line::wss(server, TRUNK), "ben").line,
+    ]
+}
+
 /// Somebody else is served: over every transport, at once.
 fn serves(server: &Server, when: &str) {
-    let lines =
-        [Line::Tcp(line::connect(TRUNK, &server.sip)), Line::tls(server, TRUNK), Line::wss(server, TRUNK)];
-    for mut line in lines {
+    for mut line in every_line(server) {
         let transport = line.transport();
         line.send(&options(transport, &format!("{when}{transport}"), 0)).expect("sent");
         let answer = line.receive().unwrap_or_else(|| panic!("{when}: {transport} was closed"));
@@ -154,11 +161,7 @@ fn a_message_that_dribbles_is_cut_off() {
 #[test]
 fn headers_of_16_kib_are_taken_and_one_byte_more_is_not() {
     let server = server();
-    for open in [
-        (|server: &Server| Line::Tcp(line::connect(TRUNK, &server.sip))) as fn(&Server) -> Line,
-        |server| Line::tls(server, TRUNK),
-        |server| Line::wss(server, TRUNK),
-    ] {
+    for n in 0..3 {
         // The empty line is not counted among the headers.
         for (head, taken) in [
             (LARGEST_HEAD + 4 - 1, true),
@@ -166,7 +169,7 @@ fn headers_of_16_kib_are_taken_and_one_byte_more_is_not() {
             (LARGEST_HEAD + 4 + 1, false),
             (3 * LARGEST_HEAD, false),
         ] {
-            let mut line = open(&server);
+            let mut line = every_line(&server).into_iter().nth(n).expect("one of three");
             let transport = line.transport();
             drop(line.send(&options(transport, &format!("head{head}{transport}"), head)));
             if taken {

@@ -8,6 +8,8 @@
 
 mod channel;
 mod listeners;
+#[cfg(test)]
+mod secure_tests;
 mod stream;
 #[cfg(test)]
 mod tests;

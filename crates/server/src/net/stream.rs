@@ -87,6 +87,11 @@ impl Connections {
         Self { shared }
     }
 
+    #[cfg(test)]
+    pub(super) fn of(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
     pub(super) fn send(&self, connection: ConnectionId, bytes: Bytes) {
         let mut places = self.shared.lock();
         let Some(writer) = places.writers.get(&connection) else { return };

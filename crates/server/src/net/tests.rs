@@ -12,8 +12,8 @@ use crate::config::{Listen, Sip};
 use crate::tls::tests::tls;
 
 /// Nothing on loopback takes longer unless it never comes.
-const SOON: Duration = Duration::from_secs(10);
-const LIMITS: StreamLimits = StreamLimits {
+pub const SOON: Duration = Duration::from_secs(10);
+pub const LIMITS: StreamLimits = StreamLimits {
     total: 8,
     per_address: 2,
     idle: Duration::from_secs(60),
@@ -44,7 +44,7 @@ fn start(sip: &Sip, limits: StreamLimits) -> (Net, Arrivals, SocketAddr, SocketA
     (net, arrivals, udp, tcp)
 }
 
-async fn next_stream(arrivals: &mut Arrivals) -> Input {
+pub async fn next_stream(arrivals: &mut Arrivals) -> Input {
     timeout(SOON, arrivals.streams.recv()).await.expect("something happens").expect("the net runs")
 }
 
@@ -55,7 +55,7 @@ async fn next_datagram(arrivals: &mut Arrivals) -> (Flow, Bytes) {
     }
 }
 
-async fn opened(arrivals: &mut Arrivals) -> Flow {
+pub async fn opened(arrivals: &mut Arrivals) -> Flow {
     match next_stream(arrivals).await {
         Input::Opened { flow, certified: None } => flow,
         other => panic!("{other:?}"),

@@ -17,12 +17,22 @@ use super::{Tls, TlsError};
 use crate::clock;
 use crate::config::{CertificateFiles, Settings};
 
-const CARRIER: TrunkId = TrunkId::from_bytes([7; 16]);
+pub const CARRIER: TrunkId = TrunkId::from_bytes([7; 16]);
 
 /// TLS with a certificate that was made for loopback.
 pub fn tls() -> Arc<Tls> {
     let folder = tempfile::tempdir().expect("a folder");
     Tls::open(&settings(folder.path(), ""), |_| CARRIER).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The same, with a trunk that shows the very same certificate.
+pub fn tls_that_knows_itself() -> Arc<Tls> {
+    super::install_provider();
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = OwnCertificate::new(&settings(folder.path(), "")).read_or_make().expect("made");
+    let pin = hex::encode(Sha256::digest(&made.certified.cert[0]));
+    let more = format!("[trunks.carrier.certificate]\nfingerprints = [\"{pin}\"]");
+    Tls::open(&settings(folder.path(), &more), |_| CARRIER).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Settings with `folder` for what is made, and further TOML.

@@ -154,9 +154,11 @@ impl Ua {
     }
 }
 
-/// Whether what is to be known of a trunk before it says a word fits: its address, its certificate.
+/// Whether what is to be known of a trunk before it says a word fits: its address, its certificate. WebSockets are
+/// browsers', and the address that they come from may be a proxy's.
 fn may_come_by(trunk: &Trunk, flow: &Flow, certified: Option<TrunkId>) -> bool {
-    (trunk.addresses.is_empty() || trunk.holds(flow.remote.ip()))
+    !flow.transport.is_websocket()
+        && (trunk.addresses.is_empty() || trunk.holds(flow.remote.ip()))
         && (!trunk.certificate || certified == Some(trunk.id))
 }
 

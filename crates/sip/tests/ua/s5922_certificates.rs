@@ -53,6 +53,14 @@ fn a_certificate_opens_the_door_and_nothing_else_does() {
 }
 
 #[test]
+fn nobody_is_a_trunk_over_a_websocket() {
+    for transport in [Transport::Ws, Transport::Wss] {
+        assert_eq!(standing(config(), transport, crate::world::TRUNK, None), None, "{transport:?}");
+    }
+    assert_eq!(standing(config(), Transport::Tls, crate::world::TRUNK, None), Some(100));
+}
+
+#[test]
 fn with_addresses_both_must_be_right() {
     let config = || with(|carrier| carrier.addresses = vec!["198.18.0.0/24".parse().unwrap()]);
     assert_eq!(standing(config(), Transport::Tls, FROM, Some(CARRIER)), Some(100));
