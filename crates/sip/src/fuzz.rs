@@ -78,6 +78,15 @@ pub fn digest(bytes: &[u8]) -> bool {
     answer.is_ok_and(|answer| matches!(Credentials::parse(&answer), Ok(_) | Err(DigestError::Qop)))
 }
 
+/// A STUN keep-alive: what is taken for one is no SIP message, and its answer bears the same transaction.
+#[must_use]
+pub fn stun(bytes: &[u8]) -> bool {
+    let Some(request) = wire::stun::Request::parse(bytes) else { return true };
+    let sources = [([192, 0, 2, 1], 5060).into(), ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 5060).into()];
+    wire::parse(Untrusted::new(bytes), Framing::Datagram).is_err()
+        && sources.into_iter().all(|source| request.answer(source).get(8..20) == bytes.get(8..20))
+}
+
 /// Whose call a datagram is: a withheld caller's hops are private, and private hops are empty.
 #[must_use]
 pub fn whose(bytes: &[u8]) -> bool {

@@ -343,7 +343,10 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         prop_assert!(fuzz::message(&bytes) && fuzz::stream(&bytes) && fuzz::uri(&bytes) && fuzz::address(&bytes));
-        prop_assert!(fuzz::via(&bytes) && fuzz::digest(&bytes) && fuzz::whose(&bytes));
+        prop_assert!(fuzz::via(&bytes) && fuzz::digest(&bytes) && fuzz::whose(&bytes) && fuzz::stun(&bytes));
+        let length = u8::try_from(bytes.len() % 256).unwrap();
+        let stun = [&[0, 1, 0, length, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12], &bytes].concat();
+        prop_assert!(fuzz::stun(&stun));
     }
 
     /// A sound message with some bytes changed: what is still taken can be printed and read again, to the same message.

@@ -162,7 +162,9 @@ impl Watch {
                 Flow { transport: Transport::Tcp, connection: Some(id), remote, ..self.world.udp(from) }
             }
             _ => {
-                self.world.open(u64::from(connection), from);
+                let transports = [Transport::Tcp, Transport::Tls, Transport::Wss, Transport::Ws];
+                let transport = transports[usize::from(connection % 4)];
+                self.world.open_over(transport, u64::from(connection), from, None);
                 return;
             }
         };
