@@ -31,6 +31,8 @@ pub struct Certificate {
     pub certified: Arc<CertifiedKey>,
     /// The names that stand in it.
     pub names: Names,
+    /// Its first moment.
+    from: UnixMillis,
     /// Its last moment.
     pub until: UnixMillis,
 }
@@ -39,8 +41,7 @@ impl Certificate {
     /// Reads a chain and its key.
     ///
     /// # Errors
-    /// A file cannot be read or holds nothing of the kind, the key can be read by everybody or is another certificate's, or
-    /// the certificate is not valid now.
+    /// A file cannot be read or holds nothing of the kind, or the key can be read by everybody or is another certificate's.
     pub fn read(chain_path: &Path, key_path: &Path) -> Result<Self, TlsError> {
         let chain = read_chain(chain_path)?;
         let key = read_key(key_path)?;
@@ -54,8 +55,23 @@ impl Certificate {
         let first = first.ok_or_else(|| nothing(chain_path, "certificate"))?;
         let (_, parsed) = X509Certificate::from_der(&first)
             .map_err(|error| unfit(chain_path, format!("the certificate cannot be read: {error}")))?;
-        let until = lasting(&parsed, chain_path)?;
-        Ok(Self { certified: Arc::new(certified), names: Names::of(&parsed), until })
+        let moment = |time: x509_parser::time::ASN1Time| UnixMillis(time.timestamp().saturating_mul(1000));
+        let validity = parsed.validity();
+        let (from, until) = (moment(validity.not_before), moment(validity.not_after));
+        Ok(Self { certified: Arc::new(certified), names: Names::of(&parsed), from, until })
+    }
+
+    /// The same, if it is valid now; `path` is where it came from.
+    ///
+    /// # Errors
+    /// [`TlsError::NotNow`].
+    pub fn valid_now(self, path: &Path) -> Result<Self, TlsError> {
+        let now = clock::wall();
+        if self.from <= now && now <= self.until {
+            return Ok(self);
+        }
+        let day = |moment: UnixMillis| moment.day().to_string();
+        Err(TlsError::NotNow { path: path.to_owned(), from: day(self.from), until: day(self.until) })
     }
 }
 
@@ -92,19 +108,6 @@ fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), TlsError> {
         Ok((bytes, mode))
     };
     read().map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
-}
-
-/// The last moment of a certificate that is valid now.
-fn lasting(certificate: &X509Certificate<'_>, path: &Path) -> Result<UnixMillis, TlsError> {
-    let validity = certificate.validity();
-    let millis = |seconds: i64| UnixMillis(seconds.saturating_mul(1000));
-    let (from, until) = (millis(validity.not_before.timestamp()), millis(validity.not_after.timestamp()));
-    let now = clock::wall();
-    if from <= now && now <= until {
-        return Ok(until);
-    }
-    let day = |moment: UnixMillis| moment.day().to_string();
-    Err(TlsError::NotNow { path: path.to_owned(), from: day(from), until: day(until) })
 }
 
 fn nothing(path: &Path, what: &'static str) -> TlsError {

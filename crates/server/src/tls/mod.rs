@@ -33,6 +33,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use vorzimmer_types::TrunkId;
 
 use crate::config::{CertificateFiles, Settings};
+use certificate::Certificate;
 pub use error::TlsError;
 use own::OwnCertificate;
 use shown::Shown;
@@ -70,7 +71,8 @@ impl Tls {
     /// Reads all certificates, and makes one if there is none.
     ///
     /// # Errors
-    /// A certificate, its key or an authority cannot be read, has lapsed, or does not fit; or none can be made.
+    /// A certificate, its key or an authority cannot be read or does not fit; or none can be made. One that has lapsed is
+    /// shown all the same.
     pub fn open(settings: &Settings, trunk_id: impl Fn(&str) -> TrunkId) -> Result<Arc<Self>, TlsError> {
         install_provider();
         let sources = Sources {
@@ -78,7 +80,7 @@ impl Tls {
             own: OwnCertificate::new(settings),
             trunks: trunks::sources(settings, trunk_id),
         };
-        let shown = Arc::new(Shown::new(sources.certificates()?));
+        let shown = Arc::new(Shown::new(sources.certificates(Lapsed::Shown)?));
         let trunks = Arc::new(ArcSwap::from_pointee(TrunkCertificates::read(&sources.trunks)?));
         let sip = server(&shown, !sources.trunks.is_empty())?;
         // A browser asks its user which certificate to show when it is asked for one: so it is not.
@@ -116,9 +118,9 @@ impl Tls {
     /// Reads everything again. What is open stays open; what is new meets the new certificates.
     ///
     /// # Errors
-    /// As [`Tls::open`]; then everything stays as it was.
+    /// As [`Tls::open`], or a certificate has lapsed; then everything stays as it was.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let certificates = self.sources.certificates()?;
+        let certificates = self.sources.certificates(Lapsed::Refused)?;
         let trunks = TrunkCertificates::read(&self.sources.trunks)?;
         self.shown.replace(certificates);
         self.trunks.store(Arc::new(trunks));
@@ -138,12 +140,31 @@ impl Tls {
     }
 }
 
+/// What becomes of a certificate of the operator's that is not valid now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lapsed {
+    /// There is nothing better: the line must not be dead for it. Peers that look will refuse it, and it is said out loud.
+    Shown,
+    /// A better one is shown already.
+    Refused,
+}
+
 impl Sources {
-    fn certificates(&self) -> Result<Vec<certificate::Certificate>, TlsError> {
+    fn certificates(&self, lapsed: Lapsed) -> Result<Vec<Certificate>, TlsError> {
         if self.files.is_empty() {
             return Ok(vec![self.own.read_or_make()?]);
         }
-        self.files.iter().map(|files| certificate::Certificate::read(&files.chain, &files.key)).collect()
+        let read = |files: &CertificateFiles| {
+            let certificate = Certificate::read(&files.chain, &files.key)?;
+            match certificate.clone().valid_now(&files.chain) {
+                Err(error) if lapsed == Lapsed::Shown => {
+                    tracing::error!(%error, "it is shown all the same: renew it");
+                    Ok(certificate)
+                }
+                checked => checked,
+            }
+        };
+        self.files.iter().map(read).collect()
     }
 }
 

@@ -57,7 +57,7 @@ impl OwnCertificate {
     pub fn read_or_make(&self) -> Result<Certificate, TlsError> {
         let [chain, key] = self.files();
         if chain.exists() || key.exists() {
-            match Certificate::read(&chain, &key) {
+            match Certificate::read(&chain, &key).and_then(|kept| kept.valid_now(&chain)) {
                 Ok(kept) if self.still_fits(&kept) => return Ok(kept),
                 // Ours to replace: it has lapsed, is about to, or was made for other names.
                 Ok(_) | Err(TlsError::NotNow { .. }) => {}

@@ -132,7 +132,8 @@ fn what_no_peer_would_accept_is_refused() {
     assert!(read("chain.pem", "good.key").is_ok() && read("chain.pem", "group.key").is_ok());
     assert!(matches!(read("chain.pem", "open.key"), Err(TlsError::NotPrivate { mode: 0o644, .. })));
     assert!(matches!(read("chain.pem", "other.key"), Err(TlsError::Unfit { .. })));
-    assert!(matches!(read("old.pem", "old.key"), Err(TlsError::NotNow { .. })));
+    let old = Certificate::read(&path("old.pem"), &path("old.key")).expect("it was good once");
+    assert!(matches!(old.valid_now(&path("old.pem")), Err(TlsError::NotNow { .. })));
     assert!(matches!(read("rubbish.pem", "good.key"), Err(TlsError::Nothing { what: "certificate", .. })));
     assert!(matches!(read("chain.pem", "rubbish.pem"), Err(TlsError::Nothing { what: "private key", .. })));
     assert!(matches!(read("chain.pem", "none.key"), Err(TlsError::Unreadable { .. })));
@@ -164,6 +165,19 @@ fn a_reload_takes_what_is_good_and_keeps_the_old_instead_of_what_is_not() {
     put(&authority.issue(&["sip.example.net"], lapsed));
     assert!(matches!(tls.reload(), Err(TlsError::NotNow { .. })));
     assert_eq!(first_shown(&tls), der(&second.0).to_vec());
+}
+
+#[test]
+fn a_start_with_a_lapsed_certificate_is_better_than_no_telephone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (chain, key) = Authority::new().issue(&["sip.example.net"], lapsed);
+    write(&folder.path().join("chain.pem"), &chain, 0o644);
+    write(&folder.path().join("key.pem"), &key, 0o600);
+    let more = "[[tls.certificates]]\nchain = \"chain.pem\"\nkey = \"key.pem\"";
+    let tls =
+        Tls::open(&settings(folder.path(), more), |_| CARRIER).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(first_shown(&tls), der(&chain).to_vec());
+    assert!(tls.days_left() < 0);
 }
 
 #[test]
