@@ -131,6 +131,14 @@ pub enum MediaCommand {
         /// The other party's.
         other: LegId,
     },
+    /// All of these hear each other, up to eight: mixed, each hearing everybody but itself. Replaces any bridge before; two
+    /// are better bridged.
+    Mix {
+        /// The call.
+        call: CallId,
+        /// Whose legs.
+        legs: Vec<LegId>,
+    },
     /// Nobody hears anybody.
     Unbridge {
         /// The call.
@@ -191,6 +199,7 @@ impl MediaCommand {
             | Self::Play { call, .. }
             | Self::StopPlay { call, .. }
             | Self::Bridge { call, .. }
+            | Self::Mix { call, .. }
             | Self::Unbridge { call }
             | Self::StartRecording { call, .. }
             | Self::PauseRecording { call, .. }

@@ -21,6 +21,12 @@ pub enum Error {
     /// A leg cannot be bridged with itself.
     #[error("leg {} cannot be bridged with itself", .0.0)]
     SameLeg(LegKey),
+    /// More parties than are mixed.
+    #[error("no more than {limit} parties hear each other")]
+    TooManyParties {
+        /// The limit.
+        limit: usize,
+    },
     /// Too many keys wait, or the peer knows no telephone-events.
     #[error("a key cannot be pressed towards leg {}", .leg.0)]
     NotPressed {

@@ -18,6 +18,7 @@ pub mod codec;
 pub mod dtls;
 pub mod dtmf;
 pub mod ice;
+pub mod mix;
 pub mod noise;
 pub mod rate;
 pub mod rtcp;

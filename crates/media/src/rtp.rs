@@ -120,6 +120,16 @@ impl Header {
         [VERSION << 6, second, s0, s1, t0, t1, t2, t3, r0, r1, r2, r3]
     }
 
+    /// Writes a packet with this header and payload into `out`, without taking memory, and gives back its length; none if
+    /// it does not fit.
+    pub fn write(&self, payload: &[u8], out: &mut [u8]) -> Option<usize> {
+        let length = HEADER_LEN + payload.len();
+        let (head, rest) = out.get_mut(..length)?.split_first_chunk_mut::<HEADER_LEN>()?;
+        *head = self.to_bytes();
+        rest.copy_from_slice(payload);
+        Some(length)
+    }
+
     /// Builds a packet with this header into `out` and gives back its length; none if it does not fit.
     pub fn build(self, payload: Bytes, out: &mut [u8]) -> Option<usize> {
         let header = ::rtp::header::Header {

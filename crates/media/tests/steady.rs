@@ -104,3 +104,25 @@ fn voice_reports_and_prompts_allocate_nothing() {
     assert_eq!(playing.count_total, 0, "{playing:?}");
     assert!(call.said.sent - before >= 500);
 }
+
+/// The same for voices that are decoded, mixed and encoded: A-law and Opus share no codec.
+#[test]
+fn transcoding_allocates_nothing() {
+    #[expect(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
+    let mut call = Call::new(Instant::now());
+    let negotiated = agreed("192.0.2.2:4000", Codec::Opus);
+    call.tell(Command::Remote { leg: B, negotiated, signalling: None });
+    let mut ann = Phone::new(A, "192.0.2.1:4000", Codec::Pcma);
+    let mut bob = Phone::new(B, "192.0.2.2:4000", Codec::Opus);
+    // Narrow band silence of 20 ms, as Opus says it.
+    let mut opus = || bob.packet(111, false, vec![0x08, 0xff, 0xfe], 960);
+    let mut packets: Vec<_> = (0..1000)
+        .flat_map(|_| [(A, ann.addr, ann.next()), (B, world::addr("192.0.2.2:4000"), opus())])
+        .collect();
+    let (start, steady) = packets.split_at_mut(200);
+    call.take(start);
+    let before = call.said.sent;
+    let talking = allocation_counter::measure(|| call.take(steady));
+    assert_eq!(talking.count_total, 0, "{talking:?}");
+    assert!(call.said.sent - before > 1500, "both hear each other: {}", call.said.sent - before);
+}

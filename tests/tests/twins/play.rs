@@ -338,6 +338,10 @@ impl Play {
                 let (a, b) = (self.legs[self.place(caller)].key, self.legs[self.place(other)].key);
                 self.session_does(media::Command::Bridge { a, b, relay_events: false });
             }
+            MediaCommand::Mix { legs, .. } => {
+                let legs = legs.iter().map(|leg| self.legs[self.place(*leg)].key).collect();
+                self.session_does(media::Command::Mix { legs });
+            }
             MediaCommand::Unbridge { .. } => self.session_does(media::Command::Unbridge),
             MediaCommand::Close { leg, .. } => {
                 let at = self.place(leg);

@@ -1,6 +1,7 @@
 //! One leg: what comes from one peer, and the one stream that goes to it.
 
 mod control;
+mod decode;
 mod ears;
 mod incoming;
 mod latch;
@@ -26,6 +27,8 @@ pub use stats::Stats;
 use watch::Watch;
 
 use crate::dtmf::{Digits, Key, Presses};
+use crate::mix::{Inlet, Outlet};
+use crate::rtp::HEADER_LEN;
 use crate::sound::Player;
 use crate::{DigitSource, Event, LegConfig, LegKey, Sink};
 
@@ -49,6 +52,10 @@ pub(crate) struct Leg {
     player: Option<Player>,
     digits: Digits,
     ears: Option<Ears>,
+    /// Where its voice is decoded, if it is.
+    inlet: Option<Box<Inlet>>,
+    /// Where what it hears is encoded, if it is.
+    outlet: Option<Box<Outlet>>,
     presses: Presses,
     /// Timestamp of the key that we press.
     pressed_at: u32,
@@ -85,6 +92,8 @@ impl Leg {
             player: None,
             digits: Digits::default(),
             ears: None,
+            inlet: None,
+            outlet: None,
             presses: Presses::default(),
             pressed_at: 0,
             held: false,
@@ -119,6 +128,7 @@ impl Leg {
     /// Local hold: the peer is neither heard nor told anything but what is played to it.
     pub(crate) fn hold(&mut self, on: bool, now: Instant) {
         self.held = on;
+        self.stop_decoding();
         self.mapping = None;
         self.watch_as_needed(now);
     }

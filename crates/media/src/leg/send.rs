@@ -137,7 +137,7 @@ impl Leg {
     }
 
     /// How and where to send, if the peer wants to hear and is anywhere.
-    fn sendable(&self) -> Option<(Format, SocketAddr)> {
+    pub(super) fn sendable(&self) -> Option<(Format, SocketAddr)> {
         let negotiated = self.negotiated.filter(|negotiated| negotiated.direction.sends())?;
         Some((negotiated.format, self.latch.as_ref().and_then(Latch::target)?))
     }

@@ -1,5 +1,6 @@
 //! The media of one call: its legs, and the bridge between two of them.
 
+mod talk;
 mod words;
 
 use std::net::SocketAddr;
@@ -7,24 +8,18 @@ use std::time::Instant;
 
 use vorzimmer_types::Entropy;
 
+use talk::Talk;
 pub use words::{Channel, Command, Content, DigitSource, Event, Input, LegConfig, LegKey, PlayId, Sink, Tap};
 
 use crate::leg::{Accepted, Kind, Leg};
 use crate::sound::Player;
 use crate::{Error, Stats};
 
-/// Two legs that hear each other.
-#[derive(Clone, Copy, Debug)]
-struct Bridge {
-    legs: [LegKey; 2],
-    relay_events: bool,
-}
-
 /// The media of one call.
 #[derive(Default)]
 pub struct Session {
     legs: Vec<Leg>,
-    bridge: Option<Bridge>,
+    talk: Option<Talk>,
 }
 
 impl Session {
@@ -65,6 +60,7 @@ impl Session {
             Command::Open { leg, config } => self.open(leg, config, now, random)?,
             Command::Remote { leg, negotiated, signalling } => {
                 self.leg(leg)?.remote(negotiated, signalling, now, random, sink);
+                self.settle_rate();
             }
             Command::Play { leg, sound, id, looped } => {
                 self.leg(leg)?.play(Player::new(id, sound.clip(), looped), now, sink);
@@ -75,8 +71,9 @@ impl Session {
                     return Err(Error::NotPressed { leg, digit });
                 }
             }
-            Command::Bridge { a, b, relay_events } => self.join(a, b, relay_events)?,
-            Command::Unbridge => self.bridge = None,
+            Command::Bridge { a, b, relay_events } => self.join(&[a, b], relay_events)?,
+            Command::Mix { legs } => self.join(&legs, false)?,
+            Command::Unbridge => self.part(),
             Command::Hold { leg, on } => self.leg(leg)?.hold(on, now),
             Command::Tap { leg, slot } => self.leg(leg)?.tap(slot),
             Command::Close { leg } => self.close(leg, now, sink)?,
@@ -89,12 +86,14 @@ impl Session {
         for leg in &mut self.legs {
             leg.poll(now, random, sink);
         }
+        self.mix_due(now, sink);
     }
 
     /// When [`Session::poll`] has something to do; ask again after every call of the others. `now` if at once.
     #[must_use]
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {
-        self.legs.iter().filter_map(|leg| leg.next_wake(now)).min()
+        let mixing = self.talk.as_ref().and_then(|talk| talk.next_at);
+        self.legs.iter().filter_map(|leg| leg.next_wake(now)).chain(mixing).min()
     }
 
     /// What a leg's media is like so far.
@@ -134,24 +133,12 @@ impl Session {
         Ok(())
     }
 
-    fn join(&mut self, a: LegKey, b: LegKey, relay_events: bool) -> Result<(), Error> {
-        if a == b {
-            return Err(Error::SameLeg(a));
-        }
-        self.leg(a)?.hear_anew();
-        self.leg(b)?.hear_anew();
-        self.bridge = Some(Bridge { legs: [a, b], relay_events });
-        Ok(())
-    }
-
     fn close(&mut self, key: LegKey, now: Instant, sink: &mut dyn Sink) -> Result<(), Error> {
         let leg = self.leg(key)?;
         leg.close(now, sink);
         sink.event(Event::Closed { leg: key, stats: leg.stats() });
         self.legs.retain(|leg| leg.key != key);
-        if self.bridge.is_some_and(|bridge| bridge.legs.contains(&key)) {
-            self.bridge = None;
-        }
+        self.leave(key);
         Ok(())
     }
 
@@ -171,15 +158,7 @@ impl Session {
         if let Some(slot) = leg.slot() {
             tap(key, slot, &accepted, bytes, now, sink);
         }
-        let Some(bridge) = self.bridge else { return };
-        let other = match bridge.legs {
-            [a, b] if a == key => b,
-            [a, b] if b == key => a,
-            _ => return,
-        };
-        if let Some(other) = self.find(other) {
-            other.relay(&accepted, bytes, bridge.relay_events, now, sink);
-        }
+        self.pass_on(key, &accepted, bytes, now, sink);
     }
 }
 

@@ -112,6 +112,13 @@ pub enum Command {
         /// Whether telephone-events are passed on.
         relay_events: bool,
     },
+    /// Let all of these hear each other, in place of any bridge before: up to [`crate::mix::MAX_PARTIES`]. Each is decoded,
+    /// mixed with the others and encoded; two of them are a [`Command::Bridge`]. Keys are not passed on. When one is
+    /// closed the others go on.
+    Mix {
+        /// Who.
+        legs: Vec<LegKey>,
+    },
     /// Let nobody hear anybody.
     Unbridge,
     /// Put a leg on hold, or back: it is neither heard nor tapped, and hears only what is played to it.
@@ -146,6 +153,7 @@ impl fmt::Debug for Command {
             Self::Stop { leg } => write!(f, "Stop({})", leg.0),
             Self::Press { leg, .. } => write!(f, "Press({})", leg.0),
             Self::Bridge { a, b, .. } => write!(f, "Bridge({}, {})", a.0, b.0),
+            Self::Mix { legs } => write!(f, "Mix({} legs)", legs.len()),
             Self::Unbridge => f.write_str("Unbridge"),
             Self::Hold { leg, on } => write!(f, "Hold({}, {on})", leg.0),
             Self::Tap { leg, slot } => write!(f, "Tap({}, {slot:?})", leg.0),

@@ -18,6 +18,7 @@ pub(super) fn consequence(command: &MediaCommand) -> Option<MediaEvent> {
         MediaCommand::Connect { leg, .. } | MediaCommand::Bridge { caller: leg, .. } => {
             Some(MediaEvent::Silent { call, leg: *leg })
         }
+        MediaCommand::Mix { legs, .. } => legs.first().map(|leg| MediaEvent::Silent { call, leg: *leg }),
         MediaCommand::Play { leg, play, .. } => {
             Some(MediaEvent::PlayEnded { call, leg: *leg, play: *play, complete: false })
         }

@@ -106,6 +106,10 @@ impl CallMedia {
                 let (Some(a), Some(b)) = (self.key(caller), self.key(other)) else { return };
                 self.session_command(Command::Bridge { a, b, relay_events: false }, now, outlet);
             }
+            MediaCommand::Mix { legs, .. } => {
+                let legs = legs.into_iter().filter_map(|leg| self.key(leg)).collect();
+                self.session_command(Command::Mix { legs }, now, outlet);
+            }
             MediaCommand::Unbridge { .. } => self.session_command(Command::Unbridge, now, outlet),
             // The permit itself says whether frames are wanted; this is the moment to look at it.
             MediaCommand::PauseRecording { recording, .. }

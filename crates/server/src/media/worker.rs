@@ -173,6 +173,7 @@ impl Worker {
             | MediaCommand::Play { call, .. }
             | MediaCommand::StopPlay { call, .. }
             | MediaCommand::Bridge { call, .. }
+            | MediaCommand::Mix { call, .. }
             | MediaCommand::Unbridge { call }
             | MediaCommand::PauseRecording { call, .. }
             | MediaCommand::ResumeRecording { call, .. }

@@ -181,6 +181,7 @@ impl Stage {
                 let (caller, other) = (self.name(caller), self.name(other));
                 self.note(format!("bridge {caller} {other}"));
             }
+            MediaCommand::Mix { legs, .. } => self.note(format!("mix {}", legs.len())),
             MediaCommand::Unbridge { .. } => self.note("unbridge".into()),
             MediaCommand::StartRecording { call, recording, permit, tracks, .. } => {
                 self.start_recording(call, recording, permit, tracks);
