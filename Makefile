@@ -12,7 +12,7 @@ VORZIMMER   := target/release/vorzimmer
 # To build: a C compiler and cmake (bundled libopus, SQLite). To test: the clients that people really use.
 BUILD_DEBS  := gcc g++ cmake make pkg-config
 DEMO_DEBS   := baresip-core sox espeak-ng libsox-fmt-base
-TEST_DEBS   := $(DEMO_DEBS) sip-tester faketime sqlite3 postgresql e2fsprogs iproute2 util-linux python3 openssl
+TEST_DEBS   := $(DEMO_DEBS) sip-tester faketime sqlite3 postgresql e2fsprogs iproute2 util-linux python3 python3-venv openssl
 
 .PHONY: help
 help: ## This list
@@ -29,6 +29,10 @@ define debs
 	fi
 endef
 
+# Softphones from PyPI, in a virtual environment of their own.
+PHONES      := baresip-python==0.5.2a3 pjsua2-python==2.15.1.post1
+PHONES_VENV := tests/interop/.venv
+
 .PHONY: build-deps demo-deps test-deps
 build-deps:
 	$(call debs,$(BUILD_DEBS))
@@ -36,6 +40,8 @@ demo-deps: build-deps
 	$(call debs,$(DEMO_DEBS))
 test-deps: build-deps
 	$(call debs,$(TEST_DEBS))
+	@test -f $(PHONES_VENV)/made || { echo "installing from PyPI: $(PHONES)"; \
+	  python3 -m venv $(PHONES_VENV) && $(PHONES_VENV)/bin/pip install -q $(PHONES) && touch $(PHONES_VENV)/made; }
 	@cargo deny --version >/dev/null 2>&1 || { echo "installing from crates.io: cargo-deny"; cargo install --locked cargo-deny; }
 
 .PHONY: run
@@ -47,6 +53,11 @@ run: build-deps ## Build and start the server on loopback with an example direct
 demo: demo-deps ## Place a forwarded call through the running server (ANSWER=1 or ANSWER=2) and show what it left behind
 	cargo build --release --bin vorzimmer --bin demo
 	@VORZIMMER=$(VORZIMMER) target/release/demo --run-dir $(RUN_DIR) --answer $(ANSWER)
+
+.PHONY: interop
+interop: test-deps ## Every client against everything that people do with it; writes the table in tests/interop/README.md
+	cargo build --locked --workspace --bins
+	INTEROP_WRITE=1 cargo test --locked -p vorzimmer-tests --test interop -- --nocapture
 
 .PHONY: test
 test: test-deps ## Everything: format, lints, licences, unit, property and model tests, real clients, SQLite and PostgreSQL

@@ -19,6 +19,7 @@ pub mod crowd;
 pub mod disk;
 pub mod leaks;
 pub mod line;
+pub mod phone;
 pub mod ports;
 pub mod server;
 pub mod sipp;
