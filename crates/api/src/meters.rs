@@ -10,6 +10,8 @@ pub const CALLS: &str = "vorzimmer_calls_total";
 pub const RUNNING_CALLS: &str = "vorzimmer_calls_running";
 /// Calls now in which two people talk.
 pub const BRIDGED_CALLS: &str = "vorzimmer_calls_bridged";
+/// Legs whose media was agreed on, by `security`: plain, sdes, sdes-in-clear, dtls.
+pub const LEGS: &str = "vorzimmer_legs_total";
 /// Seconds from the offer of a call to our answer.
 pub const SETUP_SECONDS: &str = "vorzimmer_setup_seconds";
 /// Seconds from the offer of a call until caller and receptionist hear each other.
@@ -63,6 +65,7 @@ pub fn describe() {
     describe_counter!(CALLS, "Calls that ended, by disposition");
     describe_gauge!(RUNNING_CALLS, "Calls now");
     describe_gauge!(BRIDGED_CALLS, "Calls now in which two people talk");
+    describe_counter!(LEGS, "Legs whose media was agreed on, by how it is protected");
     describe_histogram!(SETUP_SECONDS, "From the offer of a call to our answer");
     describe_histogram!(
         CONNECT_SECONDS,

@@ -7,19 +7,22 @@
 //! | a call that was forwarded in a circle | 482 (483 if no hop is left) |
 //! | while draining, or full | 503 with Retry-After |
 //! | without audio that we can take | 488 (400 if it cannot be read) |
+//! | without the encryption that is required | 488, and a Reason that says so |
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use vorzimmer_sdp::{Description, Local, Session};
+use vorzimmer_sdp::{Description, Local, Protection, Session};
 use vorzimmer_sip::identity::{IdentityError, NumberPlan};
-use vorzimmer_sip::ua::{Command, Flow, Peer, SessionId};
+use vorzimmer_sip::ua::{Command, Flow, Peer, Reason, SessionId};
 use vorzimmer_types::directory::Customer;
 use vorzimmer_types::{CallId, Event};
 
 use crate::call::{Arrival, Call};
 use crate::hands::{Hands, Journal};
 use crate::identity::Identity;
+use crate::security;
 
 /// The discard port (RFC 863).
 const DISCARD: u16 = 9;
@@ -36,7 +39,14 @@ pub(crate) struct Invitation {
 /// Why a call is not taken.
 struct Refusal {
     status: u16,
-    why: &'static str,
+    why: Cow<'static, str>,
+    reason: Option<Reason>,
+}
+
+impl Refusal {
+    fn new(status: u16, why: &'static str) -> Self {
+        Self { status, why: why.into(), reason: None }
+    }
 }
 
 impl Invitation {
@@ -51,7 +61,7 @@ impl Invitation {
         let (identity, customer) = match whose(&request, hands.config.plan_of(trunk_id), hands) {
             Ok(whose) => whose,
             Err(refusal) => {
-                refuse(session, &refusal, &mut Journal::new(id, None), hands);
+                refuse(session, refusal, &mut Journal::new(id, None), hands);
                 return None;
             }
         };
@@ -59,13 +69,24 @@ impl Invitation {
         let (did, caller, chain) = (identity.did.clone(), identity.caller.clone(), identity.chain.clone());
         journal.write(hands, Event::Offered { trunk, did, caller, chain, policy: customer.recording });
         let (local, signalling) = (flow.local.ip(), flow.remote.ip());
-        match check(full, sdp.as_ref(), local, hands) {
+        let protection = security::of_trunk(hands.config, trunk_id, &customer, &flow);
+        match check(full, sdp.as_ref(), local, protection, hands) {
             Ok(offer) => {
-                let arrival = Arrival { id, session, customer, identity, journal, offer, local, signalling };
+                let arrival = Arrival {
+                    id,
+                    session,
+                    customer,
+                    identity,
+                    journal,
+                    offer,
+                    local,
+                    signalling,
+                    protection,
+                };
                 Some((id, Call::arrive(arrival, hands)))
             }
             Err(refusal) => {
-                refuse(session, &refusal, &mut journal, hands);
+                refuse(session, refusal, &mut journal, hands);
                 None
             }
         }
@@ -78,15 +99,15 @@ fn whose(
     plan: &NumberPlan,
     hands: &Hands<'_>,
 ) -> Result<(Identity, Customer), Refusal> {
-    let identity = Identity::read(request, plan).map_err(|error| Refusal {
-        status: error.status().code(),
-        why: match error {
+    let identity = Identity::read(request, plan).map_err(|error| {
+        let why = match error {
             IdentityError::NoNumber => "no number of ours was rung",
             IdentityError::ForwardingLoop(_) => "it was forwarded in a circle",
-        },
+        };
+        Refusal::new(error.status().code(), why)
     })?;
     let customer = hands.world.directory().customer_by_number(identity.did.expose());
-    let customer = customer.ok_or(Refusal { status: 404, why: "the number is nobody's" })?.clone();
+    let customer = customer.ok_or(Refusal::new(404, "the number is nobody's"))?.clone();
     Ok((identity, customer))
 }
 
@@ -95,26 +116,29 @@ fn check(
     full: bool,
     sdp: Option<&Bytes>,
     local: IpAddr,
+    protection: Protection,
     hands: &mut Hands<'_>,
 ) -> Result<Option<Description>, Refusal> {
     if full {
-        return Err(Refusal { status: 503, why: "no further calls are taken at the moment" });
+        return Err(Refusal::new(503, "no further calls are taken at the moment"));
     }
     let Some(sdp) = sdp else { return Ok(None) };
-    let offer = Description::parse(sdp).map_err(|refusal| Refusal {
-        status: refusal.status(),
-        why: "the session description cannot be read",
-    })?;
+    let offer = Description::parse(sdp)
+        .map_err(|refusal| Refusal::new(refusal.status(), "the session description cannot be read"))?;
     // Tried on a port that is never used, so that what cannot be taken does not cost a leg.
-    let tried = Session::new(hands.entropy).answer(&offer, &Local::new(SocketAddr::new(local, DISCARD)));
-    tried
-        .map_err(|refusal| Refusal { status: refusal.status(), why: "the offered media cannot be taken" })?;
+    let tried = Local { protection, ..Local::new(SocketAddr::new(local, DISCARD)) };
+    let tried = Session::new(hands.entropy).answer(&offer, &tried, hands.entropy);
+    tried.map_err(|refusal| Refusal {
+        status: refusal.status(),
+        why: format!("the offered media cannot be taken: {refusal}").into(),
+        reason: security::reason(refusal),
+    })?;
     Ok(Some(offer))
 }
 
-fn refuse(session: SessionId, refusal: &Refusal, journal: &mut Journal, hands: &mut Hands<'_>) {
-    let Refusal { status, why } = *refusal;
+fn refuse(session: SessionId, refusal: Refusal, journal: &mut Journal, hands: &mut Hands<'_>) {
+    let Refusal { status, why, reason } = refusal;
     let retry_after = (status == 503).then_some(hands.config.retry_after);
-    hands.sip(Command::Refuse { session, status, reason: None, retry_after });
-    journal.write(hands, Event::Refused { status, why: why.to_owned() });
+    hands.sip(Command::Refuse { session, status, reason, retry_after });
+    journal.write(hands, Event::Refused { status, why: why.into_owned() });
 }

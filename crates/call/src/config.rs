@@ -6,6 +6,7 @@ use std::time::Duration;
 use vorzimmer_sip::identity::NumberPlan;
 use vorzimmer_types::TrunkId;
 use vorzimmer_types::audio::Codec;
+use vorzimmer_types::srtp::SrtpPolicy;
 
 /// The operator's settings. What is not here is a bound in [`crate::limits`].
 #[derive(Clone, Debug)]
@@ -22,6 +23,17 @@ pub struct ExchangeConfig {
     pub trunk_plans: BTreeMap<TrunkId, NumberPlan>,
     /// Codecs that are offered and taken, the most wanted first.
     pub codecs: Vec<Codec>,
+    /// Whether legs are encrypted.
+    pub srtp: SrtpConfig,
+}
+
+/// What the operator says about encrypted media; receptionists and customers have a say of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SrtpConfig {
+    /// Trunks that do not simply prefer it.
+    pub trunks: BTreeMap<TrunkId, SrtpPolicy>,
+    /// Where encryption is required, keys that went over unencrypted signalling will do.
+    pub clear_keys_will_do: bool,
 }
 
 impl ExchangeConfig {
@@ -42,6 +54,7 @@ impl Default for ExchangeConfig {
             number_plan: NumberPlan::germany(),
             trunk_plans: BTreeMap::new(),
             codecs: Codec::ALL.to_vec(),
+            srtp: SrtpConfig::default(),
         }
     }
 }

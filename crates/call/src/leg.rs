@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
-use vorzimmer_sdp::{Codec, Description, Local, Negotiated, Refusal, Session};
+use vorzimmer_sdp::{Codec, Description, Local, Negotiated, Protection, Refusal, Session};
+use vorzimmer_types::srtp::Security;
 use vorzimmer_types::{CallId, LegId, PartyId};
 
 use crate::api::{MediaCommand, PlayId, Sound};
@@ -22,7 +23,11 @@ pub(crate) struct Leg {
     /// Whose voice is on it.
     pub(crate) party: PartyId,
     rtp: Option<SocketAddr>,
+    /// What is demanded of its media.
+    protection: Protection,
     description: Session,
+    /// What was last told of its security.
+    told: Option<Security>,
     /// We have offered, and the answer comes in an ACK.
     awaits_answer: bool,
     /// We have offered something else in a request within the dialog, and its answer is still to come.
@@ -59,7 +64,13 @@ pub(crate) enum Purpose {
 
 impl Leg {
     /// Asks for ports on `local`, towards a peer whose signalling comes from `signalling`.
-    pub(crate) fn open(call: CallId, local: IpAddr, signalling: IpAddr, hands: &mut Hands<'_>) -> Self {
+    pub(crate) fn open(
+        call: CallId,
+        local: IpAddr,
+        signalling: IpAddr,
+        protection: Protection,
+        hands: &mut Hands<'_>,
+    ) -> Self {
         let leg = LegId::random(hands.entropy);
         hands.media(MediaCommand::Open { call, leg, local, signalling: signalling.into() });
         Self {
@@ -67,7 +78,9 @@ impl Leg {
             id: leg,
             party: PartyId::random(hands.entropy),
             rtp: None,
+            protection,
             description: Session::new(hands.entropy),
+            told: None,
             awaits_answer: false,
             reoffers: false,
             playing: None,
@@ -88,18 +101,19 @@ impl Leg {
         hands: &mut Hands<'_>,
     ) -> Result<Bytes, Refusal> {
         let local = self.local(prefer, hands).ok_or(Refusal::NoAddress)?;
-        let (answer, negotiated) = self.description.answer(offer, &local)?;
+        let (answer, negotiated) = self.description.answer(offer, &local, hands.entropy)?;
         self.awaits_answer = false;
         self.reoffers = false;
         self.connect(negotiated, hands);
         Ok(answer.to_bytes().into())
     }
 
-    /// An offer of ours, once it has ports.
-    pub(crate) fn offer(&mut self, prefer: Option<Codec>, hands: &Hands<'_>) -> Option<Bytes> {
-        let local = self.local(prefer, hands)?;
+    /// An offer of ours, once it has ports; none if keys that must be said must not be said here.
+    pub(crate) fn offer(&mut self, prefer: Option<Codec>, hands: &mut Hands<'_>) -> Result<Bytes, Refusal> {
+        let local = self.local(prefer, hands).ok_or(Refusal::NoAddress)?;
+        let offer = self.description.offer(&local, hands.entropy)?;
         self.awaits_answer = true;
-        Some(self.description.offer(&local).to_bytes().into())
+        Ok(offer.to_bytes().into())
     }
 
     /// Whether an answer to an offer of ours is still to come.
@@ -138,6 +152,12 @@ impl Leg {
     /// Whether its phone wants to hear nothing: it holds.
     pub(crate) fn holds(&self) -> bool {
         self.description.agreed().is_some_and(Negotiated::peer_holds)
+    }
+
+    /// How its media is protected, if that is news.
+    pub(crate) fn security_news(&mut self) -> Option<Security> {
+        let security = self.description.agreed()?.keying.security();
+        (self.told.replace(security) != Some(security)).then_some(security)
     }
 
     /// The codec it is sent.
@@ -180,7 +200,8 @@ impl Leg {
     }
 
     fn local(&self, prefer: Option<Codec>, hands: &Hands<'_>) -> Option<Local> {
-        self.rtp.map(|rtp| Local { prefer, codecs: hands.config.codecs.clone(), ..Local::new(rtp) })
+        let codecs = || hands.config.codecs.clone();
+        self.rtp.map(|rtp| Local { prefer, codecs: codecs(), protection: self.protection, ..Local::new(rtp) })
     }
 
     fn connect(&self, negotiated: Negotiated, hands: &mut Hands<'_>) {

@@ -30,7 +30,8 @@ mod presses;
 pub mod prompts;
 mod reasons;
 mod recordings;
+mod security;
 
 pub use api::{Input, MediaCommand, MediaEvent, Output, PlayId, Sound, StopWhy, World};
-pub use config::ExchangeConfig;
+pub use config::{ExchangeConfig, SrtpConfig};
 pub use exchange::{Exchange, Overview};

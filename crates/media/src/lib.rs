@@ -24,6 +24,7 @@ pub mod rate;
 pub mod rtcp;
 pub mod rtp;
 pub mod sound;
+pub mod srtp;
 
 pub use error::Error;
 pub use g711::{SILENCE_PCMA, SILENCE_PCMU, decode, encode, silence, transcode};

@@ -38,6 +38,17 @@ pub struct View {
     end: usize,
 }
 
+/// What stands in front of a payload, read without looking at the payload: all that can be read of an SRTP packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preamble {
+    /// The sequence number.
+    pub sequence: u16,
+    /// The synchronization source.
+    pub ssrc: u32,
+    /// Bytes before the payload.
+    pub length: usize,
+}
+
 /// A header to write: always without padding, extension and contributing sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -53,21 +64,35 @@ pub struct Header {
     pub ssrc: u32,
 }
 
+impl Preamble {
+    /// Reads it; none if the bytes do not begin like an RTP packet.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let (head, _) = bytes.split_first_chunk::<HEADER_LEN>()?;
+        let [first, _, s0, s1, _, _, _, _, r0, r1, r2, r3] = *head;
+        if first >> 6 != VERSION || bytes.len() > MAX_PACKET {
+            return None;
+        }
+        let mut length = HEADER_LEN + 4 * usize::from(first & 0x0f);
+        if first & 0x10 != 0 {
+            // RFC 3550 §5.3.1: the length counts 32-bit words after the extension's own first word.
+            let words = bytes.get(length + 2..length + 4)?;
+            length += 4 + 4 * words.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        }
+        (length <= bytes.len()).then_some(Self {
+            sequence: u16::from_be_bytes([s0, s1]),
+            ssrc: u32::from_be_bytes([r0, r1, r2, r3]),
+            length,
+        })
+    }
+}
+
 impl View {
     /// Reads the header; none if the bytes are not an RTP packet (RFC 3550 §A.1: version and lengths).
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let (head, _) = bytes.split_first_chunk::<HEADER_LEN>()?;
-        let [first, second, s0, s1, t0, t1, t2, t3, r0, r1, r2, r3] = *head;
-        if first >> 6 != VERSION || bytes.len() > MAX_PACKET {
-            return None;
-        }
-        let mut start = HEADER_LEN + 4 * usize::from(first & 0x0f);
-        if first & 0x10 != 0 {
-            // RFC 3550 §5.3.1: the length counts 32-bit words after the extension's own first word.
-            let words = bytes.get(start + 2..start + 4)?;
-            start += 4 + 4 * words.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-        }
+        let Preamble { sequence, ssrc, length: start } = Preamble::parse(bytes)?;
+        let [first, second, _, _, t0, t1, t2, t3, ..] = *bytes.first_chunk::<HEADER_LEN>()?;
         let mut end = bytes.len();
         if first & 0x20 != 0 {
             // RFC 3550 §5.1: the last byte counts the padding, itself included.
@@ -80,9 +105,9 @@ impl View {
         Some(Self {
             marker: second & 0x80 != 0,
             payload_type: second & 0x7f,
-            sequence: u16::from_be_bytes([s0, s1]),
+            sequence,
             timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
-            ssrc: u32::from_be_bytes([r0, r1, r2, r3]),
+            ssrc,
             start,
             end,
         })

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use vorzimmer_types::audio::{Codec, Direction};
 
+use crate::Crypto;
+
 /// A session description: an offer or an answer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Description {
@@ -53,8 +55,8 @@ pub struct AudioMedia {
     pub maxptime_ms: Option<u16>,
     /// Which way audio flows, as its maker sees it.
     pub direction: Direction,
-    /// Values of `a=crypto` (RFC 4568), kept but not yet used.
-    pub crypto: Vec<String>,
+    /// The `a=crypto` lines (RFC 4568) that can be used, in their order.
+    pub crypto: Vec<Crypto>,
 }
 
 /// A line that is not taken.
@@ -77,8 +79,14 @@ pub enum Transport {
     Avp,
     /// `RTP/AVPF` (RFC 4585): taken like `RTP/AVP`, its feedback is not used.
     Avpf,
-    /// Any profile with SRTP.
-    Secure(String),
+    /// `RTP/SAVP` (RFC 3711 §12): encrypted, with keys in the description.
+    Savp,
+    /// `RTP/SAVPF` (RFC 5124).
+    Savpf,
+    /// `UDP/TLS/RTP/SAVP` (RFC 5764 §8): encrypted, with keys from a DTLS handshake.
+    DtlsSavp,
+    /// `UDP/TLS/RTP/SAVPF`.
+    DtlsSavpf,
     /// Anything else.
     Other(String),
 }
@@ -89,7 +97,10 @@ impl Transport {
         match upper.as_str() {
             "RTP/AVP" => Self::Avp,
             "RTP/AVPF" => Self::Avpf,
-            _ if upper.contains("RTP/SAVP") => Self::Secure(upper),
+            "RTP/SAVP" => Self::Savp,
+            "RTP/SAVPF" => Self::Savpf,
+            "UDP/TLS/RTP/SAVP" => Self::DtlsSavp,
+            "UDP/TLS/RTP/SAVPF" => Self::DtlsSavpf,
             _ => Self::Other(text.to_owned()),
         }
     }
@@ -98,8 +109,18 @@ impl Transport {
         match self {
             Self::Avp => "RTP/AVP",
             Self::Avpf => "RTP/AVPF",
-            Self::Secure(name) | Self::Other(name) => name,
+            Self::Savp => "RTP/SAVP",
+            Self::Savpf => "RTP/SAVPF",
+            Self::DtlsSavp => "UDP/TLS/RTP/SAVP",
+            Self::DtlsSavpf => "UDP/TLS/RTP/SAVPF",
+            Self::Other(name) => name,
         }
+    }
+
+    /// Whether packets must be encrypted under it.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        matches!(self, Self::Savp | Self::Savpf | Self::DtlsSavp | Self::DtlsSavpf)
     }
 }
 

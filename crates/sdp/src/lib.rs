@@ -3,20 +3,24 @@
 //! [`Description::parse`] reads what others send, odd dialects included; a [`Session`] per dialog offers, answers
 //! and accepts, and says in a [`vorzimmer_types::audio::Negotiated`] what was agreed on.
 //!
-//! Nothing here opens a port, resolves a name, or negotiates video, SRTP or ICE: lines for those are refused or
-//! left out of the answer. No type here prints an address.
+//! Nothing here opens a port, resolves a name, encrypts a packet, or negotiates video or ICE: lines for those are
+//! refused or left out of the answer. No type here prints an address or a key.
 
+mod crypto;
 mod description;
 mod local;
 mod negotiate;
 mod parse;
 mod print;
+mod protection;
 mod refusal;
 mod repair;
 mod session;
 
+pub use crypto::Crypto;
 pub use description::{AudioMedia, Description, Encoding, Media, Origin, OtherMedia, Payload, Transport};
 pub use local::Local;
+pub use protection::Protection;
 pub use refusal::Refusal;
 pub use session::Session;
 pub use vorzimmer_types::audio::{Codec, Direction, Format, Negotiated};

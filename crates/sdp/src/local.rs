@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use vorzimmer_types::audio::{Codec, Direction};
 
-use crate::{AudioMedia, Encoding, Payload, Transport};
+use crate::{AudioMedia, Encoding, Payload, Protection, Transport};
 
 /// Our end of an audio stream.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Local {
     pub ptime_ms: u8,
     /// Which way we let audio flow.
     pub direction: Direction,
+    /// Whether it must, may or must not be encrypted.
+    pub protection: Protection,
 }
 
 impl Local {
@@ -37,7 +39,8 @@ impl Local {
     /// The same on the clock of Opus, as browsers do.
     const OPUS_EVENT_PT: u8 = 110;
 
-    /// Every codec, A-law first, with telephone-event and comfort noise, 20 ms, both ways, received at `rtp`.
+    /// Every codec, A-law first, with telephone-event and comfort noise, 20 ms, both ways, received at `rtp`, not
+    /// encrypted.
     #[must_use]
     pub fn new(rtp: SocketAddr) -> Self {
         Self {
@@ -48,6 +51,7 @@ impl Local {
             noise: true,
             ptime_ms: 20,
             direction: Direction::SendRecv,
+            protection: Protection::OFF,
         }
     }
 
@@ -151,6 +155,7 @@ impl std::fmt::Debug for Local {
             .field("events", &self.events)
             .field("ptime_ms", &self.ptime_ms)
             .field("direction", &self.direction)
+            .field("protection", &self.protection)
             .finish_non_exhaustive()
     }
 }

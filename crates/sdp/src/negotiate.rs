@@ -2,21 +2,32 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use vorzimmer_types::Entropy;
 use vorzimmer_types::audio::{
     Codec, CodecPayload, Direction, EventPayload, Format, Negotiated, NoisePayload, OpusWish,
 };
+use vorzimmer_types::srtp::Keying;
 
 use crate::local::{codec_payload, event_payload, noise_payload};
 use crate::{AudioMedia, Local, Payload, Refusal, Transport};
+
+/// What an exchange builds on: what was agreed on before.
+#[derive(Clone, Default)]
+pub(crate) struct Current {
+    pub(crate) codec: Option<Codec>,
+    pub(crate) keying: Keying,
+}
 
 /// Our answering audio line, and what it makes of the offer.
 pub(crate) fn answer_audio(
     offer: &AudioMedia,
     local: &Local,
-    current: Option<Codec>,
+    current: &Current,
+    random: &mut (impl Entropy + ?Sized),
 ) -> Result<(AudioMedia, Negotiated), Refusal> {
     let addr = usable(offer, local)?;
-    let (theirs, codec) = choose(offer, local, current)?;
+    let (theirs, codec) = choose(offer, local, current.codec)?;
+    let (crypto, keying) = local.protection.answer(offer, &current.keying, random)?;
     let events = if local.events { events_for(codec, offer) } else { None };
     let noise = if local.noise { noise_for(codec, offer) } else { None };
     let direction = local.direction.and(peer_direction(offer, addr).reversed());
@@ -26,7 +37,12 @@ pub(crate) fn answer_audio(
     let mut payloads = vec![codec_payload(codec, theirs.pt)];
     payloads.extend(noise.map(|noise| noise_payload(noise.pt)));
     payloads.extend(events.map(|event| event_payload(event.pt, event.clock_hz)));
-    let answered = local.audio(payloads, u16::from(ptime_ms), direction);
+    let answered = AudioMedia {
+        // RFC 3264 §6: the answer's transport is the offer's.
+        transport: offer.transport.clone(),
+        crypto: crypto.into_iter().collect(),
+        ..local.audio(payloads, u16::from(ptime_ms), direction)
+    };
     let payload = CodecPayload { payload_type: theirs.pt, codec };
     let format = Format {
         send: payload,
@@ -40,7 +56,7 @@ pub(crate) fn answer_audio(
         opus: wish(theirs, codec),
         ptime_ms,
     };
-    Ok((answered, negotiated(format, direction, offer, addr)))
+    Ok((answered, negotiated(format, direction, offer, addr, keying)))
 }
 
 /// What the peer's answer makes of our offer.
@@ -48,8 +64,10 @@ pub(crate) fn accept_audio(
     answer: &AudioMedia,
     offered: &AudioMedia,
     local: &Local,
+    current: &Current,
 ) -> Result<Negotiated, Refusal> {
     let addr = usable(answer, local)?;
+    let keying = local.protection.accept(answer, offered, &current.keying)?;
     // Only what we offered counts (RFC 3264 §7).
     let common = || {
         answer.payloads.iter().filter_map(|theirs| {
@@ -82,15 +100,13 @@ pub(crate) fn accept_audio(
         ptime_ms: ptime(answer, local),
     };
     let direction = offered.direction.and(peer_direction(answer, addr).reversed());
-    Ok(negotiated(format, direction, answer, addr))
+    Ok(negotiated(format, direction, answer, addr, keying))
 }
 
 /// The peer's address, if its line can be taken at all.
 fn usable(audio: &AudioMedia, local: &Local) -> Result<IpAddr, Refusal> {
-    match audio.transport {
-        Transport::Avp | Transport::Avpf => {}
-        Transport::Secure(_) => return Err(Refusal::SecureTransport),
-        Transport::Other(_) => return Err(Refusal::Transport),
+    if matches!(audio.transport, Transport::Other(_)) {
+        return Err(Refusal::Transport);
     }
     if audio.port == 0 {
         return Err(Refusal::NoAudio);
@@ -162,9 +178,15 @@ fn ptime(peer: &AudioMedia, local: &Local) -> u8 {
     u8::try_from(clamped).unwrap_or(local.ptime_ms)
 }
 
-fn negotiated(format: Format, direction: Direction, peer: &AudioMedia, addr: IpAddr) -> Negotiated {
+fn negotiated(
+    format: Format,
+    direction: Direction,
+    peer: &AudioMedia,
+    addr: IpAddr,
+    keying: Keying,
+) -> Negotiated {
     let rtp = SocketAddr::new(addr, peer.port);
     // RFC 3550 §11: RTCP on the next port, unless RFC 3605 says otherwise.
     let rtcp = peer.rtcp.unwrap_or(SocketAddr::new(addr, peer.port.checked_add(1).unwrap_or(0)));
-    Negotiated { format, direction, rtp, rtcp }
+    Negotiated { format, direction, rtp, rtcp, keying }
 }

@@ -6,11 +6,13 @@ use sdp_types::{AddrType, Connection, ParserError};
 use vorzimmer_types::audio::{Codec, Direction};
 
 use crate::repair::repair;
-use crate::{AudioMedia, Description, Encoding, Media, Origin, OtherMedia, Payload, Refusal, Transport};
+use crate::{
+    AudioMedia, Crypto, Description, Encoding, Media, Origin, OtherMedia, Payload, Refusal, Transport,
+};
 
 /// Largest payload type (RFC 3550 §5.1: seven bits).
 const MAX_PT: u8 = 127;
-/// Most `a=crypto` lines kept of one audio line.
+/// Most `a=crypto` lines read of one audio line.
 const MAX_CRYPTO: usize = 16;
 
 impl Description {
@@ -76,7 +78,7 @@ fn audio_of(session: &sdp_types::Session, media: &sdp_types::Media) -> AudioMedi
             .get_attribute_values("crypto")
             .flatten()
             .take(MAX_CRYPTO)
-            .map(|text| text.trim().to_owned())
+            .filter_map(Crypto::parse)
             .collect(),
     }
 }

@@ -87,7 +87,7 @@ fn print_audio(audio: &AudioMedia, own: Option<IpAddr>) -> sdp_types::Media {
         add("rtcp", format!("{} IN {family} {}", rtcp.port(), rtcp.ip()));
     }
     for crypto in &audio.crypto {
-        add("crypto", crypto.clone());
+        add("crypto", crypto.print());
     }
     media.attributes.push(Attribute::new(audio.direction.name()));
     media

@@ -24,11 +24,20 @@ pub enum Refusal {
     /// No codec in common.
     #[error("no codec in common")]
     NoCommonCodec,
-    /// Only SRTP (RFC 3711) is offered.
-    #[error("only encrypted audio is offered")]
+    /// Only SRTP (RFC 3711) is offered, where it is switched off.
+    #[error("SRTP is switched off here")]
     SecureTransport,
-    /// Something other than RTP/AVP.
-    #[error("the transport is not RTP/AVP")]
+    /// SRTP is required, and not what is offered or answered.
+    #[error("SRTP is required")]
+    NotEncrypted,
+    /// SRTP with nothing that we know: suites, key parameters.
+    #[error("no usable key for SRTP: AES_CM_128_HMAC_SHA1_80 without MKI is")]
+    NoCommonSuite,
+    /// SRTP is required, and its keys would go over signalling that others can read.
+    #[error("SRTP is required, and its keys would be sent in the clear: use SIP over TLS")]
+    KeysInClear,
+    /// Neither RTP/AVP nor RTP/SAVP.
+    #[error("the transport is neither RTP/AVP nor RTP/SAVP")]
     Transport,
     /// No IP address for the audio, or a multicast one.
     #[error("no usable address for audio")]
@@ -57,7 +66,7 @@ impl Refusal {
         match self {
             Self::NoAudio => 304,
             Self::NoCommonCodec => 305,
-            Self::SecureTransport | Self::Transport => 302,
+            Self::SecureTransport | Self::NotEncrypted | Self::NoCommonSuite | Self::Transport => 302,
             Self::NoAddress | Self::AddressFamily => 301,
             _ => 399,
         }

@@ -1,10 +1,10 @@
 //! The descriptions of one dialog: what we last said, what is agreed on, and the version that counts changes.
 
-use vorzimmer_types::audio::{Codec, Negotiated};
+use vorzimmer_types::audio::Negotiated;
 use vorzimmer_types::{Entropy, entropy};
 
 use crate::local::Known;
-use crate::negotiate::{accept_audio, answer_audio};
+use crate::negotiate::{Current, accept_audio, answer_audio};
 use crate::{AudioMedia, Description, Local, Media, Origin, OtherMedia, Refusal};
 
 /// Our side of one dialog's session.
@@ -40,9 +40,9 @@ impl Session {
         &mut self,
         offer: &Description,
         local: &Local,
+        random: &mut (impl Entropy + ?Sized),
     ) -> Result<(Description, Negotiated), Refusal> {
-        let current = self.agreed.map(|agreed| agreed.format.send.codec);
-        let (place, audio, agreed) = take_audio(offer, local, current)?;
+        let (place, audio, agreed) = take_audio(offer, local, &self.current(), random)?;
         let media = offer.media.iter().enumerate();
         let media = media
             .map(
@@ -53,20 +53,30 @@ impl Session {
             .collect();
         let description = self.publish(local, media);
         self.offered = None;
-        self.agreed = Some(agreed);
+        self.agreed = Some(agreed.clone());
         Ok((description, agreed))
     }
 
     /// Makes an offer (RFC 3264 §5, and §8 when something was agreed on before).
-    pub fn offer(&mut self, local: &Local) -> Description {
+    ///
+    /// # Errors
+    /// [`Refusal::KeysInClear`] if it must have keys that must not be said here.
+    pub fn offer(
+        &mut self,
+        local: &Local,
+        random: &mut (impl Entropy + ?Sized),
+    ) -> Result<Description, Refusal> {
+        let current = self.current();
+        let (transport, crypto) = local.protection.offer(&current.keying, random)?;
         // RFC 3264 §8.3.2: a payload type keeps its meaning for the whole session.
-        let format = self.agreed.map(|agreed| agreed.format);
+        let format = self.agreed.as_ref().map(|agreed| agreed.format);
         let known = Known {
             codec: format.and_then(|format| format.receive[0]).map(|p| (p.payload_type, p.codec)),
             events: format.and_then(|format| format.events).map(|events| (events.receive, events.clock_hz)),
         };
-        let prefer = local.prefer.or(format.map(|format| format.send.codec));
-        let audio = Media::Audio(Local { prefer, ..local.clone() }.offered_audio(&known));
+        let prefer = local.prefer.or(current.codec);
+        let audio = Local { prefer, ..local.clone() }.offered_audio(&known);
+        let audio = Media::Audio(AudioMedia { transport, crypto, ..audio });
         // RFC 3264 §8: lines are never taken away, only refused.
         let mut media: Vec<Media> = match &self.published {
             Some(before) => before.media.clone(),
@@ -78,7 +88,7 @@ impl Session {
         }
         let description = self.publish(local, media);
         self.offered = Some((description.clone(), local.clone()));
-        description
+        Ok(description)
     }
 
     /// Offers what was said last once more, to the letter: what refreshes a session must not change it (RFC 4028 §7.4,
@@ -101,9 +111,16 @@ impl Session {
             Some(Media::Audio(audio)) => audio,
             _ => return Err(Refusal::AnswerMismatch),
         };
-        let agreed = accept_audio(answered, offered, local)?;
-        self.agreed = Some(agreed);
+        let agreed = accept_audio(answered, offered, local, &self.current())?;
+        self.agreed = Some(agreed.clone());
         Ok(agreed)
+    }
+
+    fn current(&self) -> Current {
+        self.agreed.as_ref().map_or_else(Current::default, |agreed| Current {
+            codec: Some(agreed.format.send.codec),
+            keying: agreed.keying.clone(),
+        })
     }
 
     /// Says `media`, under a new version only if that differs from what was said before (RFC 3264 §8).
@@ -127,12 +144,13 @@ impl Session {
 fn take_audio(
     offer: &Description,
     local: &Local,
-    current: Option<Codec>,
+    current: &Current,
+    random: &mut (impl Entropy + ?Sized),
 ) -> Result<(usize, AudioMedia, Negotiated), Refusal> {
     let mut first_refusal = None;
     for (place, media) in offer.media.iter().enumerate() {
         let Media::Audio(audio) = media else { continue };
-        match answer_audio(audio, local, current) {
+        match answer_audio(audio, local, current, random) {
             Ok((answered, agreed)) => return Ok((place, answered, agreed)),
             Err(refusal) => first_refusal = first_refusal.or(Some(refusal)),
         }

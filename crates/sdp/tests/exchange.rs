@@ -8,6 +8,10 @@ fn at(addr: &str) -> Local {
     Local::new(addr.parse().unwrap())
 }
 
+fn random() -> Seeded {
+    Seeded::new(9)
+}
+
 fn session(seed: u64) -> Session {
     Session::new(&mut Seeded::new(seed))
 }
@@ -27,8 +31,8 @@ fn parse(media: &str) -> Description {
 #[test]
 fn two_of_us_agree() {
     let (mut ann, mut bob) = (session(1), session(2));
-    let offer = ann.offer(&at("192.0.2.1:10000"));
-    let (answer, bobs) = bob.answer(&sent(&offer), &at("192.0.2.2:20000")).unwrap();
+    let offer = ann.offer(&at("192.0.2.1:10000"), &mut random()).unwrap();
+    let (answer, bobs) = bob.answer(&sent(&offer), &at("192.0.2.2:20000"), &mut random()).unwrap();
     let anns = ann.accept(&sent(&answer)).unwrap();
     assert_eq!(anns.format, bobs.format);
     assert_eq!(anns.format.send.codec, Codec::Pcma);
@@ -49,8 +53,8 @@ fn hold_and_resume_by_either_side() {
         (Direction::Inactive, Direction::Inactive, Direction::Inactive),
         (Direction::SendRecv, Direction::SendRecv, Direction::SendRecv),
     ] {
-        let offer = ann.offer(&Local { direction, ..anns.clone() });
-        let (answer, agreed) = bob.answer(&sent(&offer), &bobs).unwrap();
+        let offer = ann.offer(&Local { direction, ..anns.clone() }, &mut random()).unwrap();
+        let (answer, agreed) = bob.answer(&sent(&offer), &bobs, &mut random()).unwrap();
         assert_eq!(agreed.direction, bob_has);
         assert_eq!(ann.accept(&sent(&answer)).unwrap().direction, ann_has);
         versions.push((offer.origin.version, answer.origin.version));
@@ -63,10 +67,10 @@ fn hold_and_resume_by_either_side() {
 fn the_codec_stays_when_the_peer_only_turns_its_list_around() {
     let mut ours = session(1);
     let local = at("198.51.100.7:40000");
-    let (_, first) = ours.answer(&parse("m=audio 1000 RTP/AVP 8 0\r\n"), &local).unwrap();
-    let (_, again) = ours.answer(&parse("m=audio 1000 RTP/AVP 0 8\r\n"), &local).unwrap();
+    let (_, first) = ours.answer(&parse("m=audio 1000 RTP/AVP 8 0\r\n"), &local, &mut random()).unwrap();
+    let (_, again) = ours.answer(&parse("m=audio 1000 RTP/AVP 0 8\r\n"), &local, &mut random()).unwrap();
     assert_eq!((first.format.send.codec, again.format.send.codec), (Codec::Pcma, Codec::Pcma));
-    let (_, forced) = ours.answer(&parse("m=audio 1000 RTP/AVP 0\r\n"), &local).unwrap();
+    let (_, forced) = ours.answer(&parse("m=audio 1000 RTP/AVP 0\r\n"), &local, &mut random()).unwrap();
     assert_eq!(forced.format.send.codec, Codec::Pcmu);
 }
 
@@ -74,13 +78,13 @@ fn the_codec_stays_when_the_peer_only_turns_its_list_around() {
 fn a_refused_change_leaves_everything_as_it_was() {
     let mut ours = session(1);
     let local = at("198.51.100.7:40000");
-    let (_, before) = ours.answer(&parse("m=audio 1000 RTP/AVP 8\r\n"), &local).unwrap();
+    let (_, before) = ours.answer(&parse("m=audio 1000 RTP/AVP 8\r\n"), &local, &mut random()).unwrap();
     assert_eq!(
-        ours.answer(&parse("m=audio 1000 RTP/AVP 18\r\n"), &local).unwrap_err(),
+        ours.answer(&parse("m=audio 1000 RTP/AVP 18\r\n"), &local, &mut random()).unwrap_err(),
         Refusal::NoCommonCodec
     );
     assert_eq!(ours.agreed(), Some(&before));
-    let (answer, _) = ours.answer(&parse("m=audio 1000 RTP/AVP 8\r\n"), &local).unwrap();
+    let (answer, _) = ours.answer(&parse("m=audio 1000 RTP/AVP 8\r\n"), &local, &mut random()).unwrap();
     assert_eq!(answer.origin.version, 1);
 }
 
@@ -90,8 +94,8 @@ fn our_later_offer_keeps_the_lines_and_payload_types_of_the_session() {
     let local = at("198.51.100.7:40000");
     let offer =
         "m=video 5000 RTP/AVP 96\r\nm=audio 1000 RTP/AVP 0 97\r\na=rtpmap:97 telephone-event/8000\r\n";
-    ours.answer(&parse(offer), &local).unwrap();
-    let again = ours.offer(&local);
+    ours.answer(&parse(offer), &local, &mut random()).unwrap();
+    let again = ours.offer(&local, &mut random()).unwrap();
     assert_eq!(again.media.len(), 2);
     assert!(matches!(&again.media[0], Media::Other(video) if video.port == 0));
     let Media::Audio(audio) = &again.media[1] else { panic!("{again:?}") };
@@ -122,11 +126,11 @@ fn answers_to_our_offer() {
         ("nothing in common", "m=audio 1000 RTP/AVP 18\r\n", Err(Refusal::NoCommonCodec)),
         ("another line in its place", "m=image 1000 udptl t38\r\n", Err(Refusal::AnswerMismatch)),
         ("no line", "", Err(Refusal::AnswerMismatch)),
-        ("encrypted", "m=audio 1000 RTP/SAVP 8\r\n", Err(Refusal::SecureTransport)),
+        ("encrypted", "m=audio 1000 RTP/SAVP 8\r\n", Err(Refusal::NotEncrypted)),
     ];
     for (what, media, expected) in cases {
         let mut ours = session(1);
-        ours.offer(&at("198.51.100.7:40000"));
+        ours.offer(&at("198.51.100.7:40000"), &mut random()).unwrap();
         let got = ours.accept(&parse(media)).map(|agreed| {
             let format = agreed.format;
             let [first, second] =
@@ -146,7 +150,7 @@ fn an_answer_without_an_offer_is_refused() {
 #[test]
 fn the_preferred_codec_leads_our_offer_and_events_can_be_left_out() {
     let local = Local { prefer: Some(Codec::Pcmu), events: false, ..at("198.51.100.7:40000") };
-    let offer = session(1).offer(&local);
+    let offer = session(1).offer(&local, &mut random()).unwrap();
     let (_, audio) = offer.audio().unwrap();
     assert_eq!(audio.payloads.iter().map(|p| p.pt).collect::<Vec<_>>(), [0, 8, 9, 111, 13]);
 }
@@ -156,7 +160,7 @@ fn the_preferred_codec_leads_our_offer_and_events_can_be_left_out() {
 fn an_answer_that_leaves_a_choice_is_taken_at_the_other_legs_codec() {
     for (types, codec) in [("9 8", Codec::Pcma), ("9 0", Codec::Pcmu), ("9 111", Codec::G722)] {
         let mut ours = session(1);
-        ours.offer(&Local { prefer: Some(Codec::Pcma), ..at("198.51.100.7:40000") });
+        ours.offer(&Local { prefer: Some(Codec::Pcma), ..at("198.51.100.7:40000") }, &mut random()).unwrap();
         let answer = format!("m=audio 1000 RTP/AVP {types}\r\na=rtpmap:111 opus/48000/2\r\n");
         assert_eq!(ours.accept(&parse(&answer)).unwrap().format.send.codec, codec, "{types}");
     }
@@ -168,8 +172,8 @@ fn a_payload_type_keeps_its_meaning_when_we_offer_again() {
     let local = Local { codecs: vec![Codec::Opus, Codec::Pcma], ..at("198.51.100.7:40000") };
     let offer =
         "m=audio 1000 RTP/AVP 96 111\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:111 telephone-event/48000\r\n";
-    ours.answer(&parse(offer), &local).unwrap();
-    let again = sent(&ours.offer(&local));
+    ours.answer(&parse(offer), &local, &mut random()).unwrap();
+    let again = sent(&ours.offer(&local, &mut random()).unwrap());
     let (_, audio) = again.audio().unwrap();
     let said: Vec<_> = audio.payloads.iter().map(|p| (p.pt, p.clock_hz)).collect();
     assert_eq!(said, [(96, 48_000), (8, 8000), (13, 8000), (101, 8000), (111, 48_000)]);

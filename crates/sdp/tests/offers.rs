@@ -11,7 +11,7 @@ fn local() -> Local {
 }
 
 fn answer_to(offer: &[u8], local: &Local) -> Result<(Description, Negotiated), Refusal> {
-    Session::new(&mut Seeded::new(1)).answer(&Description::parse(offer)?, local)
+    Session::new(&mut Seeded::new(1)).answer(&Description::parse(offer)?, local, &mut Seeded::new(2))
 }
 
 /// What was agreed on, in one line: codec, payload type, telephone-event, packet length, our direction, where to.
@@ -208,9 +208,13 @@ const MEDIA_CASES: &[(&str, &str, &str)] = &[
         "m=video 20000 RTP/AVP 96\r\na=sendonly\r\nm=audio 10000 RTP/AVP 8\r\nm=image 30000 udptl t38\r\n",
         "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
     ),
-    ("only encrypted", "m=audio 10000 RTP/SAVP 8\r\n", "488 302 only encrypted audio is offered"),
-    ("only DTLS", "m=audio 10000 UDP/TLS/RTP/SAVPF 8\r\n", "488 302 only encrypted audio is offered"),
-    ("another transport", "m=audio 10000 TCP/MRCPv2 1\r\n", "488 302 the transport is not RTP/AVP"),
+    ("only encrypted", "m=audio 10000 RTP/SAVP 8\r\n", "488 302 SRTP is switched off here"),
+    ("only DTLS", "m=audio 10000 UDP/TLS/RTP/SAVPF 8\r\n", "488 302 SRTP is switched off here"),
+    (
+        "another transport",
+        "m=audio 10000 TCP/MRCPv2 1\r\n",
+        "488 302 the transport is neither RTP/AVP nor RTP/SAVP",
+    ),
     ("no codec of ours", "m=audio 10000 RTP/AVP 18 3\r\n", "488 305 no codec in common"),
     (
         "wide-band A-law is not A-law",
@@ -365,7 +369,7 @@ fn no_debug_output_holds_an_address_or_a_key() {
     );
     let offer = Description::parse(offer.as_bytes()).unwrap();
     let mut session = Session::new(&mut Seeded::new(1));
-    let (answer, agreed) = session.answer(&offer, &local()).unwrap();
+    let (answer, agreed) = session.answer(&offer, &local(), &mut Seeded::new(2)).unwrap();
     let all = format!("{offer:?} {answer:?} {agreed:?} {session:?} {:?}", local());
     for secret in ["192.0", "203.0", "198.51", "10987", "10988", "40000", "c2VjcmV0"] {
         assert!(!all.contains(secret), "{secret} in {all}");

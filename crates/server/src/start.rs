@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
-use vorzimmer_call::{Exchange, ExchangeConfig};
+use vorzimmer_call::{Exchange, ExchangeConfig, SrtpConfig};
 use vorzimmer_sip::digest::Ha1;
 use vorzimmer_sip::identity::{CalledIn, NumberPlan, PlanError};
 use vorzimmer_sip::ua::{self, Expires, Ua, UaConfig};
@@ -199,8 +199,16 @@ fn exchange_config(settings: &Settings) -> Result<ExchangeConfig, PlanError> {
         number_plan: plan,
         trunk_plans: to,
         codecs: settings.media.codecs.clone(),
+        srtp: srtp_config(settings),
         ..ExchangeConfig::default()
     })
+}
+
+fn srtp_config(settings: &Settings) -> SrtpConfig {
+    SrtpConfig {
+        trunks: settings.trunks.iter().map(|(name, trunk)| (trunk_id(name), trunk.srtp)).collect(),
+        clear_keys_will_do: settings.media.srtp_keys_in_clear,
+    }
 }
 
 fn plan_failure(error: PlanError) -> Failure {

@@ -126,6 +126,7 @@ fn kind(event: &Event) -> &'static str {
         Event::RecordingStarted { .. } => "recording-started",
         Event::RecordingFinished { .. } => "recording-finished",
         Event::RecordingDestroyed { .. } => "recording-destroyed",
+        Event::Secured { .. } => "secured",
         Event::Quality { .. } => "quality",
         Event::Ended { .. } => "ended",
     }

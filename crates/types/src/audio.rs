@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::srtp::Keying;
+
 pub use codec::{Codec, OpusWish};
 
 /// Which way audio flows, as seen from the end that says it (RFC 3264 §5.1).
@@ -141,7 +143,7 @@ impl Format {
 }
 
 /// What an offer and its answer amount to for one leg.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Negotiated {
     /// How voice is packed.
     pub format: Format,
@@ -151,6 +153,8 @@ pub struct Negotiated {
     pub rtp: SocketAddr,
     /// Where the peer says it receives RTCP (RFC 3605, else the next port).
     pub rtcp: SocketAddr,
+    /// How packets are protected, both ways.
+    pub keying: Keying,
 }
 
 impl Negotiated {
@@ -167,6 +171,7 @@ impl fmt::Debug for Negotiated {
         f.debug_struct("Negotiated")
             .field("format", &self.format)
             .field("direction", &self.direction)
+            .field("security", &self.keying.security())
             .finish_non_exhaustive()
     }
 }

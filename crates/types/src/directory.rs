@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::consent::{Language, Policy};
+use crate::srtp::SrtpPolicy;
 use crate::{CustomerId, E164, Pii, ReceptionistId};
 
 /// Everything the operator has told us. Held in memory whole; sealed in the store row by row.
@@ -62,6 +63,12 @@ pub struct Customer {
     pub on_withdrawal: OnWithdrawal,
     /// Who is rung, and how.
     pub plan: RingPlan,
+    /// Its calls are under professional secrecy (§ 203 StGB): a receptionist's leg without SRTP is refused.
+    #[serde(default)]
+    pub secrecy: bool,
+    /// Whether all legs of its calls are encrypted.
+    #[serde(default)]
+    pub srtp: SrtpPolicy,
 }
 
 /// What a withdrawal does to what was recorded before it.
@@ -129,6 +136,9 @@ pub struct Receptionist {
     pub standing_consent: Option<StandingConsent>,
     /// What her password is checked against.
     pub credential: Credential,
+    /// Whether her legs are encrypted.
+    #[serde(default)]
+    pub srtp: SrtpPolicy,
 }
 
 /// A consent that a receptionist gave in writing.

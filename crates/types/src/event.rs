@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::consent::{Epoch, Policy, SignedReceipt};
+use crate::srtp::Security;
 use crate::{CallId, CustomerId, E164, LegId, PartyId, Pii, ReceptionistId, RecordingId, UnixMillis};
 
 /// One fact with its place in a call's history. `(call, seq)` is unique, so writing it twice does no harm.
@@ -120,6 +121,13 @@ pub enum Event {
         recording: RecordingId,
         /// Why: `withdrawn`, `erasure`, `operator`.
         why: String,
+    },
+    /// How a leg's media is protected, once that is known and whenever it changes.
+    Secured {
+        /// The leg.
+        leg: LegId,
+        /// How.
+        security: Security,
     },
     /// What one leg's media was like.
     Quality {

@@ -14,6 +14,7 @@ pub mod ice;
 pub mod id;
 pub mod pii;
 pub mod record;
+pub mod srtp;
 pub mod time;
 
 pub use e164::E164;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::consent::{Policy, Receipt};
 use crate::event::{Caller, EndedBy, Event, EventRecord, Hop, RecordingResult, RingOutcome};
+use crate::srtp::Security;
 use crate::{CallId, CustomerId, E164, LegId, Pii, ReceptionistId, RecordingId, UnixMillis};
 
 /// The version of [`CallRecord`]'s JSON. Readers refuse what they do not know.
@@ -43,6 +44,9 @@ pub struct CallRecord {
     pub ended_by: Option<EndedBy>,
     /// Why it ended or was refused.
     pub why: String,
+    /// How the caller's leg was secured at last; none if it never had media.
+    #[serde(default)]
+    pub caller_security: Option<Security>,
     /// The receptionists' legs, in the order they were rung.
     pub legs: Vec<LegRecord>,
     /// Each party's answers, in order.
@@ -81,6 +85,9 @@ pub struct LegRecord {
     pub connected_at: Option<UnixMillis>,
     /// How the ringing ended, if not by a connection.
     pub outcome: Option<RingOutcome>,
+    /// How it was secured at last; none if it never had media.
+    #[serde(default)]
+    pub security: Option<Security>,
 }
 
 /// One recording of the call.
@@ -122,6 +129,7 @@ impl CallRecord {
             disposition: Disposition::Open,
             ended_by: None,
             why: String::new(),
+            caller_security: None,
             legs: Vec::new(),
             consent: Vec::new(),
             recordings: Vec::new(),
@@ -163,6 +171,7 @@ impl CallRecord {
                 rung_at: at,
                 connected_at: None,
                 outcome: None,
+                security: None,
             }),
             Event::RingEnded { leg, outcome } => {
                 if let Some(leg) = self.legs.iter_mut().find(|known| known.leg == *leg) {
@@ -174,6 +183,11 @@ impl CallRecord {
                 if let Some(leg) = self.legs.iter_mut().find(|known| known.leg == *leg) {
                     leg.connected_at = Some(at);
                 }
+            }
+            Event::Secured { leg, security } => {
+                let hers = self.legs.iter_mut().find(|known| known.leg == *leg);
+                let place = hers.map_or(&mut self.caller_security, |hers| &mut hers.security);
+                *place = Some(*security);
             }
             Event::RecordingStarted { .. }
             | Event::RecordingFinished { .. }
@@ -239,7 +253,8 @@ impl CallRecord {
 mod tests {
     use super::{CallRecord, Disposition};
     use crate::event::{EndedBy, Event, EventRecord, RecordingResult};
-    use crate::{CallId, UnixMillis};
+    use crate::srtp::{Security, Suite};
+    use crate::{CallId, LegId, ReceptionistId, UnixMillis};
 
     fn record(seq: u32, event: Event) -> EventRecord {
         EventRecord {
@@ -272,6 +287,21 @@ mod tests {
         assert_eq!(folded.disposition, Disposition::Abandoned);
         assert_eq!(folded.recordings[0].result, Some(RecordingResult::Blocked));
         assert_eq!(folded.answered_at, Some(UnixMillis(0)));
+    }
+
+    #[test]
+    fn each_leg_says_how_it_was_secured_at_last() {
+        let (caller, hers) = (LegId::from_bytes([1; 16]), LegId::from_bytes([2; 16]));
+        let dtls = Security::Dtls { suite: Suite::AeadAes128Gcm };
+        let events = [
+            record(0, Event::Secured { leg: caller, security: Security::Plain }),
+            record(1, Event::Rung { leg: hers, receptionist: ReceptionistId::from_bytes([3; 16]) }),
+            record(2, Event::Secured { leg: hers, security: Security::Plain }),
+            record(3, Event::Secured { leg: hers, security: dtls }),
+        ];
+        let folded = CallRecord::fold(&events).expect("events");
+        assert_eq!(folded.caller_security, Some(Security::Plain));
+        assert_eq!(folded.legs[0].security, Some(dtls));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use vorzimmer_types::consent::{Language, Policy, PromptVersion, Receipt, SignedR
 use vorzimmer_types::directory::{
     Credential, Customer, Directory, OnWithdrawal, Place, Receptionist, RingOrder, RingPlan, StandingConsent,
 };
+use vorzimmer_types::srtp::SrtpPolicy;
 use vorzimmer_types::{CustomerId, Pii, ReceptionistId, TrunkId, UnixMillis};
 use vorzimmer_vault::SigningKey;
 
@@ -42,6 +43,8 @@ impl House {
                 order: RingOrder::Together,
                 team: vec![Place { receptionist: ANNA, timeout_s: 20 }],
             },
+            secrecy: false,
+            srtp: SrtpPolicy::Off,
         };
         let anna = Receptionist {
             id: ANNA,
@@ -54,6 +57,7 @@ impl House {
                 ha1_md5: String::new(),
                 ha1_sha256: String::new(),
             },
+            srtp: SrtpPolicy::Off,
         };
         let directory = Directory { customers: vec![customer], receptionists: vec![anna] };
         Self { directory, prompts: prompts(&workspace().join("config/prompts/de")), key }

@@ -18,15 +18,16 @@ use crate::hands::Hands;
 use crate::hold::Side;
 use crate::leg::{Leg, Purpose};
 use crate::limits::{ACK_WITHIN, OPEN_WITHIN};
-use crate::reasons;
 use crate::recordings::Recordings;
+use crate::{reasons, security};
 
 impl Call {
     /// Lets a call in: the caller's phone rings while its leg is being opened.
     pub(crate) fn arrive(arrival: Arrival, hands: &mut Hands<'_>) -> Self {
-        let Arrival { id, session, customer, identity, journal, offer, local, signalling } = arrival;
+        let Arrival { id, session, customer, identity, journal, offer, local, signalling, protection } =
+            arrival;
         hands.sip(Command::Progress { session, status: 180, sdp: None });
-        let caller = Leg::open(id, local, signalling, hands);
+        let caller = Leg::open(id, local, signalling, protection, hands);
         let gate = Gate::new(terms(id, &customer));
         let recordings = Recordings::new(id, customer.id);
         Self {
@@ -74,16 +75,17 @@ impl Call {
         let (Some(session), Some(caller)) = (self.session, self.caller.as_mut()) else { return };
         caller.opened(rtp);
         let description = match &offer {
-            Some(offer) => caller.answer(offer, None, hands).map_err(|refusal| refusal.status()),
+            Some(offer) => caller.answer(offer, None, hands),
             // RFC 3264 §4: an INVITE without an offer gets ours, and the answer comes in the ACK.
-            None => caller.offer(None, hands).ok_or(503),
+            None => caller.offer(None, hands),
         };
         match description {
             Ok(sdp) => {
                 hands.sip(Command::Accept { session, sdp });
                 self.journal.write(hands, Event::Answered);
+                self.tell_security(Side::Caller, hands);
             }
-            Err(status) => self.refuse(status, "the offered media cannot be taken", hands),
+            Err(refusal) => self.refuse_media(refusal, hands),
         }
     }
 
@@ -100,12 +102,19 @@ impl Call {
             _ => Ok(()),
         };
         match (&self.state, accepted) {
-            (State::Answered { .. }, Ok(())) => self.greet(hands),
-            (State::Answered { .. }, Err(_)) => {
-                let why = "the caller's answer to our description cannot be taken";
-                self.finish(EndedBy::Vorzimmer, why, reasons::incompatible(), hands);
+            (State::Answered { .. }, Ok(())) => {
+                self.tell_security(side, hands);
+                self.greet(hands);
             }
-            (_, Ok(())) if awaits => self.hold_changed(side, hands),
+            (State::Answered { .. }, Err(refusal)) => {
+                let why = "the caller's answer to our description cannot be taken";
+                let reason = security::reason(refusal).unwrap_or_else(reasons::incompatible);
+                self.finish(EndedBy::Vorzimmer, why, reason, hands);
+            }
+            (_, Ok(())) if awaits => {
+                self.tell_security(side, hands);
+                self.hold_changed(side, hands);
+            }
             // An answer to a later offer of ours that cannot be taken: the call goes on as it was.
             _ => {}
         }

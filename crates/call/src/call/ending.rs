@@ -14,7 +14,7 @@ use crate::hands::Hands;
 use crate::hold::Side;
 use crate::leg::Purpose;
 use crate::limits::PROMPT_WITHIN;
-use crate::{prompts, reasons};
+use crate::{prompts, reasons, security};
 
 /// Why a call ends once its last words are said.
 pub(crate) struct Why {
@@ -167,12 +167,22 @@ impl Call {
         self.journal.write(hands, Event::Ended { by, why: why.to_owned() });
     }
 
+    /// Does not take the call after all: its media cannot be taken.
+    pub(super) fn refuse_media(&mut self, refusal: vorzimmer_sdp::Refusal, hands: &mut Hands<'_>) {
+        let why = format!("the offered media cannot be taken: {refusal}");
+        self.refuse_saying(refusal.status(), &why, security::reason(refusal), hands);
+    }
+
     /// Does not take the call after all.
     pub(super) fn refuse(&mut self, status: u16, why: &str, hands: &mut Hands<'_>) {
+        self.refuse_saying(status, why, None, hands);
+    }
+
+    fn refuse_saying(&mut self, status: u16, why: &str, reason: Option<Reason>, hands: &mut Hands<'_>) {
         self.state = State::Over;
         if let Some(session) = self.session.take() {
             let retry_after = (status == 503).then_some(hands.config.retry_after);
-            hands.sip(Command::Refuse { session, status, reason: None, retry_after });
+            hands.sip(Command::Refuse { session, status, reason, retry_after });
             hands.forget_session(session);
         }
         if let Some(caller) = self.caller.take() {

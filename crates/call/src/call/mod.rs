@@ -23,7 +23,7 @@ mod talking;
 use std::time::Instant;
 
 use vorzimmer_consent::{Gate, Terms};
-use vorzimmer_sdp::Description;
+use vorzimmer_sdp::{Description, Protection};
 use vorzimmer_sip::ua::{self, SessionId};
 use vorzimmer_types::directory::Customer;
 use vorzimmer_types::event::{Event, RecordingResult};
@@ -104,6 +104,8 @@ pub(crate) struct Arrival {
     pub(crate) local: std::net::IpAddr,
     /// Where the caller's signalling comes from.
     pub(crate) signalling: std::net::IpAddr,
+    /// What is demanded of the caller's media.
+    pub(crate) protection: Protection,
 }
 
 impl Call {

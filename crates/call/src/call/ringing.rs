@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use vorzimmer_sdp::Codec;
+use vorzimmer_sdp::{Codec, Refusal};
 use vorzimmer_sip::ua::{Binding, Command, FromParty, Reason, SessionId};
 use vorzimmer_types::event::{Caller, Event, RingOutcome};
 use vorzimmer_types::{LegId, Pii, ReceptionistId};
@@ -16,10 +16,11 @@ use vorzimmer_types::{LegId, Pii, ReceptionistId};
 use super::{Attendant, Call, State};
 use crate::aftermath::Aftermath;
 use crate::hands::{Hands, Journal};
+use crate::hold::Side;
 use crate::leg::Leg;
 use crate::limits::{DEVICES_PER_CALL, DEVICES_PER_RECEPTIONIST, OPEN_WITHIN};
 use crate::plan::{PlaceId, Plan};
-use crate::reasons;
+use crate::{reasons, security};
 
 /// The devices that ring, and who is next.
 pub(crate) struct Ringing {
@@ -121,7 +122,9 @@ impl Call {
                 // The device is reached over the address of ours that it registered with.
                 let at = binding.flow.local.ip();
                 let at = if at.is_unspecified() { local } else { at };
-                let leg = Leg::open(id, at, binding.flow.remote.ip(), hands);
+                let her = hands.world.directory().receptionist(receptionist);
+                let protection = security::of_device(hands.config, her, &self.customer, &binding.flow);
+                let leg = Leg::open(id, at, binding.flow.remote.ip(), protection, hands);
                 let until = hands.now.mono + OPEN_WITHIN;
                 let stage = Stage::Opening { binding: Box::new(binding), until };
                 ringing.devices.push(Device { leg, place, receptionist, stage });
@@ -142,11 +145,27 @@ impl Call {
         let Stage::Opening { binding, .. } = &device.stage else { return };
         let to = binding.clone();
         device.leg.opened(rtp);
-        let Some(sdp) = device.leg.offer(prefer, hands) else { return };
+        let sdp = match device.leg.offer(prefer, hands) {
+            Ok(sdp) => sdp,
+            Err(refusal) => return self.device_cannot_be_offered(leg, refusal, hands),
+        };
         let session = hands.open_session(self.id);
         device.stage = Stage::Ringing { session };
         hands.sip(Command::Invite { session, to, from, sdp, headers });
         self.journal.write(hands, Event::Rung { leg, receptionist: device.receptionist });
+    }
+
+    /// What is demanded of a device's media cannot be had over its signalling: it is not rung, and the history says so.
+    fn device_cannot_be_offered(&mut self, leg: LegId, refusal: Refusal, hands: &mut Hands<'_>) {
+        let State::Ringing(ringing) = &mut self.state else { return };
+        for device in ringing.take(|device| device.leg.id == leg) {
+            self.journal.write(hands, Event::Rung { leg, receptionist: device.receptionist });
+            let outcome = RingOutcome::Failed { status: refusal.status() };
+            self.journal.write(hands, Event::RingEnded { leg, outcome });
+            self.aftermath.close(device.leg, hands);
+            ringing.close_place(device.place);
+        }
+        self.ring_next(hands);
     }
 
     /// A device cannot be rung for want of a port: as if it were not there.
@@ -181,21 +200,17 @@ impl Call {
     pub(super) fn device_answered(&mut self, session: SessionId, sdp: Option<&Bytes>, hands: &mut Hands<'_>) {
         let State::Ringing(ringing) = &mut self.state else { return };
         let winner = ringing.devices.iter_mut().find(|device| device.session() == Some(session));
-        let accepted = winner.is_some_and(|device| device.leg.accept(sdp, hands).is_ok());
+        let accepted = winner.map_or(Err(Refusal::NoAudio), |device| device.leg.accept(sdp, hands));
         let Some(winner) = ringing.take(|device| device.session() == Some(session)).pop() else { return };
-        if accepted {
-            self.taken_by(winner, session, hands);
-        } else {
-            let (journal, aftermath, place) = (&mut self.journal, &mut self.aftermath, winner.place);
-            journal.write(
-                hands,
-                Event::RingEnded { leg: winner.leg.id, outcome: RingOutcome::Failed { status: 488 } },
-            );
-            aftermath.hang_up(session, reasons::incompatible(), hands);
-            aftermath.close(winner.leg, hands);
-            ringing.close_place(place);
-            self.ring_next(hands);
-        }
+        let Err(refusal) = accepted else { return self.taken_by(winner, session, hands) };
+        let (journal, aftermath, place) = (&mut self.journal, &mut self.aftermath, winner.place);
+        let outcome = RingOutcome::Failed { status: refusal.status() };
+        journal.write(hands, Event::RingEnded { leg: winner.leg.id, outcome });
+        let reason = security::reason(refusal).unwrap_or_else(reasons::incompatible);
+        aftermath.hang_up(session, reason, hands);
+        aftermath.close(winner.leg, hands);
+        ringing.close_place(place);
+        self.ring_next(hands);
     }
 
     /// Everybody else stops ringing.
@@ -215,6 +230,7 @@ impl Call {
         let attendant =
             Attendant::new(winner.leg, session, winner.receptionist, self.customer.language, hands);
         self.state = State::Taken { attendant: Box::new(attendant), plan };
+        self.tell_security(Side::Attendant, hands);
         self.attendant_joins(hands);
     }
 

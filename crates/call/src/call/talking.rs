@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use vorzimmer_consent::{Input, Who};
-use vorzimmer_sdp::{Codec, Description};
+use vorzimmer_sdp::{Codec, Description, Refusal};
 use vorzimmer_sip::ua::{Command, SessionId};
 use vorzimmer_types::ReceptionistId;
 use vorzimmer_types::consent::Language;
@@ -13,7 +13,7 @@ use crate::api::MediaCommand;
 use crate::hands::Hands;
 use crate::hold::{Hold, Side};
 use crate::leg::Leg;
-use crate::reasons;
+use crate::{reasons, security};
 
 /// The receptionist who took the call.
 pub(crate) struct Attendant {
@@ -82,21 +82,31 @@ impl Call {
         };
         let prefer = self.leg(side.other()).and_then(Leg::codec);
         let Some(leg) = self.leg_mut(side) else {
-            return refuse_offer(session, 488, hands);
+            return refuse_offer(session, Refusal::NoAudio, hands);
         };
         let Some(sdp) = sdp else {
             return match leg.offer(prefer, hands) {
-                Some(sdp) => hands.sip(Command::Accept { session, sdp }),
-                None => refuse_offer(session, 488, hands),
+                Ok(sdp) => hands.sip(Command::Accept { session, sdp }),
+                Err(refusal) => refuse_offer(session, refusal, hands),
             };
         };
         match take_offer(leg, sdp, prefer, hands) {
             Ok(sdp) => {
                 hands.sip(Command::Accept { session, sdp });
+                self.tell_security(side, hands);
                 self.hold_changed(side, hands);
             }
             // RFC 3261 §14.2: the session goes on as it was.
-            Err(status) => refuse_offer(session, status, hands),
+            Err(refusal) => refuse_offer(session, refusal, hands),
+        }
+    }
+
+    /// A leg's description has changed: how it is protected may have, too.
+    pub(super) fn tell_security(&mut self, side: Side, hands: &mut Hands<'_>) {
+        let Some(leg) = self.leg_mut(side) else { return };
+        let (id, news) = (leg.id, leg.security_news());
+        if let Some(security) = news {
+            self.journal.write(hands, Event::Secured { leg: id, security });
         }
     }
 
@@ -131,11 +141,11 @@ fn take_offer(
     sdp: &Bytes,
     prefer: Option<Codec>,
     hands: &mut Hands<'_>,
-) -> Result<Bytes, u16> {
-    let offer = Description::parse(sdp).map_err(|refusal| refusal.status())?;
-    leg.answer(&offer, prefer, hands).map_err(|refusal| refusal.status())
+) -> Result<Bytes, Refusal> {
+    leg.answer(&Description::parse(sdp)?, prefer, hands)
 }
 
-fn refuse_offer(session: SessionId, status: u16, hands: &mut Hands<'_>) {
-    hands.sip(Command::Refuse { session, status, reason: None, retry_after: None });
+fn refuse_offer(session: SessionId, refusal: Refusal, hands: &mut Hands<'_>) {
+    let (status, reason) = (refusal.status(), security::reason(refusal));
+    hands.sip(Command::Refuse { session, status, reason, retry_after: None });
 }

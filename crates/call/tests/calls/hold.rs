@@ -113,11 +113,11 @@ fn an_offer_that_cannot_be_taken_is_refused_and_the_call_goes_on() {
     let encrypted = alaw().replace("RTP/AVP", "RTP/SAVP");
     for (offer, status) in [(only_g729.as_str(), 488), (encrypted.as_str(), 488), ("nonsense", 400)] {
         let mut stage = recorded();
-        let before = stage.connected.get("anna-desk").copied();
+        let before = stage.connected.get("anna-desk").cloned();
         stage.reoffers("anna-desk", Some(offer));
         stage.until(25.0);
         stage.expect(&format!("20.0 {status} to anna-desk"));
-        assert_eq!(stage.connected.get("anna-desk").copied(), before);
+        assert_eq!(stage.connected.get("anna-desk").cloned(), before);
         assert!(stage.is_recording());
         stage.hangs_up("caller");
         stage.expect_nothing_left();

@@ -69,7 +69,7 @@ fn a_refresh_that_answers_with_hold_is_hold() {
 #[test]
 fn a_refused_refresh_leaves_everything_as_it_was_and_the_next_is_made() {
     let mut stage = talking();
-    let connected = stage.connected["caller"];
+    let connected = stage.connected["caller"].clone();
     for status in [488, 491, 500, 503] {
         stage.is_to_be_refreshed("caller");
         stage.is_to_be_refreshed("caller");

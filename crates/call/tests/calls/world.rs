@@ -9,6 +9,7 @@ use vorzimmer_types::consent::{Language, Policy, PromptVersion, Receipt, SignedR
 use vorzimmer_types::directory::{
     Credential, Customer, Directory, OnWithdrawal, Place, Receptionist, RingOrder, RingPlan, StandingConsent,
 };
+use vorzimmer_types::srtp::SrtpPolicy;
 use vorzimmer_types::{CustomerId, Pii, ReceptionistId, UnixMillis};
 
 pub const DID: &str = "+493023125001";
@@ -40,6 +41,8 @@ impl FakeWorld {
             purpose: "Anliegen weitergeben".into(),
             on_withdrawal: OnWithdrawal::Destroy,
             plan: RingPlan::default(),
+            secrecy: false,
+            srtp: SrtpPolicy::Prefer,
         };
         let receptionists = vec![
             somebody("anna", Language::De, true),
@@ -98,6 +101,7 @@ fn somebody(name: &str, language: Language, standing: bool) -> Receptionist {
         language,
         standing_consent: standing.then_some(given),
         credential: Credential { realm: String::new(), ha1_md5: String::new(), ha1_sha256: String::new() },
+        srtp: SrtpPolicy::Prefer,
     }
 }
 

@@ -74,6 +74,15 @@ impl Control {
         self.signalled.map(|signalled| self.latched.unwrap_or(signalled))
     }
 
+    /// Whether a datagram from there could be the peer's. Changes nothing.
+    pub(crate) fn may_be_peer(&self, from: SocketAddr, peer: Option<SocketAddr>) -> bool {
+        let from = canonical(from);
+        match self.latched {
+            Some(latched) => latched == from,
+            None => self.signalled == Some(from) || peer.is_some_and(|peer| peer.ip() == from.ip()),
+        }
+    }
+
     /// Takes a datagram. `peer` is who the leg hears, `ours` the source that the peer hears.
     pub(crate) fn receive(
         &mut self,

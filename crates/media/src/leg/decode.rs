@@ -96,7 +96,7 @@ impl Leg {
         let header = Header { marker, payload_type, sequence, timestamp, ssrc: self.outgoing.ssrc };
         let mut out = [0; HEADER_LEN + MAX_ENCODED];
         if let Some(length) = header.write(packet.payload, &mut out) {
-            sink.send(self.key, Channel::Rtp, to, out.get(..length).unwrap_or_default());
+            self.emit(Channel::Rtp, to, out.get(..length).unwrap_or_default(), sink);
         }
     }
 }

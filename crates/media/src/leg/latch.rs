@@ -97,6 +97,15 @@ impl Latch {
         self.latched
     }
 
+    /// Whether a packet from there could be the peer's. Changes nothing.
+    pub(crate) fn may_be_peer(&self, from: SocketAddr) -> bool {
+        let from = canonical(from);
+        match self.latched {
+            Some(latched) => latched == from,
+            None => from == self.signalled || Some(from) == self.before || self.plausible(from),
+        }
+    }
+
     /// Judges the sender of a packet that is RTP of a negotiated payload type.
     pub(crate) fn judge(&mut self, from: SocketAddr, view: &View, now: Instant) -> Sender {
         let from = canonical(from);

@@ -3,6 +3,7 @@
 mod control;
 mod decode;
 mod ears;
+mod guard;
 mod incoming;
 mod latch;
 mod outgoing;
@@ -19,6 +20,7 @@ use vorzimmer_types::audio::{Direction, Negotiated};
 
 use control::Control;
 use ears::Ears;
+use guard::Guard;
 use incoming::Incoming;
 use latch::Latch;
 use outgoing::{Mapping, Outgoing};
@@ -39,6 +41,8 @@ pub(crate) struct Leg {
     epoch: Instant,
     negotiated: Option<Negotiated>,
     latch: Option<Latch>,
+    /// What seals and opens packets, if they are protected.
+    guard: Option<Box<Guard>>,
     control: Control,
     incoming: Option<Incoming>,
     /// Another source at the peer's address that asks to be heard.
@@ -82,6 +86,7 @@ impl Leg {
             epoch: now,
             negotiated: None,
             latch: None,
+            guard: None,
             control: Control::new(random, now),
             incoming: None,
             challenger: None,
@@ -118,6 +123,7 @@ impl Leg {
         self.control.remote(negotiated.rtcp, random, now);
         self.ears = Ears::needed(&negotiated.format).filter(|_| self.config.tones);
         self.outgoing.set_clock(negotiated.format.send.codec.clock_hz());
+        self.guard = Guard::follow(self.guard.take(), &negotiated, now);
         self.negotiated = Some(negotiated);
         self.challenger = None;
         self.mapping = None;
@@ -180,7 +186,7 @@ impl Leg {
     }
 
     fn direction(&self) -> Direction {
-        self.negotiated.map_or(Direction::Inactive, |negotiated| negotiated.direction)
+        self.negotiated.as_ref().map_or(Direction::Inactive, |negotiated| negotiated.direction)
     }
 
     /// Whoever put us on hold may send or not: many telephones send nothing then, whatever they announced.

@@ -53,7 +53,8 @@ impl Outgoing {
         let [s0, s1, t0, t1, t2, t3, r0, r1, r2, r3] = entropy::array(random);
         Self {
             ssrc: u32::from_be_bytes([r0, r1, r2, r3]),
-            sequence: 0x1_0000 | u64::from(u16::from_be_bytes([s0, s1])),
+            // Below 2^15, so that no receiver of SRTP misses the first wrap (RFC 3711 §3.3.1).
+            sequence: 0x1_0000 | u64::from(u16::from_be_bytes([s0, s1]) >> 1),
             timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
             length: 0,
             clock_hz: 8000,

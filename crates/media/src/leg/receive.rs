@@ -7,11 +7,12 @@ use vorzimmer_types::audio::Codec;
 
 use super::control::Heard;
 use super::incoming::{Incoming, Place, SOURCE_PROBATION};
-use super::latch::{Sender, canonical};
+use super::latch::Sender;
 use super::{Challenger, Leg, digit_event};
 use crate::dtmf::LISTENED_HZ;
 use crate::rtp::View;
-use crate::{Event, Sink, g711};
+use crate::srtp::Unopened;
+use crate::{Channel, Event, Sink, g711};
 
 /// Most audio in one packet, twice what is negotiated.
 const MAX_AUDIO_MS: u32 = 120;
@@ -49,11 +50,17 @@ impl Leg {
     pub(crate) fn receive(
         &mut self,
         from: SocketAddr,
-        bytes: &[u8],
+        bytes: &mut [u8],
         now: Instant,
         sink: &mut dyn Sink,
     ) -> Option<Accepted> {
-        let (view, kind) = self.readable(from, bytes)?;
+        if !self.may_be_peer(from) {
+            self.stats.foreign += 1;
+            return None;
+        }
+        let length = self.opened(Channel::Rtp, bytes, now)?;
+        let bytes = bytes.get(..length)?;
+        let (view, kind) = self.readable(bytes)?;
         let sender = self.believed(from, &view, now)?;
         if sender == Sender::Latched {
             sink.event(Event::Latched { leg: self.key });
@@ -81,11 +88,17 @@ impl Leg {
     pub(crate) fn receive_control(
         &mut self,
         from: SocketAddr,
-        bytes: &[u8],
+        bytes: &mut [u8],
         now: Instant,
         sink: &mut dyn Sink,
     ) {
         let peer = self.latch.as_ref().and_then(super::Latch::peer);
+        if !self.control.may_be_peer(from, peer) {
+            self.stats.foreign += 1;
+            return;
+        }
+        let Some(length) = self.opened(Channel::Rtcp, bytes, now) else { return };
+        let bytes = bytes.get(..length).unwrap_or_default();
         let source = self.incoming.as_ref().map(|incoming| incoming.ssrc);
         match self.control.receive(from, bytes, peer, source, self.outgoing.ssrc, now) {
             Heard::Report => {}
@@ -95,13 +108,31 @@ impl Leg {
         }
     }
 
+    /// Whether anything from there is worth a look.
+    fn may_be_peer(&self, from: SocketAddr) -> bool {
+        self.latch.as_ref().is_some_and(|latch| latch.may_be_peer(from))
+    }
+
+    /// The length of the packet once it is opened, if the leg is protected; none if it is not authentic. Whatever comes
+    /// after this step makes state.
+    fn opened(&mut self, channel: Channel, bytes: &mut [u8], now: Instant) -> Option<usize> {
+        let Some(guard) = &mut self.guard else { return Some(bytes.len()) };
+        let opened = match channel {
+            Channel::Rtp => guard.open_rtp(bytes, now),
+            Channel::Rtcp => guard.open_rtcp(bytes, now),
+        };
+        let count = match opened {
+            Ok(length) => return Some(length),
+            Err(Unopened::Malformed) => &mut self.stats.malformed,
+            Err(Unopened::Forged | Unopened::UsedUp) => &mut self.stats.forged,
+            Err(Unopened::Replayed) => &mut self.stats.replayed,
+        };
+        *count += 1;
+        None
+    }
+
     /// The packet, if it is RTP of an agreed payload type that may come now.
-    fn readable(&mut self, from: SocketAddr, bytes: &[u8]) -> Option<(View, Kind)> {
-        let peer = self.latch.as_ref().and_then(super::Latch::peer);
-        if peer.is_some_and(|peer| peer != canonical(from)) {
-            self.stats.foreign += 1;
-            return None;
-        }
+    fn readable(&mut self, bytes: &[u8]) -> Option<(View, Kind)> {
         let Some(view) = View::parse(bytes) else {
             self.stats.malformed += 1;
             return None;

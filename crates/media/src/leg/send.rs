@@ -39,7 +39,7 @@ impl Leg {
 
     /// Presses a key towards the peer; false if too many wait or the peer knows no telephone-events.
     pub(crate) fn press(&mut self, digit: Digit) -> bool {
-        let events = self.negotiated.is_some_and(|negotiated| negotiated.format.events.is_some());
+        let events = self.negotiated.as_ref().is_some_and(|agreed| agreed.format.events.is_some());
         events && self.presses.push(digit)
     }
 
@@ -88,7 +88,7 @@ impl Leg {
             timestamp: numbers.timestamp,
             ssrc: self.outgoing.ssrc,
         };
-        sink.send(self.key, Channel::Rtp, to, view.rewrite(bytes, header));
+        self.emit(Channel::Rtp, to, view.rewrite(bytes, header), sink);
     }
 
     /// Sends what is due of keys and sound.
@@ -122,7 +122,7 @@ impl Leg {
         let mut out = [0; MAX_REPORT];
         let report = self.control.poll(self.incoming.as_mut(), &self.outgoing, &mut out, random, now);
         if let Some((length, to)) = report {
-            sink.send(self.key, Channel::Rtcp, to, out.get(..length).unwrap_or_default());
+            self.emit(Channel::Rtcp, to, out.get(..length).unwrap_or_default(), sink);
         }
     }
 
@@ -132,13 +132,13 @@ impl Leg {
         let mut out = [0; MAX_REPORT];
         let bye = self.control.bye(self.incoming.as_mut(), &self.outgoing, &mut out, now);
         if let Some((length, to)) = bye {
-            sink.send(self.key, Channel::Rtcp, to, out.get(..length).unwrap_or_default());
+            self.emit(Channel::Rtcp, to, out.get(..length).unwrap_or_default(), sink);
         }
     }
 
     /// How and where to send, if the peer wants to hear and is anywhere.
     pub(super) fn sendable(&self) -> Option<(Format, SocketAddr)> {
-        let negotiated = self.negotiated.filter(|negotiated| negotiated.direction.sends())?;
+        let negotiated = self.negotiated.as_ref().filter(|negotiated| negotiated.direction.sends())?;
         Some((negotiated.format, self.latch.as_ref().and_then(Latch::target)?))
     }
 
@@ -183,10 +183,26 @@ impl Leg {
         }
     }
 
-    fn send_own(&self, header: Header, payload: Bytes, to: SocketAddr, sink: &mut dyn Sink) {
+    fn send_own(&mut self, header: Header, payload: Bytes, to: SocketAddr, sink: &mut dyn Sink) {
         let mut packet = [0; OWN_PACKET];
         if let Some(length) = header.build(payload, &mut packet) {
-            sink.send(self.key, Channel::Rtp, to, packet.get(..length).unwrap_or_default());
+            self.emit(Channel::Rtp, to, packet.get(..length).unwrap_or_default(), sink);
+        }
+    }
+
+    /// Every packet of a leg goes this way: sealed if the leg is protected, and never otherwise.
+    pub(super) fn emit(&mut self, channel: Channel, to: SocketAddr, packet: &[u8], sink: &mut dyn Sink) {
+        let Some(guard) = &mut self.guard else {
+            sink.send(self.key, channel, to, packet);
+            return;
+        };
+        let sealed = match channel {
+            Channel::Rtp => guard.sealer.rtp(packet),
+            Channel::Rtcp => guard.sealer.rtcp(packet),
+        };
+        match sealed {
+            Some(sealed) => sink.send(self.key, channel, to, sealed),
+            None => self.stats.unsealed += 1,
         }
     }
 }

@@ -23,6 +23,12 @@ pub struct Stats {
     pub not_negotiated: u64,
     /// What is no RTP or RTCP, or holds no or too much audio.
     pub malformed: u64,
+    /// SRTP and SRTCP packets that were not made with the peer's key, or for which the key was used up.
+    pub forged: u64,
+    /// SRTP and SRTCP packets that came before, or too late to tell.
+    pub replayed: u64,
+    /// Packets of ours that could not be protected and so were not sent.
+    pub unsealed: u64,
     /// Packets seen before.
     pub duplicate: u64,
     /// Packets too old to be heard, or from a leap in sequence numbers that nothing confirmed.

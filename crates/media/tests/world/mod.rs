@@ -15,6 +15,7 @@ use vorzimmer_media::{
 };
 use vorzimmer_types::audio::{Direction, EventPayload};
 use vorzimmer_types::entropy::Seeded;
+use vorzimmer_types::srtp::Keying;
 use webrtc_util::marshal::{Marshal, Unmarshal};
 
 /// A voice packet that the recorder was given.
@@ -86,6 +87,7 @@ pub fn agreed(rtp: &str, codec: Codec) -> Negotiated {
         direction: Direction::SendRecv,
         rtp,
         rtcp: SocketAddr::new(rtp.ip(), rtp.port() + 1),
+        keying: Keying::Plain,
     }
 }
 

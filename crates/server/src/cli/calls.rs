@@ -130,6 +130,13 @@ fn show(story: &CallStory) -> Result<(), Failure> {
     }
     println!("policy       {}", word(&record.policy));
     println!("disposition  {} ({})", word(&record.disposition), record.why);
+    if let Some(security) = &record.caller_security {
+        println!("caller leg   {security}");
+    }
+    for leg in &record.legs {
+        let security = leg.security.map_or_else(|| "no media".to_owned(), |security| security.to_string());
+        println!("device leg   {}: {security}", leg.leg);
+    }
     for recording in &record.recordings {
         let id = recording.recording.map_or_else(|| "never began".to_owned(), |id| id.to_string());
         let result = recording.result.map_or_else(|| "open".to_owned(), |result| word(&result));

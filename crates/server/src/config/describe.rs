@@ -49,7 +49,7 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
         if numbers.area.is_empty() { "none" } else { &numbers.area }
     )?;
     for (name, trunk) in trunks {
-        writeln!(out, "trunk             {name}: {}", known_by(trunk))?;
+        writeln!(out, "trunk             {name}: {}, SRTP: {:?}", known_by(trunk), trunk.srtp)?;
     }
     if trunks.is_empty() {
         writeln!(out, "trunk             none: nobody can forward a call to us")?;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use vorzimmer_retention::{Class, Periods};
 use vorzimmer_sip::ua::PhoneDigest;
 use vorzimmer_types::audio::Codec;
+use vorzimmer_types::srtp::SrtpPolicy;
 
 use super::tls::{Tls, TrunkCertificate};
 use super::values::{Level, Listen, PortRange};
@@ -144,6 +145,8 @@ pub struct Trunk {
     pub certificate: Option<TrunkCertificate>,
     /// Where this trunk tells which number was reached.
     pub called_number: CalledNumber,
+    /// Whether its media is encrypted.
+    pub srtp: SrtpPolicy,
 }
 
 /// Where a trunk tells which number was reached.
@@ -175,6 +178,8 @@ pub struct Media {
     pub port_rest_s: u64,
     /// The folder with the prompts.
     pub prompts: PathBuf,
+    /// Where SRTP is required, keys that were sent over unencrypted SIP will do.
+    pub srtp_keys_in_clear: bool,
 }
 
 impl Default for Media {
@@ -187,6 +192,7 @@ impl Default for Media {
             silence_timeout_s: 30,
             port_rest_s: 30,
             prompts: PathBuf::from("prompts"),
+            srtp_keys_in_clear: false,
         }
     }
 }

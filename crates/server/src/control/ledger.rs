@@ -54,6 +54,9 @@ impl Ledger {
                 let connected = self.0.remove(&call).is_some_and(|entry| entry.connected);
                 count_call(disposition(connected, *by));
             }
+            Event::Secured { security, .. } => {
+                counter!(meters::LEGS, "security" => security.label()).increment(1);
+            }
             Event::Prompted { .. }
             | Event::Rung { .. }
             | Event::RingEnded { .. }

@@ -380,7 +380,8 @@ impl Sink for CallSink<'_, '_> {
 }
 
 fn dropped(stats: &Stats) -> u64 {
-    stats.foreign + stats.other_source + stats.not_negotiated + stats.malformed + stats.unwanted
+    let peers = stats.other_source + stats.not_negotiated + stats.unwanted + stats.replayed;
+    stats.foreign + stats.forged + stats.malformed + peers
 }
 
 fn quality(call: CallId, leg: LegId, stats: &Stats) -> MediaEvent {

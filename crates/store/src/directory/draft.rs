@@ -6,6 +6,7 @@ use toml_edit::{Datetime, Document, Value};
 use vorzimmer_types::E164;
 use vorzimmer_types::consent::{Language, Policy};
 use vorzimmer_types::directory::{OnWithdrawal, RingOrder, StandingConsent};
+use vorzimmer_types::srtp::SrtpPolicy;
 
 use super::reader::{Fields, Reader, RowError};
 
@@ -27,6 +28,9 @@ const POLICIES: [(&str, Policy); 4] = [
     ("attested", Policy::Attested),
 ];
 
+const SRTP: [(&str, SrtpPolicy); 3] =
+    [("require", SrtpPolicy::Require), ("prefer", SrtpPolicy::Prefer), ("off", SrtpPolicy::Off)];
+
 /// The word for a language, as files have it.
 pub(super) fn word<T: PartialEq>(choices: &[(&'static str, T)], value: &T) -> &'static str {
     choices.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
@@ -42,6 +46,10 @@ pub(super) fn order_word(order: RingOrder) -> &'static str {
 
 pub(super) fn withdrawal_word(withdrawal: OnWithdrawal) -> &'static str {
     word(&WITHDRAWALS, &withdrawal)
+}
+
+pub(super) fn srtp_word(policy: SrtpPolicy) -> &'static str {
+    word(&SRTP, &policy)
 }
 
 pub(super) fn policy_word(policy: Policy) -> &'static str {
@@ -64,6 +72,7 @@ pub(super) struct DraftReceptionist {
     pub(super) language: Language,
     pub(super) standing_consent: Option<StandingConsent>,
     pub(super) secret: Secret,
+    pub(super) srtp: SrtpPolicy,
 }
 
 /// What the file says about a receptionist's password.
@@ -88,6 +97,8 @@ pub(super) struct DraftCustomer {
     pub(super) on_withdrawal: OnWithdrawal,
     pub(super) order: RingOrder,
     pub(super) team: Vec<DraftPlace>,
+    pub(super) secrecy: bool,
+    pub(super) srtp: SrtpPolicy,
 }
 
 pub(super) struct DraftPlace {
@@ -127,8 +138,17 @@ impl Draft {
 }
 
 fn receptionist<'a>(reader: &mut Reader<'a>, row: Fields<'a>) -> Option<DraftReceptionist> {
-    let known =
-        ["login", "name", "language", "standing-consent", "password", "realm", "ha1-md5", "ha1-sha256"];
+    let known = [
+        "login",
+        "name",
+        "language",
+        "standing-consent",
+        "srtp",
+        "password",
+        "realm",
+        "ha1-md5",
+        "ha1-sha256",
+    ];
     reader.only(row, &known);
     let login = reader.needed(row, "login");
     if let Some((login, line)) = login
@@ -140,6 +160,7 @@ fn receptionist<'a>(reader: &mut Reader<'a>, row: Fields<'a>) -> Option<DraftRec
     let name = needed_text(reader, row, "name");
     let language = reader.choice(row, "language", &LANGUAGES);
     let standing_consent = standing_consent(reader, row);
+    let srtp = reader.choice(row, "srtp", &SRTP);
     let secret = secret(reader, row);
     Some(DraftReceptionist {
         line: row.line,
@@ -148,6 +169,7 @@ fn receptionist<'a>(reader: &mut Reader<'a>, row: Fields<'a>) -> Option<DraftRec
         language,
         standing_consent,
         secret,
+        srtp,
     })
 }
 
@@ -228,10 +250,22 @@ fn hash<'a>(reader: &mut Reader<'a>, row: Fields<'a>, name: &str, digits: usize)
     Some((text.to_ascii_lowercase(), line))
 }
 
+const CUSTOMER: [&str; 11] = [
+    "key",
+    "name",
+    "numbers",
+    "language",
+    "greeting",
+    "recording",
+    "purpose",
+    "on-withdrawal",
+    "secrecy",
+    "srtp",
+    "ring",
+];
+
 fn customer<'a>(reader: &mut Reader<'a>, row: Fields<'a>) -> Option<DraftCustomer> {
-    let known =
-        ["key", "name", "numbers", "language", "greeting", "recording", "purpose", "on-withdrawal", "ring"];
-    reader.only(row, &known);
+    reader.only(row, &CUSTOMER);
     let key = reader.needed(row, "key");
     if let Some((key, line)) = key
         && !is_key(key)
@@ -245,6 +279,8 @@ fn customer<'a>(reader: &mut Reader<'a>, row: Fields<'a>) -> Option<DraftCustome
     let recording = reader.choice(row, "recording", &POLICIES);
     let purpose = purpose(reader, row, recording);
     let on_withdrawal = reader.choice(row, "on-withdrawal", &WITHDRAWALS);
+    let secrecy = reader.flag(row, "secrecy");
+    let srtp = reader.choice(row, "srtp", &SRTP);
     let (order, team) = ring(reader, row);
     Some(DraftCustomer {
         line: row.line,
@@ -258,6 +294,8 @@ fn customer<'a>(reader: &mut Reader<'a>, row: Fields<'a>) -> Option<DraftCustome
         on_withdrawal,
         order,
         team,
+        secrecy,
+        srtp,
     })
 }
 

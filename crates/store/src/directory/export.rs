@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use toml_edit::Value;
 use vorzimmer_types::directory::{Customer, Directory, Receptionist};
+use vorzimmer_types::srtp::SrtpPolicy;
 
-use super::draft::{language_word, order_word, policy_word, withdrawal_word};
+use super::draft::{language_word, order_word, policy_word, srtp_word, withdrawal_word};
 
 /// The file. Names people and numbers: whoever writes it somewhere answers for where.
 pub(super) fn export(directory: &Directory) -> String {
@@ -34,10 +35,18 @@ fn receptionist(file: &mut String, row: &Receptionist) -> std::fmt::Result {
         let (given_on, text) = (quoted(&consent.given_on), quoted(&consent.text));
         writeln!(file, "standing-consent = {{ given-on = {given_on}, text = {text} }}")?;
     }
+    srtp(file, row.srtp)?;
     writeln!(file, "realm = {}", quoted(&row.credential.realm))?;
     writeln!(file, "ha1-md5 = {}", quoted(&row.credential.ha1_md5))?;
     writeln!(file, "ha1-sha256 = {}", quoted(&row.credential.ha1_sha256))?;
     writeln!(file)
+}
+
+fn srtp(file: &mut String, policy: SrtpPolicy) -> std::fmt::Result {
+    if policy == SrtpPolicy::default() {
+        return Ok(());
+    }
+    writeln!(file, "srtp = {}", quoted(srtp_word(policy)))
 }
 
 fn customer(file: &mut String, row: &Customer, directory: &Directory) -> std::fmt::Result {
@@ -58,6 +67,10 @@ fn customer(file: &mut String, row: &Customer, directory: &Directory) -> std::fm
     writeln!(file, "recording = {}", quoted(policy_word(row.recording)))?;
     writeln!(file, "purpose = {}", quoted(&row.purpose))?;
     writeln!(file, "on-withdrawal = {}", quoted(withdrawal_word(row.on_withdrawal)))?;
+    if row.secrecy {
+        writeln!(file, "secrecy = true")?;
+    }
+    srtp(file, row.srtp)?;
     let order = quoted(order_word(row.plan.order));
     writeln!(file, "ring = {{ order = {order}, team = [{}] }}", team.join(", "))?;
     writeln!(file)

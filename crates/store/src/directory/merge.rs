@@ -173,6 +173,7 @@ impl Merger<'_> {
             language: row.language,
             standing_consent: row.standing_consent.clone(),
             credential,
+            srtp: row.srtp,
         }
     }
 
@@ -236,6 +237,8 @@ impl Merger<'_> {
             purpose: row.purpose.clone(),
             on_withdrawal: row.on_withdrawal,
             plan: RingPlan { order: row.order, team },
+            secrecy: row.secrecy,
+            srtp: row.srtp,
         }
     }
 }

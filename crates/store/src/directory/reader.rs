@@ -139,6 +139,16 @@ impl<'a> Reader<'a> {
         T::default()
     }
 
+    /// True or false; false if the field is not there.
+    pub(super) fn flag(&mut self, fields: Fields<'a>, name: &str) -> bool {
+        let Some((item, line)) = self.item(fields, name) else { return false };
+        item.as_bool().unwrap_or_else(|| {
+            let fix = format!("write {name} = true or {name} = false");
+            self.error(line, format!("`{name}` is neither true nor false"), fix);
+            false
+        })
+    }
+
     /// A whole number within bounds.
     pub(super) fn whole(
         &mut self,

@@ -6,6 +6,7 @@ use vorzimmer_types::directory::{
     Customer, Directory, OnWithdrawal, Place, Receptionist, RingOrder, RingPlan, StandingConsent,
 };
 use vorzimmer_types::entropy::Seeded;
+use vorzimmer_types::srtp::SrtpPolicy;
 use vorzimmer_types::{CustomerId, ReceptionistId};
 
 use super::credential::credential;
@@ -206,6 +207,7 @@ fn receptionists() -> impl Strategy<Value = Vec<Receptionist>> {
                 name: name.into(),
                 language: if german { Language::De } else { Language::En },
                 standing_consent: consent.map(|text| StandingConsent { given_on: "2026-02-28".into(), text }),
+                srtp: if german { SrtpPolicy::Off } else { SrtpPolicy::Require },
             }
         })
         .collect()
@@ -221,7 +223,7 @@ fn customers(people: usize) -> impl Strategy<Value = Vec<Customer>> {
     ];
     let team =
         proptest::sample::subsequence((0..people as u8).collect::<Vec<_>>(), 1..=people).prop_shuffle();
-    let row = (text(), text(), policy, any::<[bool; 4]>(), team, 1..=300_u16, 1..4_usize);
+    let row = (text(), text(), policy, any::<[bool; 6]>(), team, 1..=300_u16, 1..4_usize);
     proptest::collection::vec(row, 0..5).prop_map(|rows| {
         let rows = rows.into_iter().enumerate();
         rows.map(|(at, (name, purpose, recording, flags, team, timeout_s, numbers))| Customer {
@@ -244,6 +246,8 @@ fn customers(people: usize) -> impl Strategy<Value = Vec<Customer>> {
                     .map(|id| Place { receptionist: ReceptionistId::from_bytes([id; 16]), timeout_s })
                     .collect(),
             },
+            secrecy: flags[4],
+            srtp: if flags[5] { SrtpPolicy::Require } else { SrtpPolicy::Prefer },
         })
         .collect()
     })
