@@ -1,5 +1,5 @@
 # Two commands: `make run` starts the server, `make test` proves it. Everything they need they install from Debian and
-# the package registries through apt-get, cargo and pip, say so, and skip what is there.
+# the package registries through apt-get, cargo, pip and npm, say so, and skip what is there.
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -12,7 +12,7 @@ VORZIMMER   := target/release/vorzimmer
 # To build: a C compiler and cmake (bundled libopus, SQLite). To test: the clients that people really use.
 BUILD_DEBS  := gcc g++ cmake make pkg-config
 DEMO_DEBS   := baresip-core sox espeak-ng libsox-fmt-base
-TEST_DEBS   := $(DEMO_DEBS) sip-tester faketime sqlite3 postgresql e2fsprogs iproute2 util-linux python3 python3-venv openssl
+TEST_DEBS   := $(DEMO_DEBS) sip-tester faketime sqlite3 postgresql e2fsprogs iproute2 util-linux python3 python3-venv openssl chromium coturn
 
 .PHONY: help
 help: ## This list
@@ -33,12 +33,20 @@ endef
 PHONES      := baresip-python==0.5.2a3 pjsua2-python==2.15.1.post1
 PHONES_VENV := tests/interop/.venv
 
-.PHONY: build-deps demo-deps test-deps
+.PHONY: build-deps demo-deps browser-deps test-deps
 build-deps:
 	$(call debs,$(BUILD_DEBS))
 demo-deps: build-deps
 	$(call debs,$(DEMO_DEBS))
-test-deps: build-deps
+# The browser telephones of tests/browser/package.json, as npm has them; Debian's node and npm where there are none.
+browser-deps: tests/browser/built/jssip.js
+tests/browser/built/jssip.js: tests/browser/package.json tests/browser/package-lock.json
+	@command -v npm >/dev/null || { echo "installing from Debian: nodejs npm"; sudo=; [[ $$(id -u) == 0 ]] || sudo=sudo; \
+	  $$sudo apt-get update -q; $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends nodejs npm; }
+	@echo "installing from npm: jssip, sip.js and what bundles them"
+	cd tests/browser && npm ci --no-audit --no-fund --silent && npm run build --silent
+	@touch $@
+test-deps: build-deps browser-deps
 	$(call debs,$(TEST_DEBS))
 	@test -f $(PHONES_VENV)/made || { echo "installing from PyPI: $(PHONES)"; \
 	  python3 -m venv $(PHONES_VENV) && $(PHONES_VENV)/bin/pip install -q $(PHONES) && touch $(PHONES_VENV)/made; }

@@ -13,6 +13,7 @@
 )]
 
 pub mod baresip;
+pub mod browser;
 pub mod canary;
 pub mod cpu;
 pub mod crowd;

@@ -309,9 +309,11 @@ impl Desk {
         let via = invite.header("Via").unwrap_or_default();
         assert!(via.starts_with(&format!("SIP/2.0/{} ", self.line.transport())), "{via}");
         let media = crate::ports::block(2);
+        let browser = invite.0.contains("UDP/TLS/RTP/SAVPF");
+        let description = if browser { browsers(media) } else { sdp(media) };
         let contact = format!("Contact: {}\r\n", self.contact);
         self.line.send(&invite.answer("180 Ringing", "desk", &contact, "")).expect("180");
-        self.line.send(&invite.answer("200 OK", "desk", &contact, &sdp(media))).expect("200");
+        self.line.send(&invite.answer("200 OK", "desk", &contact, &description)).expect("200");
         loop {
             let next = self.line.receive().expect("an ACK, then a BYE");
             let next = Message(&next);
@@ -324,6 +326,17 @@ impl Desk {
             }
         }
     }
+}
+
+/// What a browser answers, with a certificate that nobody has: its media is never heard.
+fn browsers(port: u16) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+         m=audio {port} UDP/TLS/RTP/SAVPF 8\r\nc=IN IP4 127.0.0.1\r\na=mid:0\r\na=rtcp-mux\r\n\
+         a=ice-ufrag:desk\r\na=ice-pwd:0123456789abcdefghijkl\r\na=setup:active\r\n\
+         a=fingerprint:sha-256 {}\r\na=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n",
+        ["5A"; 32].join(":")
+    )
 }
 
 /// Where a test's own certificate and key come to lie.

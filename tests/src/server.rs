@@ -161,7 +161,7 @@ impl Server {
     /// When the import is refused.
     #[must_use]
     pub fn prepare(folder: &Path, setup: &Setup) -> Self {
-        let base = ports::block(4);
+        let base = ports::block(6);
         let media = ports::block(400);
         let server = Self {
             child: None,
@@ -178,7 +178,7 @@ impl Server {
         let config = format!(
             "[sip]\nudp = [\"{sip}\"]\ntcp = [\"{sip}\"]\ntls = [\"{tls}\"]\nwss = [\"{wss}\"]\nrealm = \"vorzimmer\"\n\
              [trunks.loopback]\naddresses = [\"127.0.0.1/32\"]\n\
-             [media]\nports = \"{media}-{media_end}\"\nworkers = 1\nprompts = \"{prompts}\"\n\
+             [media]\nports = \"{media}-{media_end}\"\nbrowser_port = {browsers}\nworkers = 1\nprompts = \"{prompts}\"\n\
              [data]\nfolder = \"data\"\nrecordings = \"recordings\"\nkeys = \"keys/keys.db\"\ndatabase = \"{database}\"\n\
              [tls]\nfolder = \"tls\"\n[key]\nsource = \"file\"\nfile = \"kek/vorzimmer.key\"\n\
              [http]\nlisten = [\"{http}\"]\n\
@@ -188,6 +188,7 @@ impl Server {
             wss = server.wss,
             http = server.http,
             media_end = media + 399,
+            browsers = base + 4,
             prompts = workspace().join("config/prompts").display(),
             database = setup.database,
             more = setup.more,

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use vorzimmer_sdp::{Description, Local, Protection, Session};
+use vorzimmer_sdp::{Browser, Description, Local, Protection, Session};
 use vorzimmer_sip::identity::{IdentityError, NumberPlan};
 use vorzimmer_sip::ua::{Command, Flow, Peer, Reason, SessionId};
 use vorzimmer_types::directory::Customer;
@@ -126,7 +126,8 @@ fn check(
     let offer = Description::parse(sdp)
         .map_err(|refusal| Refusal::new(refusal.status(), "the session description cannot be read"))?;
     // Tried on a port that is never used, so that what cannot be taken does not cost a leg.
-    let tried = Local { protection, ..Local::new(SocketAddr::new(local, DISCARD)) };
+    let browser = offer.is_browsers().then(|| Browser::nobodys(hands.entropy));
+    let tried = Local { protection, browser, ..Local::new(SocketAddr::new(local, DISCARD)) };
     let tried = Session::new(hands.entropy).answer(&offer, &tried, hands.entropy);
     tried.map_err(|refusal| Refusal {
         status: refusal.status(),

@@ -7,11 +7,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use vorzimmer_consent::Permit;
-use vorzimmer_sdp::Negotiated;
+use vorzimmer_sdp::{Browser, Negotiated};
 use vorzimmer_sip::ua;
 use vorzimmer_types::consent::Language;
 use vorzimmer_types::directory::OnWithdrawal;
 use vorzimmer_types::event::RecordingResult;
+use vorzimmer_types::srtp::Suite;
 use vorzimmer_types::{CallId, CustomerId, EventRecord, LegId, PartyId, Pii, ReceptionistId, RecordingId};
 
 /// One playing of a prompt or tone, so that a late "it ended" is not taken for another's.
@@ -94,6 +95,8 @@ pub enum MediaCommand {
         local: IpAddr,
         /// Where the peer's signalling comes from: whence its voice may come if its description says nowhere useful.
         signalling: Pii<IpAddr>,
+        /// The peer is a browser: the leg is one of those behind the browsers' port, found by ICE.
+        browser: bool,
     },
     /// The description is agreed (first time, or again after a re-INVITE).
     Connect {
@@ -230,8 +233,10 @@ pub enum MediaEvent {
         call: CallId,
         /// The leg.
         leg: LegId,
-        /// Where it receives RTP; RTCP is one port higher.
+        /// Where it receives RTP; RTCP is one port higher, or on the same port for a browser.
         rtp: SocketAddr,
+        /// What a browser is told besides, if one was asked for.
+        browser: Option<Box<Browser>>,
     },
     /// No port could be had.
     OpenFailed {
@@ -262,6 +267,22 @@ pub enum MediaEvent {
     },
     /// Nothing was heard from a leg for too long.
     Silent {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+    },
+    /// A leg's DTLS handshake is over: it is heard from now on.
+    Secured {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// How its packets are protected.
+        suite: Suite,
+    },
+    /// A leg's DTLS handshake failed: it will never be heard.
+    Insecure {
         /// The call.
         call: CallId,
         /// The leg.

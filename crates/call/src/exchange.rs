@@ -232,6 +232,8 @@ fn session_of(event: &ua::Event) -> Option<SessionId> {
 fn call_of(event: &MediaEvent) -> CallId {
     match event {
         MediaEvent::Opened { call, .. }
+        | MediaEvent::Secured { call, .. }
+        | MediaEvent::Insecure { call, .. }
         | MediaEvent::OpenFailed { call, .. }
         | MediaEvent::Digit { call, .. }
         | MediaEvent::PlayEnded { call, .. }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
-use vorzimmer_sdp::{Codec, Description, Local, Negotiated, Protection, Refusal, Session};
+use vorzimmer_sdp::{Browser, Codec, Description, Local, Negotiated, Protection, Refusal, Session};
 use vorzimmer_types::srtp::Security;
 use vorzimmer_types::{CallId, LegId, PartyId};
 
@@ -23,6 +23,8 @@ pub(crate) struct Leg {
     /// Whose voice is on it.
     pub(crate) party: PartyId,
     rtp: Option<SocketAddr>,
+    /// What a browser is told besides.
+    browser: Option<Box<Browser>>,
     /// What is demanded of its media.
     protection: Protection,
     description: Session,
@@ -34,6 +36,19 @@ pub(crate) struct Leg {
     reoffers: bool,
     pub(crate) playing: Option<Playing>,
     pub(crate) presses: Presses,
+}
+
+/// Whom a leg is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Towards {
+    /// Our address on the network where the peer is.
+    pub(crate) local: IpAddr,
+    /// Where its signalling comes from.
+    pub(crate) signalling: IpAddr,
+    /// What is demanded of its media.
+    pub(crate) protection: Protection,
+    /// Whether it is a browser.
+    pub(crate) browser: bool,
 }
 
 /// A prompt that is being played to a leg.
@@ -63,21 +78,17 @@ pub(crate) enum Purpose {
 }
 
 impl Leg {
-    /// Asks for ports on `local`, towards a peer whose signalling comes from `signalling`.
-    pub(crate) fn open(
-        call: CallId,
-        local: IpAddr,
-        signalling: IpAddr,
-        protection: Protection,
-        hands: &mut Hands<'_>,
-    ) -> Self {
+    /// Asks for ports.
+    pub(crate) fn open(call: CallId, towards: Towards, hands: &mut Hands<'_>) -> Self {
+        let Towards { local, signalling, protection, browser } = towards;
         let leg = LegId::random(hands.entropy);
-        hands.media(MediaCommand::Open { call, leg, local, signalling: signalling.into() });
+        hands.media(MediaCommand::Open { call, leg, local, signalling: signalling.into(), browser });
         Self {
             call,
             id: leg,
             party: PartyId::random(hands.entropy),
             rtp: None,
+            browser: None,
             protection,
             description: Session::new(hands.entropy),
             told: None,
@@ -89,8 +100,9 @@ impl Leg {
     }
 
     /// It has ports.
-    pub(crate) fn opened(&mut self, rtp: SocketAddr) {
+    pub(crate) fn opened(&mut self, rtp: SocketAddr, browser: Option<Box<Browser>>) {
         self.rtp = Some(rtp);
+        self.browser = browser;
     }
 
     /// Answers an offer and connects the media; what was agreed on before stays if the offer cannot be taken.
@@ -200,8 +212,13 @@ impl Leg {
     }
 
     fn local(&self, prefer: Option<Codec>, hands: &Hands<'_>) -> Option<Local> {
-        let codecs = || hands.config.codecs.clone();
-        self.rtp.map(|rtp| Local { prefer, codecs: codecs(), protection: self.protection, ..Local::new(rtp) })
+        self.rtp.map(|rtp| Local {
+            prefer,
+            codecs: hands.config.codecs.clone(),
+            protection: self.protection,
+            browser: self.browser.as_deref().copied(),
+            ..Local::new(rtp)
+        })
     }
 
     fn connect(&self, negotiated: Negotiated, hands: &mut Hands<'_>) {

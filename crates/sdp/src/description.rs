@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use vorzimmer_types::audio::{Codec, Direction};
 
-use crate::Crypto;
+use crate::{Crypto, Dtls, Web};
 
 /// A session description: an offer or an answer.
 #[derive(Clone, PartialEq, Eq)]
@@ -57,6 +57,10 @@ pub struct AudioMedia {
     pub direction: Direction,
     /// The `a=crypto` lines (RFC 4568) that can be used, in their order.
     pub crypto: Vec<Crypto>,
+    /// What it says about DTLS-SRTP.
+    pub dtls: Option<Dtls>,
+    /// What it says about ICE: a browser's line does.
+    pub web: Option<Box<Web>>,
 }
 
 /// A line that is not taken.
@@ -194,6 +198,14 @@ impl Description {
     }
 }
 
+impl Description {
+    /// Whether a browser made it.
+    #[must_use]
+    pub fn is_browsers(&self) -> bool {
+        self.audio().is_some_and(|(_, audio)| audio.is_browsers())
+    }
+}
+
 impl fmt::Debug for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Description")
@@ -218,6 +230,8 @@ impl fmt::Debug for AudioMedia {
             .field("ptime_ms", &self.ptime_ms)
             .field("direction", &self.direction)
             .field("crypto lines", &self.crypto.len())
+            .field("dtls", &self.dtls)
+            .field("ice", &self.web.is_some())
             .finish_non_exhaustive()
     }
 }

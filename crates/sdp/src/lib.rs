@@ -16,6 +16,7 @@ mod protection;
 mod refusal;
 mod repair;
 mod session;
+mod web;
 
 pub use crypto::Crypto;
 pub use description::{AudioMedia, Description, Encoding, Media, Origin, OtherMedia, Payload, Transport};
@@ -24,6 +25,7 @@ pub use protection::Protection;
 pub use refusal::Refusal;
 pub use session::Session;
 pub use vorzimmer_types::audio::{Codec, Direction, Format, Negotiated};
+pub use web::{Browser, Dtls, Web};
 
 /// Longest description that is read, in bytes. A browser's offer has about 8000.
 pub const MAX_BYTES: usize = 32 * 1024;

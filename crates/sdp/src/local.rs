@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use vorzimmer_types::audio::{Codec, Direction};
 
-use crate::{AudioMedia, Encoding, Payload, Protection, Transport};
+use crate::{AudioMedia, Browser, Encoding, Payload, Protection, Transport};
 
 /// Our end of an audio stream.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Local {
     pub direction: Direction,
     /// Whether it must, may or must not be encrypted.
     pub protection: Protection,
+    /// What a browser is told besides; none for any other telephone.
+    pub browser: Option<Browser>,
 }
 
 impl Local {
@@ -52,6 +54,7 @@ impl Local {
             ptime_ms: 20,
             direction: Direction::SendRecv,
             protection: Protection::OFF,
+            browser: None,
         }
     }
 
@@ -94,6 +97,8 @@ impl Local {
             maxptime_ms: None,
             direction,
             crypto: Vec::new(),
+            dtls: None,
+            web: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use vorzimmer_types::Entropy;
 use vorzimmer_types::audio::{
     Codec, CodecPayload, Direction, EventPayload, Format, Negotiated, NoisePayload, OpusWish,
 };
+use vorzimmer_types::ice::Credentials;
 use vorzimmer_types::srtp::Keying;
 
 use crate::local::{codec_payload, event_payload, noise_payload};
@@ -27,7 +28,6 @@ pub(crate) fn answer_audio(
 ) -> Result<(AudioMedia, Negotiated), Refusal> {
     let addr = usable(offer, local)?;
     let (theirs, codec) = choose(offer, local, current.codec)?;
-    let (crypto, keying) = local.protection.answer(offer, &current.keying, random)?;
     let events = if local.events { events_for(codec, offer) } else { None };
     let noise = if local.noise { noise_for(codec, offer) } else { None };
     let direction = local.direction.and(peer_direction(offer, addr).reversed());
@@ -37,11 +37,18 @@ pub(crate) fn answer_audio(
     let mut payloads = vec![codec_payload(codec, theirs.pt)];
     payloads.extend(noise.map(|noise| noise_payload(noise.pt)));
     payloads.extend(events.map(|event| event_payload(event.pt, event.clock_hz)));
-    let answered = AudioMedia {
-        // RFC 3264 §6: the answer's transport is the offer's.
-        transport: offer.transport.clone(),
-        crypto: crypto.into_iter().collect(),
-        ..local.audio(payloads, u16::from(ptime_ms), direction)
+    let answered = local.audio(payloads, u16::from(ptime_ms), direction);
+    let (answered, keying, ice) = match &local.browser {
+        Some(browser) => {
+            let (answered, (keying, ice)) = browser.answer(answered, offer, &current.keying)?;
+            (answered, keying, Some(ice))
+        }
+        None => {
+            let (crypto, keying) = local.protection.answer(offer, &current.keying, random)?;
+            let crypto = crypto.into_iter().collect();
+            // RFC 3264 §6: the answer's transport is the offer's.
+            (AudioMedia { transport: offer.transport.clone(), crypto, ..answered }, keying, None)
+        }
     };
     let payload = CodecPayload { payload_type: theirs.pt, codec };
     let format = Format {
@@ -56,7 +63,7 @@ pub(crate) fn answer_audio(
         opus: wish(theirs, codec),
         ptime_ms,
     };
-    Ok((answered, negotiated(format, direction, offer, addr, keying)))
+    Ok((answered, negotiated(format, direction, offer, addr, keying, ice)))
 }
 
 /// What the peer's answer makes of our offer.
@@ -67,7 +74,10 @@ pub(crate) fn accept_audio(
     current: &Current,
 ) -> Result<Negotiated, Refusal> {
     let addr = usable(answer, local)?;
-    let keying = local.protection.accept(answer, offered, &current.keying)?;
+    let (keying, ice) = match &local.browser {
+        Some(browser) => browser.accept(answer).map(|(keying, ice)| (keying, Some(ice)))?,
+        None => (local.protection.accept(answer, offered, &current.keying)?, None),
+    };
     // Only what we offered counts (RFC 3264 §7).
     let common = || {
         answer.payloads.iter().filter_map(|theirs| {
@@ -100,7 +110,7 @@ pub(crate) fn accept_audio(
         ptime_ms: ptime(answer, local),
     };
     let direction = offered.direction.and(peer_direction(answer, addr).reversed());
-    Ok(negotiated(format, direction, answer, addr, keying))
+    Ok(negotiated(format, direction, answer, addr, keying, ice))
 }
 
 /// The peer's address, if its line can be taken at all.
@@ -110,6 +120,10 @@ fn usable(audio: &AudioMedia, local: &Local) -> Result<IpAddr, Refusal> {
     }
     if audio.port == 0 {
         return Err(Refusal::NoAudio);
+    }
+    // Where a browser is, ICE finds out: what stands here may be a name, port 9, or the other IP version.
+    if local.browser.is_some() {
+        return Ok(Negotiated::ANYWHERE.ip());
     }
     let addr = audio.addr.ok_or(Refusal::NoAddress)?;
     // Nowhere (hold) is nowhere in either IP version.
@@ -184,9 +198,15 @@ fn negotiated(
     peer: &AudioMedia,
     addr: IpAddr,
     keying: Keying,
+    ice: Option<Credentials>,
 ) -> Negotiated {
+    let ice = ice.map(Box::new);
+    if ice.is_some() {
+        let (rtp, rtcp) = (Negotiated::ANYWHERE, Negotiated::ANYWHERE);
+        return Negotiated { format, direction, rtp, rtcp, keying, ice };
+    }
     let rtp = SocketAddr::new(addr, peer.port);
     // RFC 3550 §11: RTCP on the next port, unless RFC 3605 says otherwise.
     let rtcp = peer.rtcp.unwrap_or(SocketAddr::new(addr, peer.port.checked_add(1).unwrap_or(0)));
-    Negotiated { format, direction, rtp, rtcp, keying }
+    Negotiated { format, direction, rtp, rtcp, keying, ice }
 }

@@ -6,6 +6,7 @@ use sdp_types::{AddrType, Connection, ParserError};
 use vorzimmer_types::audio::{Codec, Direction};
 
 use crate::repair::repair;
+use crate::web;
 use crate::{
     AudioMedia, Crypto, Description, Encoding, Media, Origin, OtherMedia, Payload, Refusal, Transport,
 };
@@ -80,6 +81,8 @@ fn audio_of(session: &sdp_types::Session, media: &sdp_types::Media) -> AudioMedi
             .take(MAX_CRYPTO)
             .filter_map(Crypto::parse)
             .collect(),
+        dtls: web::dtls_of(session, media),
+        web: web::web_of(session, media),
     }
 }
 

@@ -17,6 +17,11 @@ impl Description {
         // RFC 8866 §5.3: `-` where a session has no name; RFC 3264 §5 wants it for unicast.
         let mut session = sdp_types::Session::new(origin, "-");
         session.connection = self.shared_address().map(Connection::from_ip_addr);
+        let audio = self.media.iter().filter_map(|media| match media {
+            Media::Audio(audio) => Some(audio),
+            Media::Other(_) => None,
+        });
+        crate::web::print_top(audio, &mut session.attributes);
         session.medias = self.media.iter().map(|media| self.print_media(media)).collect();
         session.to_string().into_bytes()
     }
@@ -89,6 +94,7 @@ fn print_audio(audio: &AudioMedia, own: Option<IpAddr>) -> sdp_types::Media {
     for crypto in &audio.crypto {
         add("crypto", crypto.print());
     }
+    crate::web::print(audio, &mut media.attributes);
     media.attributes.push(Attribute::new(audio.direction.name()));
     media
 }

@@ -62,7 +62,7 @@ impl Protection {
         }
         let used = match current {
             Keying::Sdes { keys, .. } => Some(&keys.send),
-            Keying::Plain => None,
+            Keying::Plain | Keying::Dtls { .. } => None,
         };
         let others = OFFERED.into_iter().filter(|suite| Some(*suite) != used.map(MasterKey::suite));
         let fresh = others.map(|suite| MasterKey::random(suite, random));

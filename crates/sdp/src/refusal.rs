@@ -39,6 +39,12 @@ pub enum Refusal {
     /// Neither RTP/AVP nor RTP/SAVP.
     #[error("the transport is neither RTP/AVP nor RTP/SAVP")]
     Transport,
+    /// A browser's line without a certificate's fingerprint, or without saying who begins the handshake.
+    #[error("no usable fingerprint or setup for DTLS-SRTP")]
+    NoHandshake,
+    /// A browser's line that ICE cannot connect: without credentials, without RTCP on the same port, or both ends lite.
+    #[error("no usable ICE credentials, or RTCP on a port of its own")]
+    NoPath,
     /// No IP address for the audio, or a multicast one.
     #[error("no usable address for audio")]
     NoAddress,
@@ -66,8 +72,12 @@ impl Refusal {
         match self {
             Self::NoAudio => 304,
             Self::NoCommonCodec => 305,
-            Self::SecureTransport | Self::NotEncrypted | Self::NoCommonSuite | Self::Transport => 302,
-            Self::NoAddress | Self::AddressFamily => 301,
+            Self::SecureTransport
+            | Self::NotEncrypted
+            | Self::NoCommonSuite
+            | Self::Transport
+            | Self::NoHandshake => 302,
+            Self::NoAddress | Self::AddressFamily | Self::NoPath => 301,
             _ => 399,
         }
     }

@@ -67,7 +67,6 @@ impl Session {
         random: &mut (impl Entropy + ?Sized),
     ) -> Result<Description, Refusal> {
         let current = self.current();
-        let (transport, crypto) = local.protection.offer(&current.keying, random)?;
         // RFC 3264 §8.3.2: a payload type keeps its meaning for the whole session.
         let format = self.agreed.as_ref().map(|agreed| agreed.format);
         let known = Known {
@@ -76,7 +75,13 @@ impl Session {
         };
         let prefer = local.prefer.or(current.codec);
         let audio = Local { prefer, ..local.clone() }.offered_audio(&known);
-        let audio = Media::Audio(AudioMedia { transport, crypto, ..audio });
+        let audio = Media::Audio(match &local.browser {
+            Some(browser) => browser.offer(audio),
+            None => {
+                let (transport, crypto) = local.protection.offer(&current.keying, random)?;
+                AudioMedia { transport, crypto, ..audio }
+            }
+        });
         // RFC 3264 §8: lines are never taken away, only refused.
         let mut media: Vec<Media> = match &self.published {
             Some(before) => before.media.clone(),

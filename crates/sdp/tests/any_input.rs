@@ -1,11 +1,14 @@
 //! Whatever comes: no panic, and what we print we read back the same.
+#![expect(clippy::unwrap_used, reason = "what is drawn here is valid by construction")]
 
 use proptest::prelude::*;
 use vorzimmer_sdp::{
-    AudioMedia, Crypto, Description, Direction, Encoding, Local, Media, Origin, OtherMedia, Payload, Session,
-    Transport,
+    AudioMedia, Crypto, Description, Direction, Dtls, Encoding, Local, Media, Origin, OtherMedia, Payload,
+    Session, Transport, Web,
 };
+use vorzimmer_types::dtls::{Fingerprint, Hash, Setup};
 use vorzimmer_types::entropy::Seeded;
+use vorzimmer_types::ice::Credentials;
 use vorzimmer_types::srtp::{MasterKey, SrtpKeys, Suite};
 
 fn addr() -> impl Strategy<Value = std::net::IpAddr> {
@@ -42,6 +45,28 @@ fn crypto() -> impl Strategy<Value = Crypto> {
     })
 }
 
+fn dtls() -> impl Strategy<Value = Dtls> {
+    let hash = proptest::sample::select(vec![Hash::Sha256, Hash::Sha384, Hash::Sha512]);
+    let fingerprint = (hash, any::<[u8; 32]>(), any::<[u8; 32]>()).prop_map(|(hash, low, high)| {
+        let digest = [low, high].concat();
+        Fingerprint::new(hash, &digest[..hash.length()]).unwrap()
+    });
+    let setup = proptest::sample::select(vec![Setup::Active, Setup::Passive, Setup::ActPass]);
+    (proptest::collection::vec(fingerprint, 1..4), proptest::option::of(setup))
+        .prop_map(|(fingerprints, setup)| Dtls { fingerprints, setup })
+}
+
+/// All of one description are lite, as it is said once for all.
+fn web() -> impl Strategy<Value = Box<Web>> {
+    let ice = ("[a-zA-Z0-9+/]{4,64}", "[a-zA-Z0-9+/]{22,128}")
+        .prop_map(|(ufrag, password)| Credentials::new(&ufrag, &password).unwrap());
+    let mid = proptest::option::of(any::<u64>().prop_map(|n| n.to_string()));
+    (ice, any::<bool>(), mid, any::<bool>()).prop_map(|(ice, mux, mid, bundled)| {
+        let bundled = bundled && mid.is_some();
+        Box::new(Web { ice, lite: true, mux, mid, bundled })
+    })
+}
+
 fn audio() -> impl Strategy<Value = AudioMedia> {
     let direction = prop_oneof![
         Just(Direction::SendRecv),
@@ -65,17 +90,20 @@ fn audio() -> impl Strategy<Value = AudioMedia> {
     let rtcp = proptest::option::of((addr(), any::<u16>()).prop_map(std::net::SocketAddr::from));
     let crypto = proptest::collection::vec(crypto(), 0..3);
     let first = (transport, proptest::option::of(addr()), any::<u16>(), rtcp, payloads);
-    (first, ptime(), ptime(), direction, crypto).prop_map(
-        |((transport, addr, port, rtcp, payloads), ptime_ms, maxptime_ms, direction, crypto)| AudioMedia {
-            transport,
-            addr,
-            port,
-            rtcp,
-            payloads,
+    let secure = (crypto, proptest::option::of(dtls()), proptest::option::of(web()));
+    (first, ptime(), ptime(), direction, secure).prop_map(
+        |(first, ptime_ms, maxptime_ms, direction, (crypto, dtls, web))| AudioMedia {
+            transport: first.0,
+            addr: first.1,
+            port: first.2,
+            rtcp: first.3,
+            payloads: first.4,
             ptime_ms,
             maxptime_ms,
             direction,
             crypto,
+            dtls,
+            web,
         },
     )
 }

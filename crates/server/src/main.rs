@@ -20,6 +20,7 @@ mod recovery;
 mod rooms;
 mod start;
 mod tls;
+mod turn;
 mod wellbeing;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use vorzimmer_call::{Exchange, ExchangeConfig, SrtpConfig};
+use vorzimmer_media::dtls::Identity;
 use vorzimmer_sip::digest::Ha1;
 use vorzimmer_sip::identity::{CalledIn, NumberPlan, PlanError};
 use vorzimmer_sip::ua::{self, Expires, Ua, UaConfig};
@@ -171,7 +172,7 @@ fn digest(name: &str, trunk: &Trunk, realm: &str) -> Result<Option<(String, Ha1)
 }
 
 /// The text of a file that only its owner may read.
-fn private_text(path: &Path) -> io::Result<String> {
+pub fn private_text(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mode = file.metadata()?.mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -242,15 +243,44 @@ fn media_plane(
         port_rest: settings.media.port_rest(),
         recordings: PathBuf::clone(&settings.data.recordings),
         recording_days: settings.retention.recordings.days,
+        browsers: browser_port(settings),
     };
     let parts = media::Parts {
         prompts: Arc::clone(prompts),
         keys: Arc::clone(&rooms.keys),
         log: Arc::new(Pages(log.clone())),
+        identity: Arc::new(dtls_identity()?),
     };
     Plane::start(&plane_settings, parts).map_err(|error| {
         Failure::failed(format!("the media workers cannot start: {error}"), "see the system's limits")
     })
+}
+
+/// Browsers come in where their signalling does, on a port of their own.
+fn browser_port(settings: &Settings) -> Option<media::BrowserPort> {
+    let mut signalling: Vec<_> =
+        settings.sip.wss.iter().chain(&settings.sip.ws).map(|at| at.0.ip()).collect();
+    signalling.sort_unstable();
+    signalling.dedup();
+    if signalling.is_empty() || settings.media.browser_port == 0 {
+        return None;
+    }
+    let addresses = if settings.media.bind.is_empty() { signalling } else { settings.media.bind.clone() };
+    Some(media::BrowserPort { port: settings.media.browser_port, addresses })
+}
+
+/// A certificate for DTLS, new with each start: each description names it, and nobody else vouches for it.
+fn dtls_identity() -> Result<Identity, Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::failed(
+            format!("no certificate for DTLS can be made: {error}"),
+            "this is a bug: please report it",
+        )
+    };
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(|error| failed(&error))?;
+    let parameters = rcgen::CertificateParams::new(Vec::new()).map_err(|error| failed(&error))?;
+    let certificate = parameters.self_signed(&key).map_err(|error| failed(&error))?;
+    Identity::new(certificate.der(), &key.serialize_der()).map_err(|error| failed(&error))
 }
 
 /// Tells the store which pages of recordings are safe.

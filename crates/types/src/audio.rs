@@ -3,10 +3,11 @@
 mod codec;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ice::Credentials;
 use crate::srtp::Keying;
 
 pub use codec::{Codec, OpusWish};
@@ -155,9 +156,14 @@ pub struct Negotiated {
     pub rtcp: SocketAddr,
     /// How packets are protected, both ways.
     pub keying: Keying,
+    /// How the peer is addressed in ICE checks, if it is a browser; `rtp` and `rtcp` are [`Negotiated::ANYWHERE`] then.
+    pub ice: Option<Box<Credentials>>,
 }
 
 impl Negotiated {
+    /// Stands for wherever ICE finds a browser. An address that nobody has (RFC 5737) and the discard port.
+    pub const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
+
     /// Whether the peer wants to hear nothing from us: it put us on hold (RFC 3264 §8.4).
     #[must_use]
     pub const fn peer_holds(&self) -> bool {

@@ -51,6 +51,8 @@ pub struct Fingerprint {
 
 impl Fingerprint {
     const MAX: usize = 64;
+    /// No certificate's.
+    pub const ZERO: Self = Self { hash: Hash::Sha256, digest: [0; Self::MAX] };
 
     /// A certificate's `digest` by `hash`; none if it has not that hash's length.
     #[must_use]

@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn each_leg_says_how_it_was_secured_at_last() {
         let (caller, hers) = (LegId::from_bytes([1; 16]), LegId::from_bytes([2; 16]));
-        let dtls = Security::Dtls { suite: Suite::AeadAes128Gcm };
+        let dtls = Security::Dtls { suite: Some(Suite::AeadAes128Gcm) };
         let events = [
             record(0, Event::Secured { leg: caller, security: Security::Plain }),
             record(1, Event::Rung { leg: hers, receptionist: ReceptionistId::from_bytes([3; 16]) }),

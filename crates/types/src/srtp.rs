@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::Entropy;
+use crate::dtls::{Fingerprint, Setup};
 
 /// An SRTP crypto suite, by the name that RFC 4568 §10.3.2 registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -185,6 +186,13 @@ pub enum Keying {
         /// The description went over signalling that others could read.
         in_clear: bool,
     },
+    /// With keys out of a DTLS handshake that is to come (RFC 5764).
+    Dtls {
+        /// The peer's certificate.
+        peer: Fingerprint,
+        /// Whether we begin the handshake (`active`) or wait (`passive`).
+        ours: Setup,
+    },
 }
 
 impl Keying {
@@ -193,6 +201,7 @@ impl Keying {
     pub fn security(&self) -> Security {
         match self {
             Self::Plain => Security::Plain,
+            Self::Dtls { .. } => Security::Dtls { suite: None },
             Self::Sdes { keys, in_clear } => Security::Sdes { suite: keys.send.suite(), in_clear: *in_clear },
         }
     }
@@ -214,8 +223,8 @@ pub enum Security {
     },
     /// SRTP with keys out of a DTLS handshake (RFC 5764).
     Dtls {
-        /// The suite.
-        suite: Suite,
+        /// The suite; none while the handshake is not over.
+        suite: Option<Suite>,
     },
 }
 
@@ -240,7 +249,8 @@ impl fmt::Display for Security {
             Self::Sdes { suite, in_clear: true } => {
                 write!(f, "SDES {}, keys sent in the clear", suite.name())
             }
-            Self::Dtls { suite } => write!(f, "DTLS {}", suite.name()),
+            Self::Dtls { suite: Some(suite) } => write!(f, "DTLS {}", suite.name()),
+            Self::Dtls { suite: None } => f.write_str("DTLS"),
         }
     }
 }

@@ -320,7 +320,7 @@ impl Play {
                 self.session_does(media::Command::Open { leg: key, config: LegConfig::default() });
                 self.legs.push(Leg { id: leg, key, connected: false, playing: None, question: false });
                 let rtp = SocketAddr::from(([192, 0, 2, 1], 20_000 + 2 * u16::from(key.0 == 1)));
-                self.inputs.push_back(Input::Media(MediaEvent::Opened { call, leg, rtp }));
+                self.inputs.push_back(Input::Media(MediaEvent::Opened { call, leg, rtp, browser: None }));
             }
             MediaCommand::Connect { leg, negotiated, .. } => {
                 let at = self.place(leg);

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use vorzimmer_consent::Gate;
+use vorzimmer_sdp::{Browser, Description};
 use vorzimmer_sip::ua::{Command, SessionId};
 use vorzimmer_types::LegId;
 use vorzimmer_types::event::{EndedBy, Event};
@@ -16,7 +17,7 @@ use super::{Arrival, Call, State, Whose, terms};
 use crate::aftermath::Aftermath;
 use crate::hands::Hands;
 use crate::hold::Side;
-use crate::leg::{Leg, Purpose};
+use crate::leg::{Leg, Purpose, Towards};
 use crate::limits::{ACK_WITHIN, OPEN_WITHIN};
 use crate::recordings::Recordings;
 use crate::{reasons, security};
@@ -27,7 +28,8 @@ impl Call {
         let Arrival { id, session, customer, identity, journal, offer, local, signalling, protection } =
             arrival;
         hands.sip(Command::Progress { session, status: 180, sdp: None });
-        let caller = Leg::open(id, local, signalling, protection, hands);
+        let browser = offer.as_ref().is_some_and(Description::is_browsers);
+        let caller = Leg::open(id, Towards { local, signalling, protection, browser }, hands);
         let gate = Gate::new(terms(id, &customer));
         let recordings = Recordings::new(id, customer.id);
         Self {
@@ -48,10 +50,18 @@ impl Call {
     }
 
     /// A leg has ports: the caller's is answered with them, a device's is rung with them.
-    pub(super) fn leg_opened(&mut self, leg: LegId, rtp: SocketAddr, hands: &mut Hands<'_>) {
+    pub(super) fn leg_opened(
+        &mut self,
+        leg: LegId,
+        rtp: SocketAddr,
+        browser: Option<Box<Browser>>,
+        hands: &mut Hands<'_>,
+    ) {
         match &self.state {
-            State::Arrived { .. } if self.side(leg) == Some(Side::Caller) => self.answer_caller(rtp, hands),
-            State::Ringing(_) => self.ring_device(leg, rtp, hands),
+            State::Arrived { .. } if self.side(leg) == Some(Side::Caller) => {
+                self.answer_caller(rtp, browser, hands)
+            }
+            State::Ringing(_) => self.ring_device(leg, rtp, browser, hands),
             _ => {}
         }
     }
@@ -68,12 +78,12 @@ impl Call {
         }
     }
 
-    fn answer_caller(&mut self, rtp: SocketAddr, hands: &mut Hands<'_>) {
+    fn answer_caller(&mut self, rtp: SocketAddr, browser: Option<Box<Browser>>, hands: &mut Hands<'_>) {
         let until = hands.now.mono + ACK_WITHIN;
         let before = std::mem::replace(&mut self.state, State::Answered { until });
         let State::Arrived { offer, .. } = before else { return };
         let (Some(session), Some(caller)) = (self.session, self.caller.as_mut()) else { return };
-        caller.opened(rtp);
+        caller.opened(rtp, browser);
         let description = match &offer {
             Some(offer) => caller.answer(offer, None, hands),
             // RFC 3264 §4: an INVITE without an offer gets ours, and the answer comes in the ACK.

@@ -94,6 +94,18 @@ impl Call {
         }
     }
 
+    /// The DTLS handshake of a leg failed: it was somebody else, or nobody will ever be heard there.
+    pub(super) fn insecure(&mut self, leg: LegId, hands: &mut Hands<'_>) {
+        match self.side(leg) {
+            Some(Side::Caller) => {
+                let why = "the caller's DTLS handshake failed";
+                self.finish(EndedBy::Vorzimmer, why, reasons::incompatible(), hands);
+            }
+            Some(Side::Attendant) => self.attendant_lost("the receptionist's DTLS handshake failed", hands),
+            None => {}
+        }
+    }
+
     /// Nobody took the call: the caller is told.
     pub(super) fn nobody_there(&mut self, hands: &mut Hands<'_>) {
         self.farewell(prompts::NOBODY_THERE, "nobody took the call", reasons::no_answer(), hands);

@@ -27,6 +27,7 @@ use vorzimmer_sdp::{Description, Protection};
 use vorzimmer_sip::ua::{self, SessionId};
 use vorzimmer_types::directory::Customer;
 use vorzimmer_types::event::{Event, RecordingResult};
+use vorzimmer_types::srtp::Security;
 use vorzimmer_types::{CallId, LegId};
 
 use crate::aftermath::Aftermath;
@@ -152,11 +153,16 @@ impl Call {
     /// Something happened to its media.
     pub(crate) fn media(&mut self, event: MediaEvent, hands: &mut Hands<'_>) {
         match event {
-            MediaEvent::Opened { leg, rtp, .. } => self.leg_opened(leg, rtp, hands),
+            MediaEvent::Opened { leg, rtp, browser, .. } => self.leg_opened(leg, rtp, browser, hands),
             MediaEvent::OpenFailed { leg, .. } => self.leg_failed(leg, hands),
             MediaEvent::Digit { leg, digit, .. } => self.digit_in_media(leg, digit, hands),
             MediaEvent::PlayEnded { leg, play, complete, .. } => self.play_ended(leg, play, complete, hands),
             MediaEvent::Silent { leg, .. } => self.silent(leg, hands),
+            MediaEvent::Secured { leg, suite, .. } => {
+                let security = Security::Dtls { suite: Some(suite) };
+                self.journal.write(hands, Event::Secured { leg, security });
+            }
+            MediaEvent::Insecure { leg, .. } => self.insecure(leg, hands),
             MediaEvent::RecordingStarted { recording, .. } => {
                 self.recordings.started(recording, &mut self.journal, hands);
             }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use vorzimmer_sdp::{Codec, Refusal};
+use vorzimmer_sdp::{Browser, Codec, Refusal};
 use vorzimmer_sip::ua::{Binding, Command, FromParty, Reason, SessionId};
 use vorzimmer_types::event::{Caller, Event, RingOutcome};
 use vorzimmer_types::{LegId, Pii, ReceptionistId};
@@ -17,7 +17,7 @@ use super::{Attendant, Call, State};
 use crate::aftermath::Aftermath;
 use crate::hands::{Hands, Journal};
 use crate::hold::Side;
-use crate::leg::Leg;
+use crate::leg::{Leg, Towards};
 use crate::limits::{DEVICES_PER_CALL, DEVICES_PER_RECEPTIONIST, OPEN_WITHIN};
 use crate::plan::{PlaceId, Plan};
 use crate::{reasons, security};
@@ -124,7 +124,8 @@ impl Call {
                 let at = if at.is_unspecified() { local } else { at };
                 let her = hands.world.directory().receptionist(receptionist);
                 let protection = security::of_device(hands.config, her, &self.customer, &binding.flow);
-                let leg = Leg::open(id, at, binding.flow.remote.ip(), protection, hands);
+                let (signalling, browser) = (binding.flow.remote.ip(), binding.flow.transport.is_websocket());
+                let leg = Leg::open(id, Towards { local: at, signalling, protection, browser }, hands);
                 let until = hands.now.mono + OPEN_WITHIN;
                 let stage = Stage::Opening { binding: Box::new(binding), until };
                 ringing.devices.push(Device { leg, place, receptionist, stage });
@@ -137,14 +138,20 @@ impl Call {
     }
 
     /// A device's leg has ports: it rings.
-    pub(super) fn ring_device(&mut self, leg: LegId, rtp: SocketAddr, hands: &mut Hands<'_>) {
+    pub(super) fn ring_device(
+        &mut self,
+        leg: LegId,
+        rtp: SocketAddr,
+        browser: Option<Box<Browser>>,
+        hands: &mut Hands<'_>,
+    ) {
         let prefer = self.caller_codec();
         let (from, headers) = (self.shown_party(), self.called_party());
         let State::Ringing(ringing) = &mut self.state else { return };
         let Some(device) = ringing.devices.iter_mut().find(|device| device.leg.id == leg) else { return };
         let Stage::Opening { binding, .. } = &device.stage else { return };
         let to = binding.clone();
-        device.leg.opened(rtp);
+        device.leg.opened(rtp, browser);
         let sdp = match device.leg.offer(prefer, hands) {
             Ok(sdp) => sdp,
             Err(refusal) => return self.device_cannot_be_offered(leg, refusal, hands),

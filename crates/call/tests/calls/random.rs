@@ -262,7 +262,7 @@ fn leg_happens(stage: &mut Stage, call: CallId, leg: LegId, what: OfLeg) {
     match what {
         OfLeg::Opened => {
             let rtp = "192.0.2.1:40000".parse().expect("an address");
-            stage.give(Input::Media(MediaEvent::Opened { call, leg, rtp }));
+            stage.give(Input::Media(MediaEvent::Opened { call, leg, rtp, browser: None }));
         }
         OfLeg::OpenFailed => stage.give(Input::Media(MediaEvent::OpenFailed { call, leg })),
         OfLeg::Digits(keys) => {

@@ -1,6 +1,6 @@
 //! DTLS-SRTP (RFC 5763, RFC 5764): a handshake on the media path whose only fruit is keys for SRTP.
 //!
-//! An [`Engine`] is one end of one handshake. Datagrams and time go in; datagrams, then [`Keys`] or a [`Failure`] come
+//! An [`Engine`] is one end of one handshake. Datagrams and time go in; datagrams, then [`SrtpKeys`] or a [`Failure`] come
 //! out. Keys are given only when the peer's certificate is the one whose [`Fingerprint`] signalling vouched for, and
 //! never otherwise. Who may speak to an engine at all is the leg's to decide *before* it calls: a proven ICE path, or
 //! the address that signalling named. A stranger's ClientHello must not get here.
@@ -17,8 +17,8 @@ mod keys;
 use std::time::{Duration, Instant};
 
 pub use identity::Identity;
-pub use keys::{Keys, MasterKey, Profile};
 pub use vorzimmer_types::dtls::{Fingerprint, Hash, Setup};
+pub use vorzimmer_types::srtp::SrtpKeys;
 
 /// Largest datagram that an engine makes.
 const DATAGRAM: usize = 1_200;
@@ -72,7 +72,7 @@ pub enum Output<'a> {
     /// Send this to the peer.
     Send(&'a [u8]),
     /// The handshake is over and the peer is who signalling said. Said once.
-    Keys(Keys),
+    Keys(SrtpKeys),
     /// The peer has closed: nothing more will come.
     Closed,
     /// The handshake failed. Said once.
@@ -90,7 +90,7 @@ pub struct Engine {
     /// The handshake is over.
     shaken: bool,
     /// Keys that are not given out yet.
-    keys: Option<Keys>,
+    keys: Option<SrtpKeys>,
     /// Keys were given out.
     connected: bool,
     wake: Option<Instant>,
@@ -185,7 +185,7 @@ impl Engine {
                     }
                 }
                 dimpl::Output::KeyingMaterial(material, profile) => {
-                    let Some(keys) = Keys::of(&material, profile, self.client) else {
+                    let Some(keys) = keys::of(&material, profile, self.client) else {
                         return Some(Failure::NoProfile);
                     };
                     self.keys = Some(keys);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use vorzimmer_types::entropy::{Entropy, Seeded};
 
-use super::{Engine, Failure, Fingerprint, Hash, Identity, Keys, Output, Role, is_dtls};
+use super::{Engine, Failure, Fingerprint, Hash, Identity, Output, Role, SrtpKeys, is_dtls};
 use crate::testing::start;
 
 fn identity() -> Identity {
@@ -19,7 +19,7 @@ fn identity() -> Identity {
 /// One end with what it said.
 struct End {
     engine: Engine,
-    keys: Vec<Keys>,
+    keys: Vec<SrtpKeys>,
     failures: Vec<Failure>,
     closed: bool,
 }
@@ -122,8 +122,8 @@ fn agree(ends: &[End; 2]) {
     let [client, server] = ends;
     assert_eq!((client.failures.as_slice(), server.failures.as_slice()), ([].as_slice(), [].as_slice()));
     assert_eq!((client.keys.len(), server.keys.len()), (1, 1), "each end is given keys once");
-    assert!(client.keys[0].ours == server.keys[0].theirs && client.keys[0].theirs == server.keys[0].ours);
-    assert!(client.keys[0].ours != client.keys[0].theirs);
+    assert!(client.keys[0].send == server.keys[0].receive && client.keys[0].receive == server.keys[0].send);
+    assert!(client.keys[0].send != client.keys[0].receive);
     assert!(client.engine.is_connected() && server.engine.is_connected());
 }
 

@@ -127,6 +127,23 @@ impl Agent {
         self.selected.filter(|peer| self.knows(*peer, now))
     }
 
+    /// Where to send, as of the last [`Agent::expire`].
+    pub(crate) fn target(&self) -> Option<SocketAddr> {
+        self.selected
+    }
+
+    /// Gives the path in use up if the peer's consent has run out; whether it did.
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+        self.selected
+            .take_if(|peer| !self.paths.iter().flatten().any(|path| path.peer == *peer && path.fresh(now)))
+            .is_some()
+    }
+
+    /// When [`Agent::expire`] has something to do, unless the peer checks before.
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        self.selected.and_then(|peer| self.path(peer)).map(|path| path.checked + CONSENT)
+    }
+
     /// Every address that has proven itself and may still be used.
     pub fn paths(&self, now: Instant) -> impl Iterator<Item = SocketAddr> {
         self.paths.iter().flatten().filter(move |path| path.fresh(now)).map(|path| path.peer)

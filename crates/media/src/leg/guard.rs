@@ -40,6 +40,11 @@ impl Guard {
         }
     }
 
+    /// Keys out of a handshake, given what there was.
+    pub(crate) fn of(keys: SrtpKeys, had: Option<Box<Self>>, now: Instant) -> Box<Self> {
+        Box::new(Self::new(Arc::new(keys), had, now))
+    }
+
     fn new(keys: Arc<SrtpKeys>, had: Option<Box<Self>>, now: Instant) -> Self {
         let (send, receive, lifetime) = (&keys.send, &keys.receive, keys.lifetime);
         let Some(had) = had.map(|had| *had) else {

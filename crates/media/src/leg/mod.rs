@@ -6,13 +6,14 @@ mod ears;
 mod guard;
 mod incoming;
 mod latch;
+mod link;
 mod outgoing;
 mod receive;
 mod send;
 mod stats;
 mod watch;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use vorzimmer_types::Entropy;
@@ -23,12 +24,14 @@ use ears::Ears;
 use guard::Guard;
 use incoming::Incoming;
 use latch::Latch;
+use link::{Handshake, OurIdentity};
 use outgoing::{Mapping, Outgoing};
 pub(crate) use receive::{Accepted, Kind};
 pub use stats::Stats;
 use watch::Watch;
 
 use crate::dtmf::{Digits, Key, Presses};
+use crate::ice::Agent;
 use crate::mix::{Inlet, Outlet};
 use crate::rtp::HEADER_LEN;
 use crate::sound::Player;
@@ -43,6 +46,13 @@ pub(crate) struct Leg {
     latch: Option<Latch>,
     /// What seals and opens packets, if they are protected.
     guard: Option<Box<Guard>>,
+    /// Where a browser is found.
+    agent: Option<Box<Agent>>,
+    /// The handshake that gives the keys, where the description does not.
+    handshake: Option<Box<Handshake>>,
+    identity: OurIdentity,
+    /// Who sent what is being looked at, if ICE has to find the peer.
+    speaker: Option<SocketAddr>,
     control: Control,
     incoming: Option<Incoming>,
     /// Another source at the peer's address that asks to be heard.
@@ -78,7 +88,13 @@ struct Challenger {
 }
 
 impl Leg {
-    pub(crate) fn new(key: LegKey, config: LegConfig, now: Instant, random: &mut dyn Entropy) -> Self {
+    pub(crate) fn new(
+        key: LegKey,
+        config: LegConfig,
+        identity: OurIdentity,
+        now: Instant,
+        random: &mut dyn Entropy,
+    ) -> Self {
         Self {
             key,
             watch: Watch::new(config.silence),
@@ -87,6 +103,10 @@ impl Leg {
             negotiated: None,
             latch: None,
             guard: None,
+            agent: config.ice.map(|ice| Box::new(Agent::new(ice))),
+            handshake: None,
+            identity,
+            speaker: None,
             control: Control::new(random, now),
             incoming: None,
             challenger: None,
@@ -123,7 +143,7 @@ impl Leg {
         self.control.remote(negotiated.rtcp, random, now);
         self.ears = Ears::needed(&negotiated.format).filter(|_| self.config.tones);
         self.outgoing.set_clock(negotiated.format.send.codec.clock_hz());
-        self.guard = Guard::follow(self.guard.take(), &negotiated, now);
+        self.shake_hands(&negotiated, now);
         self.negotiated = Some(negotiated);
         self.challenger = None;
         self.mapping = None;
@@ -160,6 +180,7 @@ impl Leg {
     pub(crate) fn poll(&mut self, now: Instant, random: &mut dyn Entropy, sink: &mut dyn Sink) {
         let key = self.key;
         self.digits.poll(now, |press, source| sink.event(digit_event(key, press, source)));
+        self.poll_link(now, sink);
         self.send_due(now, sink);
         self.report_if_due(now, random, sink);
         if self.watch.poll(now) {
@@ -169,10 +190,16 @@ impl Leg {
 
     /// When [`Leg::poll`] has something to do.
     pub(crate) fn next_wake(&self, now: Instant) -> Option<Instant> {
-        [self.digits.next_wake(), self.next_send(now), self.control.next_wake(), self.watch.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.digits.next_wake(),
+            self.next_send(now),
+            self.control.next_wake(),
+            self.watch.deadline(),
+            self.next_link(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     pub(crate) fn stats(&self) -> Stats {

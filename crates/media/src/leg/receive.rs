@@ -109,20 +109,28 @@ impl Leg {
     }
 
     /// Whether anything from there is worth a look.
-    fn may_be_peer(&self, from: SocketAddr) -> bool {
+    pub(super) fn may_be_peer(&self, from: SocketAddr) -> bool {
         self.latch.as_ref().is_some_and(|latch| latch.may_be_peer(from))
     }
 
     /// The length of the packet once it is opened, if the leg is protected; none if it is not authentic. Whatever comes
     /// after this step makes state.
     fn opened(&mut self, channel: Channel, bytes: &mut [u8], now: Instant) -> Option<usize> {
-        let Some(guard) = &mut self.guard else { return Some(bytes.len()) };
+        let Some(guard) = &mut self.guard else {
+            // Before there are keys nothing is authentic.
+            let clear = !self.must_be_sealed();
+            self.stats.forged += u64::from(!clear);
+            return clear.then_some(bytes.len());
+        };
         let opened = match channel {
             Channel::Rtp => guard.open_rtp(bytes, now),
             Channel::Rtcp => guard.open_rtcp(bytes, now),
         };
         let count = match opened {
-            Ok(length) => return Some(length),
+            Ok(length) => {
+                self.speaker_is_peer(now);
+                return Some(length);
+            }
             Err(Unopened::Malformed) => &mut self.stats.malformed,
             Err(Unopened::Forged | Unopened::UsedUp) => &mut self.stats.forged,
             Err(Unopened::Replayed) => &mut self.stats.replayed,

@@ -139,6 +139,9 @@ impl Leg {
     /// How and where to send, if the peer wants to hear and is anywhere.
     pub(super) fn sendable(&self) -> Option<(Format, SocketAddr)> {
         let negotiated = self.negotiated.as_ref().filter(|negotiated| negotiated.direction.sends())?;
+        if !self.is_linked() {
+            return None;
+        }
         Some((negotiated.format, self.latch.as_ref().and_then(Latch::target)?))
     }
 
@@ -192,8 +195,12 @@ impl Leg {
 
     /// Every packet of a leg goes this way: sealed if the leg is protected, and never otherwise.
     pub(super) fn emit(&mut self, channel: Channel, to: SocketAddr, packet: &[u8], sink: &mut dyn Sink) {
+        let Some(to) = self.way_to(to) else { return };
+        let sealed = self.must_be_sealed();
         let Some(guard) = &mut self.guard else {
-            sink.send(self.key, channel, to, packet);
+            if !sealed {
+                sink.send(self.key, channel, to, packet);
+            }
             return;
         };
         let sealed = match channel {

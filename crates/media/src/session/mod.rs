@@ -4,6 +4,7 @@ mod talk;
 mod words;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use vorzimmer_types::Entropy;
@@ -11,6 +12,7 @@ use vorzimmer_types::Entropy;
 use talk::Talk;
 pub use words::{Channel, Command, Content, DigitSource, Event, Input, LegConfig, LegKey, PlayId, Sink, Tap};
 
+use crate::dtls::Identity;
 use crate::leg::{Accepted, Kind, Leg};
 use crate::sound::Player;
 use crate::{Error, Stats};
@@ -20,6 +22,7 @@ use crate::{Error, Stats};
 pub struct Session {
     legs: Vec<Leg>,
     talk: Option<Talk>,
+    identity: Option<Arc<Identity>>,
 }
 
 impl Session {
@@ -32,9 +35,20 @@ impl Session {
         Self::default()
     }
 
+    /// The same, able to shake hands by DTLS.
+    #[must_use]
+    pub fn with_identity(identity: Arc<Identity>) -> Self {
+        Self { identity: Some(identity), ..Self::default() }
+    }
+
     /// Takes a datagram. Whatever it leads to has gone into `sink` when this returns.
     pub fn handle(&mut self, input: Input<'_>, now: Instant, sink: &mut dyn Sink) {
         let Input { leg, channel, from, bytes } = input;
+        let sorted = match channel {
+            Channel::Rtp => self.find(leg).and_then(|leg| leg.sort(from, bytes, now, sink)),
+            Channel::Rtcp => Some((channel, from)),
+        };
+        let Some((channel, from)) = sorted else { return };
         match channel {
             Channel::Rtp => self.handle_rtp(leg, from, bytes, now, sink),
             Channel::Rtcp => {
@@ -129,7 +143,7 @@ impl Session {
         if self.legs.len() >= Self::MAX_LEGS {
             return Err(Error::TooManyLegs { limit: Self::MAX_LEGS });
         }
-        self.legs.push(Leg::new(key, config, now, random));
+        self.legs.push(Leg::new(key, config, self.identity.clone(), now, random));
         Ok(())
     }
 

@@ -5,7 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use vorzimmer_types::audio::{Codec, Digit, Negotiated};
+use vorzimmer_types::ice::Credentials;
+use vorzimmer_types::srtp::Suite;
 
+use crate::dtls::Failure;
 use crate::{Sound, Stats};
 
 /// A leg within its session, named by whoever opens it.
@@ -46,6 +49,10 @@ pub struct LegConfig {
     pub silence: Duration,
     /// Whether keys are also found as tones in the audio.
     pub tones: bool,
+    /// How a browser addresses its ICE checks to this leg; none for a peer that signalling tells where to find. Such a
+    /// leg is only ever heard and spoken to under keys from a DTLS handshake, and its datagrams all come in as
+    /// [`Channel::Rtp`].
+    pub ice: Option<Credentials>,
 }
 
 impl LegConfig {
@@ -56,7 +63,7 @@ impl LegConfig {
 impl Default for LegConfig {
     /// Not tapped, 30 s, tones listened to.
     fn default() -> Self {
-        Self { slot: None, silence: Self::SILENCE, tones: true }
+        Self { slot: None, silence: Self::SILENCE, tones: true, ice: None }
     }
 }
 
@@ -218,6 +225,20 @@ pub enum Event {
         /// Which leg.
         leg: LegKey,
     },
+    /// The DTLS handshake is over: from now on the leg is heard and spoken to.
+    Secured {
+        /// Which leg.
+        leg: LegKey,
+        /// How its packets are protected.
+        suite: Suite,
+    },
+    /// The DTLS handshake failed: nothing will ever be heard from this leg.
+    Insecure {
+        /// Which leg.
+        leg: LegKey,
+        /// Why.
+        failure: Failure,
+    },
     /// The leg is gone.
     Closed {
         /// Which.
@@ -267,6 +288,10 @@ pub trait Sink {
     fn tap(&mut self, tap: Tap<'_>);
     /// Tells the recorder that a packet of a tapped leg's stream held no voice, so that it does not count as lost.
     fn passed(&mut self, leg: LegKey, slot: u8, ssrc: u32, sequence: u16);
+    /// Tells the socket's owner that an address has proven by ICE that it is a leg's peer; said again at each check.
+    fn proven(&mut self, leg: LegKey, peer: SocketAddr) {
+        let _ = (leg, peer);
+    }
     /// Tells the call what happened.
     fn event(&mut self, event: Event);
 }

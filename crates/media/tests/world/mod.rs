@@ -88,6 +88,7 @@ pub fn agreed(rtp: &str, codec: Codec) -> Negotiated {
         rtp,
         rtcp: SocketAddr::new(rtp.ip(), rtp.port() + 1),
         keying: Keying::Plain,
+        ice: None,
     }
 }
 
@@ -124,6 +125,10 @@ impl World {
 
     pub fn bridge(&mut self) {
         self.tell(Command::Bridge { a: A, b: B, relay_events: false });
+    }
+
+    pub fn now(&self) -> Instant {
+        self.now
     }
 
     pub fn now_ms(&self) -> u64 {

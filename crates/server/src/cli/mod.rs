@@ -10,6 +10,7 @@ mod recordings;
 mod registrations;
 mod retention;
 mod table;
+mod turn;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -66,6 +67,11 @@ enum Command {
     /// Forgetting: what is due, and the certificates of what is gone.
     #[command(subcommand)]
     Retention(retention::Command),
+    /// What a receptionist's browser needs for the operator's TURN server: good for a while only.
+    TurnCredentials {
+        /// Her log-in.
+        login: String,
+    },
     /// The keys that everything kept is sealed with.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -108,6 +114,7 @@ impl Cli {
             Command::Call(command) => command_runtime(calls::execute(command, &context)),
             Command::Recording(command) => command_runtime(recordings::execute(command, &context)),
             Command::Registrations => command_runtime(registrations::list(&context)),
+            Command::TurnCredentials { login } => command_runtime(turn::credentials(&login, &context)),
             Command::Receipt(command) => command_runtime(receipts::execute(command, &context)),
             Command::Retention(command) => command_runtime(retention::execute(command, &context)),
             Command::Keys(command) => command_runtime(keys::execute(command, &context)),

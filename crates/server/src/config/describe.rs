@@ -15,7 +15,7 @@ pub fn describe(settings: &Settings) -> String {
 }
 
 fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
-    let Settings { sip, tls, numbers, trunks, media, data, key, retention, http, logs, limits, drain } =
+    let Settings { sip, tls, numbers, trunks, media, turn, data, key, retention, http, logs, limits, drain } =
         settings;
     writeln!(out, "SIP over UDP      {}", list(&sip.udp))?;
     writeln!(out, "SIP over TCP      {}", list(&sip.tcp))?;
@@ -65,6 +65,15 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
     )?;
     let codecs: Vec<&str> = media.codecs.iter().map(|codec| codec.name()).collect();
     writeln!(out, "codecs            {}", codecs.join(", "))?;
+    match (media.browser_port, sip.wss.is_empty() && sip.ws.is_empty()) {
+        (0, _) | (_, true) => {
+            writeln!(out, "browsers          none: they need sip.wss and media.browser_port")?
+        }
+        (port, false) => writeln!(out, "browsers          UDP port {port} for all of them")?,
+    }
+    if !turn.urls.is_empty() {
+        writeln!(out, "TURN              {}, for {} s", turn.urls.join(" "), turn.lifetime_s)?;
+    }
     writeln!(out, "prompts           {}", media.prompts.display())?;
     writeln!(out, "database          {}", without_password(&data.database_url()))?;
     writeln!(out, "data              {}", data.folder.display())?;

@@ -10,6 +10,7 @@ mod rules;
 mod secrecy;
 mod settings;
 mod tls;
+mod turn;
 mod values;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ pub use describe::describe;
 pub use error::ConfigError;
 pub use settings::{CalledNumber, Http, KeySource, LogFormat, Logs, Settings, Sip, Trunk};
 pub use tls::CertificateFiles;
+pub use turn::Turn;
 pub use values::{Level, Listen};
 
 /// Settings that hold together, and what the operator should still be told about them.

@@ -29,6 +29,7 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<String>, ConfigError> {
     super::secrecy::check(settings, &mut found);
     overlapping_trunks(settings, &mut found);
     media(settings, &mut found);
+    super::turn::check(&settings.turn, &mut found);
     data(settings, &mut found);
     retention(&settings.retention, &mut found);
     running(settings, &mut found);
@@ -249,6 +250,13 @@ fn media(settings: &Settings, found: &mut Findings) {
             "media.ports",
             format!("{} contains the port of sip.udp {listen}", media.ports),
             "keep the ranges apart",
+        );
+    }
+    if busy(media.browser_port) {
+        found.refuse(
+            "media.browser_port",
+            format!("{} lies in media.ports {}", media.browser_port, media.ports),
+            "keep them apart: 30000",
         );
     }
     if !(1..=LONGEST_SILENCE_S).contains(&media.silence_timeout_s) {

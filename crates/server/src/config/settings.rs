@@ -13,6 +13,7 @@ use vorzimmer_types::audio::Codec;
 use vorzimmer_types::srtp::SrtpPolicy;
 
 use super::tls::{Tls, TrunkCertificate};
+use super::turn::Turn;
 use super::values::{Level, Listen, PortRange};
 
 /// Everything that can be configured.
@@ -29,6 +30,8 @@ pub struct Settings {
     pub trunks: BTreeMap<String, Trunk>,
     /// Voices.
     pub media: Media,
+    /// The operator's TURN server, for browsers.
+    pub turn: Turn,
     /// What is kept, and where.
     pub data: Data,
     /// Where the key that protects all others comes from.
@@ -166,6 +169,8 @@ pub enum CalledNumber {
 pub struct Media {
     /// Ports for RTP and RTCP.
     pub ports: PortRange,
+    /// The one port for all browsers; 0 if none may come.
+    pub browser_port: u16,
     /// Worker threads; 0 is one for each core.
     pub workers: usize,
     /// Local addresses for media if they differ from those of the signalling: one IPv4, one IPv6 at most.
@@ -186,6 +191,7 @@ impl Default for Media {
     fn default() -> Self {
         Self {
             ports: PortRange { first: 20_000, last: 29_999 },
+            browser_port: 30_000,
             workers: 0,
             bind: Vec::new(),
             codecs: Codec::ALL.to_vec(),
@@ -439,6 +445,7 @@ impl Settings {
             Some(&mut self.key.file),
             Some(&mut self.tls.folder),
             self.logs.folder.as_mut(),
+            self.turn.secret_file.as_mut(),
         ];
         let passwords = self.trunks.values_mut().flat_map(|trunk| {
             let ca = trunk.certificate.as_mut().and_then(|certificate| certificate.ca.as_mut());

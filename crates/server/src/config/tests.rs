@@ -115,6 +115,7 @@ fn options_that_do_not_fit_together_are_refused() {
         ("[sip]\nudp = [\"10.0.0.1:5060\", \"10.0.0.2:5060\"]\nadvertise = [\"192.0.2.1\"]", "sip.udp"),
         ("[media]\nports = \"5000-9999\"", "media.ports"),
         ("[media]\nsilence_timeout_s = 0", "media.silence_timeout_s"),
+        ("[media]\nbrowser_port = 20010", "media.browser_port"),
         ("[data]\nkeys = \"../.run/data/keys.db\"", "data.keys"),
         ("[key]\nfile = \"../recordings/key\"", "key.file"),
         ("[data]\nrecordings = \"../.run/data/rec\"", "data.recordings"),

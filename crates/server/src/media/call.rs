@@ -1,10 +1,12 @@
 //! The media of one call on its worker: the session, the sockets of its legs, its recordings.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use vorzimmer_call::api::{MediaCommand, MediaEvent, PlayId, Sound as Asked};
 use vorzimmer_consent::Permit;
+use vorzimmer_media::dtls::Identity;
 use vorzimmer_media::{
     Channel, Command, Error, Event, Input, LegConfig, LegKey, RingBack, Session, Sink, Sound, Stats, Tap,
 };
@@ -53,10 +55,10 @@ struct LegMedia {
 
 impl CallMedia {
     /// A call without legs.
-    pub fn new(call: CallId) -> Self {
+    pub fn new(call: CallId, identity: Arc<Identity>) -> Self {
         Self {
             call,
-            session: Session::new(),
+            session: Session::with_identity(identity),
             legs: Vec::new(),
             next_leg: 0,
             recordings: Vec::new(),
@@ -75,11 +77,10 @@ impl CallMedia {
         id: LegId,
         sockets: LegSockets,
         signalling: IpAddr,
-        silence: Duration,
+        config: LegConfig,
         now: Instant,
     ) -> Result<LegKey, (Box<LegSockets>, Error)> {
         let key = LegKey(self.next_leg);
-        let config = LegConfig { silence, ..LegConfig::default() };
         let open = Command::Open { leg: key, config };
         if let Err(error) = self.session.command(open, now, &mut SystemEntropy, &mut Nobody) {
             return Err((Box::new(sockets), error));
@@ -176,13 +177,26 @@ impl CallMedia {
         let Some(at) = self.legs.iter().position(|known| known.key == leg) else { return false };
         // An error besides "none waits" is about an earlier packet of ours; the next turn reads on.
         let Ok((length, from)) = self.legs[at].sockets.receive(channel, buffer) else { return false };
-        outlet.turn.received += 1;
         let Some(bytes) = buffer.get_mut(..length) else { return true };
+        self.take(leg, channel, from, bytes, now, outlet);
+        true
+    }
+
+    /// Takes a datagram that somebody else has read.
+    pub fn take(
+        &mut self,
+        leg: LegKey,
+        channel: Channel,
+        from: SocketAddr,
+        bytes: &mut [u8],
+        now: Instant,
+        outlet: &mut Outlet<'_>,
+    ) {
+        outlet.turn.received += 1;
         let input = Input { leg, channel, from, bytes };
         let mut sink =
             CallSink { call: self.call, legs: &mut self.legs, recordings: &mut self.recordings, outlet };
         self.session.handle(input, now, &mut sink);
-        true
     }
 
     /// Does what is due.
@@ -358,9 +372,25 @@ impl Sink for CallSink<'_, '_> {
         }
     }
 
+    fn proven(&mut self, leg: LegKey, peer: SocketAddr) {
+        if let Some(LegSockets::Shared(share)) = self.leg(leg).map(|leg| &mut leg.sockets)
+            && !share.paths.contains(&peer)
+        {
+            share.paths.push(peer);
+        }
+        self.outlet.proven.push((self.call, leg, peer));
+    }
+
     fn event(&mut self, event: Event) {
         let call = self.call;
         let event = match event {
+            Event::Secured { leg, suite } => {
+                self.leg(leg).map(|leg| MediaEvent::Secured { call, leg: leg.id, suite })
+            }
+            Event::Insecure { leg, failure } => {
+                tracing::warn!(%call, %failure, "a leg's handshake failed");
+                self.leg(leg).map(|leg| MediaEvent::Insecure { call, leg: leg.id })
+            }
             Event::Digit { leg, digit, .. } => {
                 self.leg(leg).map(|leg| MediaEvent::Digit { call, leg: leg.id, digit: digit.as_char() })
             }

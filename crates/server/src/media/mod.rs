@@ -5,6 +5,7 @@
 
 mod call;
 mod counters;
+mod door;
 mod order;
 mod outlet;
 mod plane;
@@ -18,7 +19,7 @@ mod writer;
 use tokio::sync::mpsc;
 use vorzimmer_call::api::{MediaCommand, MediaEvent};
 
-pub use plane::{Parts, Plane, Settings};
+pub use plane::{BrowserPort, Parts, Plane, Settings};
 pub use prompts::{Prompts, prepare};
 pub use writer::{Begun, RecordingLog};
 

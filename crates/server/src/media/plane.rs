@@ -13,9 +13,11 @@ use std::time::Duration;
 use mio::{Poll, Waker};
 use tokio::sync::mpsc;
 use vorzimmer_call::api::MediaCommand;
+use vorzimmer_media::dtls::Identity;
 use vorzimmer_vault::keys::KeyStore;
 
 use super::counters::Counters;
+use super::door::{Door, Doorway};
 use super::order::{Order, WAKER};
 use super::ports::PortPool;
 use super::prompts::Prompts;
@@ -44,6 +46,16 @@ pub struct Settings {
     pub recordings: PathBuf,
     /// How many days a recording lives.
     pub recording_days: u32,
+    /// Where browsers come in, if any may.
+    pub browsers: Option<BrowserPort>,
+}
+
+/// The browsers' port.
+pub struct BrowserPort {
+    /// The port.
+    pub port: u16,
+    /// The local addresses on which it is open.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// What the media plane works with.
@@ -54,12 +66,15 @@ pub struct Parts {
     pub keys: Arc<KeyStore>,
     /// Who is told which pages are safe.
     pub log: Arc<dyn RecordingLog>,
+    /// Our certificate towards browsers and telephones that shake hands by DTLS.
+    pub identity: Arc<Identity>,
 }
 
 /// The running media plane.
 pub struct Plane {
     workers: Vec<Handle>,
     writer: JoinHandle<()>,
+    door: Option<Door>,
     counters: Arc<Counters>,
 }
 
@@ -86,6 +101,8 @@ impl Plane {
             log: parts.log,
             reporters: ends.iter().map(End::reporter).collect(),
         })?;
+        let wakers: Vec<_> = ends.iter().map(|end| Arc::clone(&end.waker)).collect();
+        let (door, mut doorways) = open_door(settings.browsers.as_ref(), &wakers, &counters)?;
         let mut workers = Vec::with_capacity(count);
         for (index, end) in ends.into_iter().enumerate() {
             let (first, last) = settings.ports;
@@ -101,12 +118,14 @@ impl Plane {
                 pages: pages.clone(),
                 events: tell.clone(),
                 counters: Arc::clone(&counters),
+                doorway: doorways.next(),
+                identity: Arc::clone(&parts.identity),
             });
             let name = format!("media-{index}");
             let thread = std::thread::Builder::new().name(name).spawn(move || worker.run())?;
             workers.push(Handle { orders: end.sender, waker: end.waker, thread });
         }
-        Ok((Self { workers, writer, counters }, events))
+        Ok((Self { workers, writer, door, counters }, events))
     }
 }
 
@@ -130,7 +149,8 @@ impl MediaPlane for Plane {
     }
 
     fn health(&self) -> MediaHealth {
-        let alive = self.workers.iter().filter(|worker| !worker.thread.is_finished()).count();
+        let door = self.door.as_ref().is_none_or(Door::is_open);
+        let alive = self.workers.iter().filter(|worker| door && !worker.thread.is_finished()).count();
         MediaHealth {
             workers_alive: alive,
             workers: self.workers.len(),
@@ -152,10 +172,27 @@ impl MediaPlane for Plane {
                 tracing::error!("a media worker had panicked");
             }
         }
+        if let Some(door) = self.door {
+            door.close();
+        }
         if self.writer.join().is_err() {
             tracing::error!("the recordings' writer had panicked");
         }
     }
+}
+
+/// Opens the browsers' port, if there is to be one; a doorway for each worker then.
+fn open_door(
+    browsers: Option<&BrowserPort>,
+    wakers: &[Arc<Waker>],
+    counters: &Arc<Counters>,
+) -> io::Result<(Option<Door>, std::vec::IntoIter<Doorway>)> {
+    let Some(browsers) = browsers else { return Ok((None, Vec::new().into_iter())) };
+    let opened = Door::open(browsers.port, &browsers.addresses, wakers, Arc::clone(counters));
+    let (door, doorways) = opened.map_err(|error| {
+        io::Error::new(error.kind(), format!("media.browser_port {}: {error}", browsers.port))
+    })?;
+    Ok((Some(door), doorways.into_iter()))
 }
 
 /// A worker's end of its queues, before the worker is there.

@@ -1,11 +1,14 @@
-//! A leg's two sockets: RTP on an even port, RTCP on the next.
+//! What a leg receives and sends by: two sockets of its own, RTP on an even port and RTCP on the next, or a share in the
+//! browsers' port.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
+use smallvec::SmallVec;
 use socket2::{Domain, Protocol, Socket, Type};
 use vorzimmer_media::Channel;
 
@@ -20,9 +23,63 @@ const RECEIVE_BUFFER: usize = 256 * 1_024;
 /// Expedited forwarding (RFC 3246), what voice is marked with.
 const DSCP_EF: u32 = 0xb8;
 
+/// What one leg receives and sends by.
+#[derive(Debug)]
+pub enum LegSockets {
+    /// Ports of its own.
+    Own(Pair),
+    /// The browsers' port.
+    Shared(Share),
+}
+
+impl LegSockets {
+    /// Where RTP comes to.
+    pub fn local(&self) -> SocketAddr {
+        match self {
+            Self::Own(pair) => pair.local,
+            Self::Shared(share) => share.local,
+        }
+    }
+
+    /// The next datagram, if one waits. The browsers' port is read at the door, not here.
+    ///
+    /// # Errors
+    /// The system's, `WouldBlock` if none waits.
+    pub fn receive(&self, channel: Channel, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self {
+            Self::Own(pair) => pair.of(channel).recv_from(buffer),
+            Self::Shared(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Sends a datagram.
+    ///
+    /// # Errors
+    /// The system's, `WouldBlock` if its buffer is full.
+    pub fn send(&self, channel: Channel, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Own(pair) => pair.of(channel).send_to(bytes, to).map(drop),
+            Self::Shared(share) => share.socket.send_to(bytes, to).map(drop),
+        }
+    }
+}
+
+/// A leg's share in the browsers' port.
+#[derive(Debug)]
+pub struct Share {
+    /// The door's socket.
+    pub socket: Arc<std::net::UdpSocket>,
+    /// Where browsers reach it.
+    pub local: SocketAddr,
+    /// How its checks are addressed.
+    pub ufrag: String,
+    /// Where its browser was found: the addresses to forget with it.
+    pub paths: SmallVec<[SocketAddr; 4]>,
+}
+
 /// The sockets of one leg.
 #[derive(Debug)]
-pub struct LegSockets {
+pub struct Pair {
     rtp: UdpSocket,
     rtcp: UdpSocket,
     local: SocketAddr,
@@ -30,13 +87,13 @@ pub struct LegSockets {
 }
 
 /// Binds a pair of ports that rested; none if none can be had.
-pub fn bind(ports: &mut PortPool, local: IpAddr, now: Instant) -> Option<LegSockets> {
+pub fn bind(ports: &mut PortPool, local: IpAddr, now: Instant) -> Option<Pair> {
     for _ in 0..TRIES {
         let port = ports.take(now)?;
         match (open(local, port), open(local, port + 1)) {
             (Ok(rtp), Ok(rtcp)) => {
                 let local = SocketAddr::new(local, port);
-                return Some(LegSockets { rtp, rtcp, local, tokens: [Token(usize::MAX - 1); 2] });
+                return Some(Pair { rtp, rtcp, local, tokens: [Token(usize::MAX - 1); 2] });
             }
             (Err(error), _) | (_, Err(error)) => {
                 tracing::debug!(port, %error, "a media port is taken by somebody else");
@@ -60,12 +117,7 @@ fn open(local: IpAddr, port: u16) -> io::Result<UdpSocket> {
     Ok(UdpSocket::from_std(socket.into()))
 }
 
-impl LegSockets {
-    /// Where RTP comes to.
-    pub fn local(&self) -> SocketAddr {
-        self.local
-    }
-
+impl Pair {
     /// The RTP port.
     pub fn port(&self) -> u16 {
         self.local.port()
@@ -93,22 +145,6 @@ impl LegSockets {
     pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         let rtp = registry.deregister(&mut self.rtp);
         registry.deregister(&mut self.rtcp).and(rtp)
-    }
-
-    /// The next datagram, if one waits.
-    ///
-    /// # Errors
-    /// The system's, `WouldBlock` if none waits.
-    pub fn receive(&self, channel: Channel, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.of(channel).recv_from(buffer)
-    }
-
-    /// Sends a datagram.
-    ///
-    /// # Errors
-    /// The system's, `WouldBlock` if its buffer is full.
-    pub fn send(&self, channel: Channel, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        self.of(channel).send_to(bytes, to).map(drop)
     }
 
     fn of(&self, channel: Channel) -> &UdpSocket {

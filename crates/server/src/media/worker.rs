@@ -6,32 +6,40 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io::ErrorKind;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
+use smallvec::SmallVec;
 use tokio::sync::mpsc;
 use vorzimmer_call::api::{MediaCommand, MediaEvent};
-use vorzimmer_media::{Channel, LegKey};
-use vorzimmer_types::{CallId, RecordingId};
+use vorzimmer_media::dtls::Identity;
+use vorzimmer_media::{Channel, LegConfig, LegKey, ice};
+use vorzimmer_sdp::Browser;
+use vorzimmer_types::ice::Credentials;
+use vorzimmer_types::{CallId, LegId, RecordingId};
 
 use super::call::{CallMedia, RecordingOrder};
 use super::counters::{Counters, Turn};
+use super::door::Doorway;
 use super::order::{Order, WAKER};
 use super::outlet::Outlet;
 use super::ports::PortPool;
 use super::prompts::Prompts;
-use super::sockets::{self, LegSockets};
+use super::sockets::{self, LegSockets, Share};
 use super::writer::{Pages, Report};
-use crate::clock;
+use crate::clock::{self, SystemEntropy};
 
 /// Packets taken from one socket before the others have their turn.
 const BURST: usize = 32;
 
 /// Orders taken in one turn.
 const ORDERS_A_TURN: usize = 256;
+
+/// Datagrams of browsers taken in one turn.
+const PARCELS_A_TURN: usize = 256;
 
 /// Largest datagram that is looked at; RTP of 60 ms G.711 is 492 bytes. A longer one is cut, and so malformed.
 const DATAGRAM: usize = 2_048;
@@ -63,6 +71,10 @@ pub struct Parts {
     pub events: mpsc::Sender<MediaEvent>,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// The way to the browsers' port, if there is one.
+    pub doorway: Option<Doorway>,
+    /// Our certificate.
+    pub identity: Arc<Identity>,
 }
 
 /// A worker thread's whole world.
@@ -76,6 +88,35 @@ pub struct Worker {
     waiting: VecDeque<Token>,
     backlog: VecDeque<MediaEvent>,
     turn: Turn,
+    /// Browser legs by how their checks are addressed, and by where they were found.
+    browsers: HashMap<String, (CallId, LegKey)>,
+    paths: HashMap<SocketAddr, (CallId, LegKey)>,
+    proven: Vec<(CallId, LegKey, SocketAddr)>,
+    /// The door has more for us than one turn takes.
+    more_parcels: bool,
+}
+
+/// A leg that is to be opened.
+struct Wanted {
+    call: CallId,
+    leg: LegId,
+    local: IpAddr,
+    signalling: IpAddr,
+}
+
+/// By which names what comes for a leg is known.
+enum Names {
+    Own([Token; 2]),
+    Shared(String),
+}
+
+impl Names {
+    fn of(sockets: &LegSockets) -> Self {
+        match sockets {
+            LegSockets::Own(pair) => Self::Own(pair.tokens()),
+            LegSockets::Shared(share) => Self::Shared(share.ufrag.clone()),
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -98,6 +139,10 @@ impl Worker {
             waiting: VecDeque::new(),
             backlog: VecDeque::new(),
             turn: Turn::default(),
+            browsers: HashMap::new(),
+            paths: HashMap::new(),
+            proven: Vec::new(),
+            more_parcels: false,
         }
     }
 
@@ -121,6 +166,7 @@ impl Worker {
                 break;
             }
             self.move_packets(&mut buffer, now);
+            self.move_parcels(now);
             self.run_timers(now);
             self.tell_backlog();
             self.parts.counters.add(&mut self.turn);
@@ -130,7 +176,7 @@ impl Worker {
 
     /// How long to wait for packets: until the next timer, not at all while something is left to read.
     fn patience(&self, now: Instant) -> Duration {
-        if !self.waiting.is_empty() {
+        if !self.waiting.is_empty() || self.more_parcels {
             return Duration::ZERO;
         }
         if !self.backlog.is_empty() {
@@ -155,8 +201,8 @@ impl Worker {
 
     fn command(&mut self, command: MediaCommand, now: Instant) {
         match command {
-            MediaCommand::Open { call, leg, local, signalling } => {
-                self.open(call, leg, local, *signalling.expose(), now)
+            MediaCommand::Open { call, leg, local, signalling, browser } => {
+                self.open(Wanted { call, leg, local, signalling: *signalling.expose() }, browser, now);
             }
             MediaCommand::Close { call, leg } => {
                 self.with_call(call, now, |media, outlet| media.close(leg, now, outlet));
@@ -195,42 +241,26 @@ impl Worker {
         self.sweep(call, now);
     }
 
-    fn open(
-        &mut self,
-        call: CallId,
-        leg: vorzimmer_types::LegId,
-        local: IpAddr,
-        signalling: IpAddr,
-        now: Instant,
-    ) {
-        let local = same_family(&self.parts.bind, local).unwrap_or(local);
-        let Some(sockets) = sockets::bind(&mut self.parts.ports, local, now) else {
-            tracing::warn!(%call, "no port is free for a leg; widen media.ports or lower limits.max_calls");
+    fn open(&mut self, wanted: Wanted, browser: bool, now: Instant) {
+        let Wanted { call, leg, .. } = wanted;
+        let opened = if browser { self.open_behind_door(&wanted) } else { self.open_own(&wanted, now) };
+        let Some((sockets, ice)) = opened else {
             self.tell(MediaEvent::OpenFailed { call, leg });
             return;
         };
-        let mut sockets = sockets;
-        let tokens = [Token(self.next_token), Token(self.next_token + 1)];
-        self.next_token += 2;
-        if let Err(error) = sockets.register(self.parts.poll.registry(), tokens) {
-            tracing::error!(%call, %error, "a leg's sockets cannot be watched");
-            self.give_back(sockets, now);
-            self.tell(MediaEvent::OpenFailed { call, leg });
-            return;
-        }
-        let mut rtp = sockets.local();
-        if let Some(advertised) = same_family(&self.parts.advertise, local) {
-            rtp.set_ip(advertised);
-        }
-        let media = self.calls.entry(call).or_insert_with(|| CallMedia::new(call));
-        let silence = self.parts.silence;
-        match media.open(leg, sockets, signalling, silence, now) {
+        let local = sockets.local();
+        let advertised = same_family(&self.parts.advertise, local.ip()).unwrap_or(local.ip());
+        let rtp = SocketAddr::new(advertised, local.port());
+        let identity = Arc::clone(&self.parts.identity);
+        let browser = ice.map(|ice| Box::new(Browser { ice, fingerprint: identity.fingerprint() }));
+        let config = LegConfig { silence: self.parts.silence, ice, ..LegConfig::default() };
+        let names = Names::of(&sockets);
+        let media = self.calls.entry(call).or_insert_with(|| CallMedia::new(call, identity));
+        match media.open(leg, sockets, wanted.signalling, config, now) {
             Ok(key) => {
-                for (token, channel) in tokens.into_iter().zip([Channel::Rtp, Channel::Rtcp]) {
-                    self.sockets.insert(token, Source { call, leg: key, channel });
-                }
+                self.watch(names, call, key);
                 self.parts.counters.leg_opened();
-                self.tell(MediaEvent::Opened { call, leg, rtp });
+                self.tell(MediaEvent::Opened { call, leg, rtp, browser });
                 self.schedule(call, now);
             }
             Err((sockets, error)) => {
@@ -238,6 +268,53 @@ impl Worker {
                 self.give_back(*sockets, now);
                 self.tell(MediaEvent::OpenFailed { call, leg });
                 self.sweep(call, now);
+            }
+        }
+    }
+
+    /// Ports of the leg's own.
+    fn open_own(&mut self, wanted: &Wanted, now: Instant) -> Option<(LegSockets, Option<Credentials>)> {
+        let call = wanted.call;
+        let local = same_family(&self.parts.bind, wanted.local).unwrap_or(wanted.local);
+        let Some(mut sockets) = sockets::bind(&mut self.parts.ports, local, now) else {
+            tracing::warn!(%call, "no port is free for a leg; widen media.ports or lower limits.max_calls");
+            return None;
+        };
+        let tokens = [Token(self.next_token), Token(self.next_token + 1)];
+        self.next_token += 2;
+        if let Err(error) = sockets.register(self.parts.poll.registry(), tokens) {
+            tracing::error!(%call, %error, "a leg's sockets cannot be watched");
+            self.give_back(LegSockets::Own(sockets), now);
+            return None;
+        }
+        Some((LegSockets::Own(sockets), None))
+    }
+
+    /// A share in the browsers' port.
+    fn open_behind_door(&self, wanted: &Wanted) -> Option<(LegSockets, Option<Credentials>)> {
+        let local = same_family(&self.parts.bind, wanted.local).unwrap_or(wanted.local);
+        let doorway = self.parts.doorway.as_ref();
+        let Some((doorway, (socket, local))) = doorway.and_then(|door| Some((door, door.socket(local)?)))
+        else {
+            tracing::warn!(call = %wanted.call, "a browser is to be reached, but media.browser_port is not open for it");
+            return None;
+        };
+        let ice = Credentials::random(&doorway.label(), &mut SystemEntropy);
+        let ufrag = ice.ufrag().to_owned();
+        let share = Share { socket, local, ufrag, paths: SmallVec::new() };
+        Some((LegSockets::Shared(share), Some(ice)))
+    }
+
+    /// What comes under these names is this leg's.
+    fn watch(&mut self, names: Names, call: CallId, leg: LegKey) {
+        match names {
+            Names::Own(tokens) => {
+                for (token, channel) in tokens.into_iter().zip([Channel::Rtp, Channel::Rtcp]) {
+                    self.sockets.insert(token, Source { call, leg, channel });
+                }
+            }
+            Names::Shared(ufrag) => {
+                self.browsers.insert(ufrag, (call, leg));
             }
         }
     }
@@ -253,6 +330,7 @@ impl Worker {
                 prompts: &self.parts.prompts,
                 counters: &self.parts.counters,
                 turn: &mut self.turn,
+                proven: &mut self.proven,
             };
             let mut emptied = false;
             for _ in 0..BURST {
@@ -290,9 +368,47 @@ impl Worker {
             prompts: &self.parts.prompts,
             counters: &self.parts.counters,
             turn: &mut self.turn,
+            proven: &mut self.proven,
         };
         act(media, &mut outlet);
         self.schedule(call, now);
+    }
+
+    /// Takes what the door has for browser legs.
+    fn move_parcels(&mut self, now: Instant) {
+        self.more_parcels = true;
+        for _ in 0..PARCELS_A_TURN {
+            let Some(mut parcel) = self.parts.doorway.as_ref().and_then(Doorway::next) else {
+                self.more_parcels = false;
+                break;
+            };
+            let from = parcel.from;
+            let bytes = parcel.bytes();
+            let whose = if ice::is_stun(bytes) {
+                ice::addressee(bytes).and_then(|ufrag| self.browsers.get(ufrag))
+            } else {
+                self.paths.get(&from)
+            };
+            let Some((call, leg)) = whose.copied() else {
+                self.turn.received += 1;
+                self.turn.dropped += 1;
+                continue;
+            };
+            self.with_call(call, now, |media, outlet| {
+                media.take(leg, Channel::Rtp, from, bytes, now, outlet)
+            });
+        }
+        self.tell_door();
+    }
+
+    /// Tells the door where browsers were found.
+    fn tell_door(&mut self) {
+        for (call, leg, peer) in self.proven.drain(..) {
+            self.paths.insert(peer, (call, leg));
+            if let Some(doorway) = &self.parts.doorway {
+                doorway.proven(peer);
+            }
+        }
     }
 
     /// Sees to it that the call is looked at when it wants to be.
@@ -321,14 +437,31 @@ impl Worker {
         self.tell_backlog();
     }
 
-    fn give_back(&mut self, mut sockets: LegSockets, now: Instant) {
-        for token in sockets.tokens() {
+    fn give_back(&mut self, sockets: LegSockets, now: Instant) {
+        let mut pair = match sockets {
+            LegSockets::Own(pair) => pair,
+            LegSockets::Shared(share) => return self.leave_door(&share),
+        };
+        for token in pair.tokens() {
             self.sockets.remove(&token);
         }
-        if let Err(error) = sockets.deregister(self.parts.poll.registry()) {
+        if let Err(error) = pair.deregister(self.parts.poll.registry()) {
             tracing::debug!(%error, "a closed leg's sockets were not being watched");
         }
-        self.parts.ports.give_back(sockets.port(), now);
+        self.parts.ports.give_back(pair.port(), now);
+    }
+
+    fn leave_door(&mut self, share: &Share) {
+        let gone = self.browsers.remove(&share.ufrag);
+        for peer in &share.paths {
+            // The same browser may have another leg by now, found at the same address.
+            if self.paths.get(peer).copied() == gone {
+                self.paths.remove(peer);
+                if let Some(doorway) = &self.parts.doorway {
+                    doorway.gone(*peer);
+                }
+            }
+        }
     }
 
     fn tell(&mut self, event: MediaEvent) {

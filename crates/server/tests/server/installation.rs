@@ -44,7 +44,7 @@ impl Installation {
         let config = format!(
             "[sip]\nudp = [\"127.0.0.1:0\"]\ntcp = [\"127.0.0.1:0\"]\ntls = [\"127.0.0.1:0\"]\nwss = [\"127.0.0.1:0\"]\n\
              [trunks.near]\naddresses = [\"127.0.0.2/32\"]\n\
-             [media]\nworkers = 1\nprompts = {prompts:?}\n\
+             [media]\nbrowser_port = 0\nworkers = 1\nprompts = {prompts:?}\n\
              [data]\nfolder = \"data\"\nrecordings = \"recordings\"\nkeys = \"keys/keys.db\"\n\
              [tls]\nfolder = \"tls\"\n[key]\nfile = \"kek/vorzimmer.key\"\n\
              [http]\nlisten = [\"127.0.0.1:0\"]\n{more}\n"

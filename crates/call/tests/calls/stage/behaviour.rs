@@ -213,7 +213,7 @@ impl Stage {
         self.ports += 2;
         let rtp = SocketAddr::new(flow().local.ip(), self.ports);
         if !self.quirks.legs_do_not_open {
-            self.later(0, Input::Media(MediaEvent::Opened { call, leg, rtp }));
+            self.later(0, Input::Media(MediaEvent::Opened { call, leg, rtp, browser: None }));
         }
     }
 

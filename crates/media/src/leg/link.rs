@@ -1,0 +1,202 @@
+//! The way to a peer that has to prove itself: ICE checks and a DTLS handshake on the leg's own port (RFC 7983).
+//!
+//! What stands here decides what becomes of a datagram before it is RTP. Only whoever ICE has proven, or whom signalling
+//! named where there is no ICE, reaches the handshake; only the handshake gives keys; without keys nothing is sent and
+//! nothing is heard.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use vorzimmer_types::audio::Negotiated;
+use vorzimmer_types::dtls::{Fingerprint, Setup};
+use vorzimmer_types::srtp::{Keying, SrtpKeys};
+
+use super::Leg;
+use super::guard::Guard;
+use crate::dtls::{self, Engine, Identity, Output, Role};
+use crate::ice::{self, ANSWER_ROOM};
+use crate::{Channel, Event, Sink};
+
+/// A handshake with one peer, and where it is carried on.
+pub(crate) struct Handshake {
+    engine: Engine,
+    peer: Fingerprint,
+    ours: Setup,
+    /// Where the peer last spoke from.
+    to: Option<SocketAddr>,
+}
+
+/// What a handshake came to.
+enum Came {
+    ToKeys(SrtpKeys),
+    ToNothing(dtls::Failure),
+}
+
+impl Leg {
+    /// Obeys what was negotiated about the handshake: the one there is goes on if nothing changed.
+    pub(super) fn shake_hands(&mut self, negotiated: &Negotiated, now: Instant) {
+        if let (Some(agent), Some(remote)) = (&mut self.agent, negotiated.ice.as_deref()) {
+            agent.remote(*remote);
+        }
+        let (Keying::Dtls { peer, ours }, Some(identity)) = (&negotiated.keying, &self.identity) else {
+            self.handshake = None;
+            self.guard = Guard::follow(self.guard.take(), negotiated, now);
+            return;
+        };
+        let same = |known: &Handshake| known.peer == *peer && known.ours == *ours;
+        if !self.handshake.as_deref().is_some_and(same) {
+            let engine = Engine::new(identity, role(*ours, self.agent.is_some()), *peer, now);
+            self.handshake = Some(Box::new(Handshake { engine, peer: *peer, ours: *ours, to: None }));
+            self.guard = None;
+        }
+    }
+
+    /// Whether the peer can be sent anything.
+    pub(super) fn is_linked(&self) -> bool {
+        let found = self.agent.as_ref().is_none_or(|agent| agent.target().is_some());
+        found && !(self.must_be_sealed() && self.guard.is_none())
+    }
+
+    /// Whether the leg is one that is never heard in the clear.
+    pub(super) fn must_be_sealed(&self) -> bool {
+        let keying = self.negotiated.as_ref().map(|negotiated| &negotiated.keying);
+        self.agent.is_some() || matches!(keying, Some(Keying::Dtls { .. }))
+    }
+
+    /// Where a packet for `to` really goes.
+    pub(super) fn way_to(&self, to: SocketAddr) -> Option<SocketAddr> {
+        self.agent.as_ref().map_or(Some(to), |agent| agent.target())
+    }
+
+    /// Takes what is no RTP and no RTCP out of what came to the RTP port. The rest comes back with what it is and whom it
+    /// counts as from.
+    pub(crate) fn sort(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Instant,
+        sink: &mut dyn Sink,
+    ) -> Option<(Channel, SocketAddr)> {
+        if self.agent.is_none() && self.handshake.is_none() {
+            return Some((Channel::Rtp, from));
+        }
+        if self.agent.is_some() && ice::is_stun(bytes) {
+            self.check(from, bytes, now, sink);
+            return None;
+        }
+        let known = match &self.agent {
+            Some(agent) => agent.knows(from, now),
+            None => self.may_be_peer(from),
+        };
+        if !known {
+            self.stats.foreign += 1;
+            return None;
+        }
+        if dtls::is_dtls(bytes) {
+            self.shake(Some((from, bytes)), now, sink);
+            return None;
+        }
+        let Some(channel) = channel_of(bytes) else {
+            self.stats.malformed += 1;
+            return None;
+        };
+        if self.agent.is_none() {
+            return Some((channel, from));
+        }
+        self.speaker = Some(from);
+        Some((channel, Negotiated::ANYWHERE))
+    }
+
+    /// The last datagram was authentic: the peer uses that path.
+    pub(super) fn speaker_is_peer(&mut self, now: Instant) {
+        if let (Some(agent), Some(from)) = (&mut self.agent, self.speaker) {
+            agent.heard(from, now);
+        }
+    }
+
+    /// Does what is due: an address that is silent too long is given up, a flight is sent again.
+    pub(super) fn poll_link(&mut self, now: Instant, sink: &mut dyn Sink) {
+        if let Some(agent) = &mut self.agent
+            && agent.expire(now)
+        {
+            self.cut_if_mute(sink);
+        }
+        if self.handshake.as_ref().is_some_and(|known| known.engine.next_wake().is_some_and(|at| at <= now)) {
+            self.shake(None, now, sink);
+        }
+    }
+
+    /// When [`Leg::poll_link`] has something to do.
+    pub(super) fn next_link(&self) -> Option<Instant> {
+        let flight = self.handshake.as_ref().and_then(|known| known.engine.next_wake());
+        let consent = self.agent.as_ref().and_then(|agent| agent.next_wake());
+        flight.into_iter().chain(consent).min()
+    }
+
+    fn check(&mut self, from: SocketAddr, bytes: &[u8], now: Instant, sink: &mut dyn Sink) {
+        let Some(agent) = &mut self.agent else { return };
+        let mut out = [0; ANSWER_ROOM];
+        let Some(checked) = agent.receive(from, bytes, now, &mut out) else {
+            self.stats.foreign += 1;
+            return;
+        };
+        sink.send(self.key, Channel::Rtp, from, out.get(..checked.answer).unwrap_or_default());
+        if agent.knows(from, now) {
+            sink.proven(self.key, from);
+        }
+    }
+
+    /// Gives the engine a datagram, or only the time.
+    fn shake(&mut self, datagram: Option<(SocketAddr, &[u8])>, now: Instant, sink: &mut dyn Sink) {
+        let Some(mut handshake) = self.handshake.take() else { return };
+        if let Some((from, _)) = datagram {
+            handshake.to = Some(from);
+        }
+        let signalled = self.latch.as_ref().and_then(super::Latch::target);
+        let to = handshake.to.or_else(|| self.way_to(signalled?));
+        let (key, mut came) = (self.key, None);
+        let mut out = |output: Output<'_>| match (output, to) {
+            (Output::Send(bytes), Some(to)) => sink.send(key, Channel::Rtp, to, bytes),
+            (Output::Keys(keys), _) => came = Some(Came::ToKeys(keys)),
+            (Output::Failed(failure), _) => came = Some(Came::ToNothing(failure)),
+            // A flight that cannot be sent yet is sent again; that the peer closed, signalling says too.
+            (Output::Send(_) | Output::Closed, _) => {}
+        };
+        match datagram {
+            Some((_, bytes)) => handshake.engine.receive(bytes, now, &mut out),
+            None => handshake.engine.poll(now, &mut out),
+        }
+        self.handshake = Some(handshake);
+        match came {
+            Some(Came::ToKeys(keys)) => {
+                let suite = keys.send.suite();
+                self.guard = Some(Guard::of(keys, self.guard.take(), now));
+                sink.event(Event::Secured { leg: key, suite });
+            }
+            Some(Came::ToNothing(failure)) => sink.event(Event::Insecure { leg: key, failure }),
+            None => {}
+        }
+    }
+}
+
+/// RFC 5763 §5. Whom ICE has proven need not prove its address again.
+fn role(ours: Setup, proven: bool) -> Role {
+    match (ours, proven) {
+        (Setup::Active, _) => Role::Client,
+        (_, true) => Role::ServerOfProven,
+        (_, false) => Role::Server,
+    }
+}
+
+/// RFC 7983 §7 for the first byte, RFC 5761 §4 for the second.
+fn channel_of(bytes: &[u8]) -> Option<Channel> {
+    match bytes {
+        [128..=191, 192..=223, ..] => Some(Channel::Rtcp),
+        [128..=191, ..] => Some(Channel::Rtp),
+        _ => None,
+    }
+}
+
+/// What a leg shares with its session to make handshakes with.
+pub(crate) type OurIdentity = Option<Arc<Identity>>;
