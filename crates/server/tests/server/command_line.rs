@@ -23,7 +23,7 @@ fn a_wrong_configuration_is_refused_with_line_advice_and_code() {
     let installation = Installation::new("[drain]\ndeadlin_s = 3\n");
     let ran = installation.run(&["run"]);
     assert_eq!(ran.status.code(), Some(3));
-    assert!(ran.err.contains("vorzimmer.toml:22: there is no option `deadlin_s`"), "{}", ran.err);
+    assert!(ran.err.contains("vorzimmer.toml:23: there is no option `deadlin_s`"), "{}", ran.err);
     assert!(ran.err.contains("did you mean `deadline_s`?"), "{}", ran.err);
 }
 
