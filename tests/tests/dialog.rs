@@ -1,5 +1,7 @@
 //! The whole dialog, played by SIPp: session timers, UPDATE, reliable answers, forks, glare, and what carriers send besides.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use vorzimmer_tests::ports;
@@ -55,4 +57,80 @@ fn rfc_4028_a_phone_that_does_not_refresh_is_given_up_with_a_reason() {
     trunk(&server, "trunk-hears-bye", "0").passed(LONG);
     anna.passed(LONG);
     assert_eq!(record_of(&server)["ended_by"], "vorzimmer");
+}
+
+#[test]
+fn rfc_3262_a_trunk_that_requires_reliable_answers_gets_them() {
+    let server = Server::start(&Setup::default());
+    let anna = anna(&server, "receptionist-answers");
+    trunk(&server, "trunk-100rel", "0").passed(LONG);
+    anna.passed(LONG);
+    assert_eq!(record_of(&server)["disposition"], "handled");
+}
+
+#[test]
+fn rfc_3262_a_phone_answers_in_a_reliable_183() {
+    let server = Server::start(&Setup::default());
+    let anna = anna(&server, "receptionist-reliable");
+    trunk(&server, "trunk-talk", "3000").passed(LONG);
+    anna.passed(LONG);
+    assert_eq!(record_of(&server)["disposition"], "handled");
+}
+
+#[test]
+fn rfc_3264_a_trunk_offers_nothing_and_gets_our_offer() {
+    let server = Server::start(&Setup::default());
+    let anna = anna(&server, "receptionist-answers");
+    trunk(&server, "trunk-late-offer", "0").passed(LONG);
+    anna.passed(LONG);
+    assert_eq!(record_of(&server)["disposition"], "handled");
+}
+
+#[test]
+fn rfc_3261_two_phones_behind_a_fork_answer_and_one_is_ended() {
+    let server = Server::start(&Setup::default());
+    let anna = anna(&server, "receptionist-forks");
+    trunk(&server, "trunk-talk", "3000").passed(LONG);
+    anna.passed(LONG);
+    assert_eq!(record_of(&server)["legs"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn rfc_3261_glare_and_refused_reinvites_leave_the_talk_alone() {
+    let server = Server::start(&Setup::default());
+    let anna = anna(&server, "receptionist-glares");
+    trunk(&server, "trunk-talk", "34000").passed(LONG);
+    anna.passed(LONG);
+    assert_eq!(record_of(&server)["ended_by"], "caller");
+}
+
+/// INVITE and CANCEL in one piece, so that no answer of ours can come between them.
+#[test]
+fn rfc_3261_a_cancel_right_behind_its_invite_ends_everything() {
+    let server = Server::start(&Setup::default());
+    let mut wire = TcpStream::connect(&server.sip).expect("a connection");
+    wire.set_read_timeout(Some(Duration::from_secs(10))).expect("a time limit");
+    let from = wire.local_addr().expect("an address");
+    let message = |method: &str, extra: &str, body: &str| {
+        format!(
+            "{method} sip:{OFF}@{0} SIP/2.0\r\nVia: SIP/2.0/TCP {from};branch=z9hG4bKhaste\r\nMax-Forwards: 70\r\n\
+             From: <sip:+493023125900@{from}>;tag=1\r\nTo: <sip:{OFF}@{0}>\r\nCall-ID: haste\r\nCSeq: 1 {method}\r\n\
+             {extra}Content-Length: {1}\r\n\r\n{body}",
+            server.sip,
+            body.len()
+        )
+    };
+    let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\n";
+    let contact = format!("Contact: <sip:carrier@{from};transport=tcp>\r\nContent-Type: application/sdp\r\n");
+    let both = message("INVITE", &contact, sdp) + &message("CANCEL", "", "");
+    wire.write_all(both.as_bytes()).expect("sent");
+    let (mut heard, mut piece) = (String::new(), [0; 4096]);
+    while !(heard.contains("SIP/2.0 487") && heard.contains("SIP/2.0 200")) {
+        let bytes = wire.read(&mut piece).expect("an answer in time");
+        assert!(bytes > 0, "hung up after:\n{heard}");
+        heard.push_str(&String::from_utf8_lossy(&piece[..bytes]));
+    }
+    assert_eq!(heard.matches("CSeq: 1 CANCEL").count(), 1, "the 200 is the CANCEL's:\n{heard}");
+    wire.write_all(message("ACK", "", "").as_bytes()).expect("sent");
+    assert_eq!(record_of(&server)["disposition"], "abandoned");
 }

@@ -222,6 +222,7 @@ fn session_of(event: &ua::Event) -> Option<SessionId> {
         | ua::Event::Acknowledged { session, .. }
         | ua::Event::Reoffered { session, .. }
         | ua::Event::RefreshDue { session }
+        | ua::Event::ProgressAnswered { session, .. }
         | ua::Event::ReinviteEnded { session, .. }
         | ua::Event::Digit { session, .. }
         | ua::Event::Ended { session, .. } => Some(*session),

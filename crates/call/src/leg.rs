@@ -161,6 +161,16 @@ impl Leg {
         Ok(())
     }
 
+    /// The same for a 2xx, which says nothing if everything was agreed on while it rang (RFC 3311).
+    pub(crate) fn accept_final(
+        &mut self,
+        answer: Option<&Bytes>,
+        hands: &mut Hands<'_>,
+    ) -> Result<(), Refusal> {
+        let agreed = answer.is_none() && !self.awaits_answer && self.description.agreed().is_some();
+        if agreed { Ok(()) } else { self.accept(answer, hands) }
+    }
+
     /// Whether its phone wants to hear nothing: it holds.
     pub(crate) fn holds(&self) -> bool {
         self.description.agreed().is_some_and(Negotiated::peer_holds)

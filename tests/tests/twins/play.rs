@@ -307,6 +307,7 @@ impl Play {
             Command::Refuse { status, .. } => panic!("the call is refused with {status}"),
             Command::Progress { .. }
             | Command::Cancel { .. }
+            | Command::Answer { .. }
             | Command::Reinvite { .. }
             | Command::Update { .. } => {}
         }

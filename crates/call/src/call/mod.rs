@@ -146,6 +146,8 @@ impl Call {
             }
             // The caller hears our ring-back, whatever a device says while it rings.
             ua::Event::Progressed { .. } => {}
+            // We make no offer before we answer.
+            ua::Event::ProgressAnswered { .. } => {}
             ua::Event::Invited { .. } | ua::Event::BindingsChanged { .. } => {}
         }
     }

@@ -13,6 +13,7 @@ use vorzimmer_sip::ua::{Binding, Command, FromParty, Reason, SessionId};
 use vorzimmer_types::event::{Caller, Event, RingOutcome};
 use vorzimmer_types::{LegId, Pii, ReceptionistId};
 
+use super::talking::{refuse_offer, take_offer};
 use super::{Attendant, Call, State};
 use crate::aftermath::Aftermath;
 use crate::hands::{Hands, Journal};
@@ -158,7 +159,7 @@ impl Call {
         };
         let session = hands.open_session(self.id);
         device.stage = Stage::Ringing { session };
-        hands.sip(Command::Invite { session, to, from, sdp, headers });
+        hands.sip(Command::Invite { session, to, from, sdp: Some(sdp), headers });
         self.journal.write(hands, Event::Rung { leg, receptionist: device.receptionist });
     }
 
@@ -207,7 +208,7 @@ impl Call {
     pub(super) fn device_answered(&mut self, session: SessionId, sdp: Option<&Bytes>, hands: &mut Hands<'_>) {
         let State::Ringing(ringing) = &mut self.state else { return };
         let winner = ringing.devices.iter_mut().find(|device| device.session() == Some(session));
-        let accepted = winner.map_or(Err(Refusal::NoAudio), |device| device.leg.accept(sdp, hands));
+        let accepted = winner.map_or(Err(Refusal::NoAudio), |device| device.leg.accept_final(sdp, hands));
         let Some(winner) = ringing.take(|device| device.session() == Some(session)).pop() else { return };
         let Err(refusal) = accepted else { return self.taken_by(winner, session, hands) };
         let (journal, aftermath, place) = (&mut self.journal, &mut self.aftermath, winner.place);
@@ -218,6 +219,19 @@ impl Call {
         aftermath.close(winner.leg, hands);
         ringing.close_place(place);
         self.ring_next(hands);
+    }
+
+    /// A device changes its description while it rings (RFC 3311), for early media that nobody hears: it is answered, and
+    /// counts when she takes the call.
+    pub(super) fn device_reoffers(&mut self, session: SessionId, sdp: Option<&Bytes>, hands: &mut Hands<'_>) {
+        let prefer = self.caller_codec();
+        let State::Ringing(ringing) = &mut self.state else { return };
+        let device = ringing.devices.iter_mut().find(|device| device.session() == Some(session));
+        let (Some(device), Some(sdp)) = (device, sdp) else { return refuse_offer(session, Refusal::NoAudio, hands) };
+        match take_offer(&mut device.leg, sdp, prefer, hands) {
+            Ok(sdp) => hands.sip(Command::Accept { session, sdp }),
+            Err(refusal) => refuse_offer(session, refusal, hands),
+        }
     }
 
     /// Everybody else stops ringing.

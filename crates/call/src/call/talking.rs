@@ -78,7 +78,9 @@ impl Call {
         let side = match self.whose(session) {
             Whose::Caller => Side::Caller,
             Whose::Attendant => Side::Attendant,
-            Whose::Device | Whose::Nobody => return,
+            Whose::Device => return self.device_reoffers(session, sdp, hands),
+            // It is on its way out, and its last request wants an answer.
+            Whose::Nobody => return refuse_offer(session, Refusal::NoAudio, hands),
         };
         let prefer = self.leg(side.other()).and_then(Leg::codec);
         let Some(leg) = self.leg_mut(side) else {
@@ -136,7 +138,7 @@ impl Call {
     }
 }
 
-fn take_offer(
+pub(super) fn take_offer(
     leg: &mut Leg,
     sdp: &Bytes,
     prefer: Option<Codec>,
@@ -145,7 +147,7 @@ fn take_offer(
     leg.answer(&Description::parse(sdp)?, prefer, hands)
 }
 
-fn refuse_offer(session: SessionId, refusal: Refusal, hands: &mut Hands<'_>) {
+pub(super) fn refuse_offer(session: SessionId, refusal: Refusal, hands: &mut Hands<'_>) {
     let (status, reason) = (refusal.status(), security::reason(refusal));
     hands.sip(Command::Refuse { session, status, reason, retry_after: None });
 }

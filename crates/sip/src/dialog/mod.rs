@@ -91,6 +91,23 @@ impl Dialog {
         self.call_id == call_id && self.local_tag == local_tag && self.remote_tag == remote_tag
     }
 
+    /// Goes on where an early dialog with the same peer has come to (§13.2.2.4): numbers are never used twice.
+    pub fn succeed(&mut self, early: &Self) {
+        self.local_seq = self.local_seq.max(early.local_seq);
+        self.remote_seq = self.remote_seq.max(early.remote_seq);
+    }
+
+    /// Numbers its requests above this.
+    pub fn number_above(&mut self, seq: u32) {
+        self.local_seq = self.local_seq.max(seq);
+    }
+
+    /// The number of our latest request.
+    #[must_use]
+    pub fn local_seq(&self) -> u32 {
+        self.local_seq
+    }
+
     /// Call-ID.
     #[must_use]
     pub fn call_id(&self) -> &str {

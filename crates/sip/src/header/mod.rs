@@ -10,6 +10,7 @@ mod history;
 mod lookup;
 mod privacy;
 mod reason;
+mod reliable;
 mod timing;
 mod via;
 
@@ -21,6 +22,7 @@ pub use history::{HistoryInfo, MAX_INDEX_LEVELS, history};
 pub use lookup::*;
 pub use privacy::{Privacy, privacy};
 pub use reason::{Reason, reasons};
+pub use reliable::{RAck, rack, rseq};
 use timing::seconds;
 pub use timing::{Refresher, SessionExpires, expires, min_session_expires, retry_after, session_expires};
 pub use via::{Via, ViaHost, stamp};

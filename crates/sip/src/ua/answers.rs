@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rsip::{Method, Response};
 
 use super::compose;
+use super::early::MAX_FORKS;
 use super::lifetime::Interval;
-use super::session::{Ack, Calling, Cancel, Closing, Owner, Session, Stage, Talking, Wake};
-use super::{Ending, Event, SessionId, Turn, Ua, body};
+use super::session::{Ack, Cancel, Closing, Owed, Owner, Session, Stage, Talking, Wake};
+use super::{Ending, Event, Reason, SessionId, Turn, Ua, body};
 use crate::dialog::Dialog;
 use crate::header;
 use crate::transaction::{TransactionId, Wire as _};
+
+/// How long the layer above may take to answer an offer in a 2xx, which is repeated until the ACK.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// An answer of 300 or above, or none at all, to a request of ours.
 pub(super) struct Declined {
@@ -33,9 +38,6 @@ impl Declined {
         Self { status: response.status_code.code(), retry_after, min_se }
     }
 }
-
-/// The most forks of one INVITE that are told apart; further 2xx go unacknowledged, and their sender ends them.
-const MAX_FORKS: usize = 8;
 
 impl Ua {
     /// An answer that its transaction passed up.
@@ -83,20 +85,6 @@ impl Ua {
         }
     }
 
-    fn progressed(&mut self, id: SessionId, response: &Response, turn: &mut Turn<'_>) {
-        let Some(Session { stage: Stage::Calling(calling), .. }) = self.sessions.get_mut(&id) else { return };
-        calling.heard = true;
-        let status = response.status_code.code();
-        remember_early(calling, self.invites.get(&calling.transaction).map(|i| &*i.request), response);
-        if calling.cancel != Cancel::No {
-            return self.send_cancel(id, turn);
-        }
-        if status > 100 {
-            let sdp = body::sdp(&response.headers, &response.body);
-            self.flows.event(Event::Progressed { session: id, status, sdp });
-        }
-    }
-
     fn declined(&mut self, id: SessionId, status: u16, retry_after: Option<Duration>) {
         if matches!(self.sessions.get(&id), Some(Session { stage: Stage::Calling(_), .. })) {
             self.forget(id);
@@ -133,34 +121,98 @@ impl Ua {
         &mut self,
         transaction: TransactionId,
         tag: &str,
-        dialog: Dialog,
+        mut dialog: Dialog,
         response: &Response,
         turn: &mut Turn<'_>,
     ) {
-        self.acknowledge(transaction, tag, &dialog, turn);
         let Some(invite) = self.invites.get(&transaction) else { return };
         let (id, flow) = (invite.session, invite.flow);
-        let Some(session) = self.sessions.get_mut(&id) else { return self.refuse_fork(dialog, flow, turn) };
-        let Stage::Calling(calling) = &session.stage else { return self.refuse_fork(dialog, flow, turn) };
-        let cancelled = calling.cancel != Cancel::No;
+        dialog.number_above(invite.spent);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return self.refuse_fork(transaction, tag, dialog, flow, turn);
+        };
+        let calling = match &mut session.stage {
+            Stage::Calling(calling) => calling,
+            // The 2xx again: its ACK waits for the answer to its offer.
+            Stage::Talking(talking) if talking.owes_ack_to(tag) => return,
+            _ => return self.refuse_fork(transaction, tag, dialog, flow, turn),
+        };
+        let (cancelled, offered) = (calling.cancel != Cancel::No, calling.offered());
+        let fork = calling.early.iter().position(|early| early.dialog.remote_tag() == tag);
+        let early = fork.map(|fork| calling.early.swap_remove(fork));
+        let losers = std::mem::take(&mut calling.early);
+        self.orphans.extend(losers.into_iter().filter_map(|early| early.theirs));
         self.timers.stop(Wake::GiveUp(id));
         self.timers.stop(Wake::Uncancelled(id));
+        if let Some(early) = &early {
+            dialog.succeed(&early.dialog);
+        }
+        let settled = early.as_ref().is_some_and(|early| early.settled);
+        let (first, theirs) = early.map(|early| (early.answer, early.theirs)).unwrap_or_default();
+        // RFC 3262 §5: what was answered reliably is answered.
+        let sdp = first.or_else(|| body::sdp(&response.headers, &response.body)).filter(|_| !settled);
+        let owes = !offered && !settled && sdp.is_some() && !cancelled;
+        if !owes {
+            self.acknowledge(transaction, tag, &dialog, None, turn);
+        }
+        let owed = owes.then(|| Owed::Ack { transaction, tag: tag.to_owned() });
+        let Some(session) = self.sessions.get_mut(&id) else { return };
         session.can.follow(&response.headers);
-        session.stage = Stage::Talking(Box::new(Talking::new(dialog, None)));
+        session.stage = Stage::Talking(Box::new(Talking { owed, theirs, ..Talking::new(dialog, None) }));
         self.live(id, Interval::answered(&response.headers), turn.now);
         if cancelled {
             // The 2xx crossed the CANCEL: there is a session, and nobody wants it.
-            self.say_bye(id, None, Ending::WeHungUp, turn);
-        } else {
-            let sdp = body::sdp(&response.headers, &response.body);
-            self.flows.event(Event::Answered { session: id, sdp });
+            return self.say_bye(id, None, Ending::WeHungUp, turn);
         }
+        if owes {
+            self.timers.set(Wake::GiveUp(id), turn.now.mono + ANSWER_WITHIN);
+        }
+        self.flows.event(Event::Answered { session: id, sdp });
     }
 
     /// §13.2.2.4: a 2xx from a fork that comes second is acknowledged, and ended.
-    fn refuse_fork(&mut self, mut dialog: Dialog, flow: super::Flow, turn: &mut Turn<'_>) {
-        let bye = dialog.request(Method::Bye);
+    fn refuse_fork(
+        &mut self,
+        transaction: TransactionId,
+        tag: &str,
+        mut dialog: Dialog,
+        flow: super::Flow,
+        turn: &mut Turn<'_>,
+    ) {
+        self.acknowledge(transaction, tag, &dialog, None, turn);
+        let mut bye = dialog.request(Method::Bye);
+        let reason = Reason { protocol: "SIP", cause: 200, text: "Call completed elsewhere".to_owned() };
+        compose::reason(&mut bye.headers, Some(&reason));
         self.begin(bye, flow, Owner::Nobody, turn);
+    }
+
+    /// The layer above answers the offer of a device.
+    pub(super) fn answer_offer(&mut self, id: SessionId, sdp: &Bytes, turn: &mut Turn<'_>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        match &mut session.stage {
+            Stage::Calling(calling) => {
+                if let Some(Owed::Prack { fork, rseq }) = calling.owed.take() {
+                    self.prack(id, fork, rseq, Some(sdp), turn);
+                }
+            }
+            Stage::Talking(talking) => {
+                if let Some(Owed::Ack { transaction, tag }) = talking.owed.take() {
+                    let dialog = talking.dialog.clone();
+                    self.timers.stop(Wake::GiveUp(id));
+                    self.acknowledge(transaction, &tag, &dialog, Some(sdp), turn);
+                }
+            }
+            Stage::Invited(_) | Stage::Closing(_) => {}
+        }
+    }
+
+    /// The session ends before the offer in a 2xx was answered: the ACK is owed all the same.
+    pub(super) fn acknowledge_unanswered(&mut self, id: SessionId, turn: &mut Turn<'_>) {
+        let Some(talking) = self.sessions.get_mut(&id).and_then(Session::talking) else { return };
+        if let Some(Owed::Ack { transaction, tag }) = talking.owed.take() {
+            let dialog = talking.dialog.clone();
+            self.acknowledge(transaction, &tag, &dialog, None, turn);
+        }
     }
 
     /// Sends the ACK of a 2xx and keeps it for as long as the 2xx may be repeated.
@@ -169,6 +221,7 @@ impl Ua {
         transaction: TransactionId,
         tag: &str,
         dialog: &Dialog,
+        answer: Option<&Bytes>,
         turn: &mut Turn<'_>,
     ) {
         let Some(invite) = self.invites.get(&transaction) else { return };
@@ -177,6 +230,9 @@ impl Ua {
         // §13.2.2.4: the ACK is routed like any request of the dialog, once the dialog is the session's.
         let flow = self.way(session, turn).unwrap_or(flow);
         let mut ack = dialog.ack(seq);
+        if let Some(answer) = answer {
+            compose::sdp(&mut ack.headers, &mut ack.body, answer);
+        }
         let branch = self.letterhead.branch(turn.entropy);
         self.letterhead.sign(&mut ack, &flow, &branch);
         match compose::request_bytes(&ack) {
@@ -196,17 +252,5 @@ impl Ua {
             let why = *why;
             self.end(id, why);
         }
-    }
-}
-
-/// Keeps the early dialog that a 1xx makes, so that requests within it are recognised.
-fn remember_early(calling: &mut Calling, invite: Option<&rsip::Request>, response: &Response) {
-    let tag = header::to(&response.headers).ok().and_then(|to| to.tag()).unwrap_or_default();
-    let known = calling.early.iter().any(|dialog| dialog.remote_tag() == tag);
-    if tag.is_empty() || known || calling.early.len() >= MAX_FORKS {
-        return;
-    }
-    if let Some(dialog) = invite.and_then(|invite| Dialog::as_client(invite, response).ok()) {
-        calling.early.push(dialog);
     }
 }

@@ -104,7 +104,8 @@ pub enum Command {
         /// `application/sdp`.
         sdp: Option<Bytes>,
     },
-    /// Accept an INVITE or re-INVITE with 200.
+    /// Accept an INVITE, or a further offer within its dialog, with 200. While such an offer waits, it is the one that is
+    /// answered.
     Accept {
         /// The session.
         session: SessionId,
@@ -130,10 +131,18 @@ pub enum Command {
         to: Box<Binding>,
         /// What stands in From: who is calling, or anonymous.
         from: FromParty,
-        /// The offer.
-        sdp: Bytes,
+        /// The offer; none lets the device offer (RFC 3264 §4), and its offer wants an Answer.
+        sdp: Option<Bytes>,
         /// Further headers for the device, such as `Alert-Info`; printable ASCII, checked.
         headers: Vec<(String, Pii<String>)>,
+    },
+    /// Answer a device's offer in a 2xx or reliable provisional answer to an INVITE of ours without one: goes into the ACK
+    /// or the PRACK. Who cannot take the offer hangs up.
+    Answer {
+        /// The session.
+        session: SessionId,
+        /// The answer.
+        sdp: Bytes,
     },
     /// Give up an INVITE that was not answered yet. A 2xx that crosses the CANCEL is answered with ACK and BYE.
     Cancel {
@@ -217,14 +226,16 @@ pub enum Event {
         session: SessionId,
         /// Which.
         status: u16,
-        /// Early media, if described.
+        /// Early media, if described. After an INVITE without an offer, and if the answer is reliable (RFC 3262), it is an
+        /// offer that wants an Answer.
         sdp: Option<Bytes>,
     },
     /// A device that we rang answered; ACK was sent. Forked further 2xx are ACKed and ended by the user agent.
     Answered {
         /// The session.
         session: SessionId,
-        /// The answer.
+        /// The answer; none if offer and answer were completed by an UPDATE while it rang. After an INVITE without an
+        /// offer it is an offer that wants an Answer, which makes the ACK.
         sdp: Option<Bytes>,
     },
     /// A device that we rang refused, or could not be reached (408 timer B, 503 transport). The session is over.
@@ -235,6 +246,13 @@ pub enum Event {
         status: u16,
         /// Retry-After.
         retry_after: Option<Duration>,
+    },
+    /// Our reliable provisional answer had an offer, and this answers it (RFC 3262 §5).
+    ProgressAnswered {
+        /// The session.
+        session: SessionId,
+        /// The answer.
+        sdp: Bytes,
     },
     /// Our 2xx was acknowledged; with the answer if the offer was in the 2xx.
     Acknowledged {

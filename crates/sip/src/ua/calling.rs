@@ -45,7 +45,7 @@ const RESERVED: [&str; 17] = [
 pub(super) struct Ring {
     pub to: Box<Binding>,
     pub from: FromParty,
-    pub sdp: Bytes,
+    pub sdp: Option<Bytes>,
     pub headers: Vec<(String, Pii<String>)>,
 }
 
@@ -88,6 +88,7 @@ impl Ua {
                 contact: Some(to.contact),
                 can: Abilities::default(),
                 life: Life::default(),
+                provisional: None,
                 stage: Stage::Calling(calling),
             },
         );
@@ -125,7 +126,9 @@ impl Ua {
             headers.push(wire::header(name, value.expose().clone()));
         }
         let mut body = Vec::new();
-        compose::sdp(&mut headers, &mut body, &ring.sdp);
+        if let Some(sdp) = &ring.sdp {
+            compose::sdp(&mut headers, &mut body, sdp);
+        }
         Ok(Request { method: Method::Invite, uri: target.into(), version: Version::V2, headers, body })
     }
 
@@ -152,6 +155,7 @@ impl Ua {
             calling.transaction = transaction;
             calling.heard = false;
             calling.early.clear();
+            calling.owed = None;
         }
         true
     }
@@ -189,8 +193,10 @@ impl Ua {
         let id = self.begin_signed(&request, kind, flow, owner, turn)?;
         if let (Kind::Invite, Owner::Invite(session) | Owner::Reinvite(session)) = (kind, owner) {
             request.body = Vec::new();
-            self.invites
-                .insert(id, OurInvite { session, request: Box::new(request), flow, acks: Vec::new() });
+            self.invites.insert(
+                id,
+                OurInvite { session, request: Box::new(request), flow, spent: 0, acks: Vec::new() },
+            );
         }
         Some(id)
     }

@@ -28,6 +28,7 @@ impl Ua {
         match wake {
             Wake::Repeat(id) => self.repeat_success(id, turn),
             Wake::Remind(id) => self.remind(id, turn),
+            Wake::Reassure(id) => self.reassure(id, turn),
             Wake::GiveUp(id) => self.ring_out(id, turn),
             Wake::Uncancelled(id) => self.uncancelled(id, turn),
             Wake::Retry(id) => self.retry_reinvite(id, turn),
@@ -63,6 +64,8 @@ impl Ua {
         match self.sessions.get(&id).map(|session| &session.stage) {
             Some(Stage::Invited(_)) => self.give_up(id, 487, turn),
             Some(Stage::Calling(_)) => self.cancel(id, None, turn),
+            // The answer to a device's offer was never given.
+            Some(Stage::Talking(talking)) if talking.owed.is_some() => self.hang_up(id, None, turn),
             Some(Stage::Talking(_) | Stage::Closing(_)) | None => {}
         }
     }

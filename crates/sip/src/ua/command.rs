@@ -9,12 +9,9 @@ use rsip::{Header, Method, Response};
 
 use super::calling::Ring;
 use super::compose;
-use super::session::{Invited, Pending, Session, Stage, Talking, Unacknowledged, Wake};
+use super::session::{Invited, Pending, Stage, Talking, Unacknowledged, Wake};
 use super::{Command, Flow, Reason, SessionId, Turn, Ua};
 use crate::transaction::{PATIENCE, T1};
-
-/// §13.3.1.1: proxies forget an INVITE that rings for three minutes without a word.
-const REMINDER: Duration = Duration::from_secs(60);
 
 impl Ua {
     pub(super) fn command(&mut self, command: Command, turn: &mut Turn<'_>) {
@@ -27,6 +24,7 @@ impl Ua {
             Command::Invite { session, to, from, sdp, headers } => {
                 self.ring(session, Ring { to, from, sdp, headers }, turn);
             }
+            Command::Answer { session, sdp } => self.answer_offer(session, &sdp, turn),
             Command::Cancel { session, reason } => self.cancel(session, reason, turn),
             Command::Reinvite { session, sdp } => self.reinvite(session, sdp, Method::Invite, turn),
             Command::Update { session, sdp } => self.reinvite(session, sdp, Method::Update, turn),
@@ -34,36 +32,10 @@ impl Ua {
         }
     }
 
-    fn progress(&mut self, id: SessionId, status: u16, sdp: Option<Bytes>, turn: &mut Turn<'_>) {
-        let Some(Session { stage: Stage::Invited(invited), flow, .. }) = self.sessions.get_mut(&id) else {
-            return;
-        };
-        if !(101..200).contains(&status) {
+    pub(super) fn accept(&mut self, id: SessionId, sdp: &Bytes, turn: &mut Turn<'_>) {
+        if self.waits_for_prack(id, sdp) {
             return;
         }
-        let mut response = self.letterhead.answer(&invited.pending.envelope, status);
-        make_dialog(&mut response, &invited.pending, flow);
-        if let Some(sdp) = &sdp {
-            compose::sdp(&mut response.headers, &mut response.body, sdp);
-        }
-        invited.progress = Some((status, sdp));
-        let (transaction, envelope) = (invited.pending.transaction, invited.pending.envelope.clone());
-        self.respond(transaction, &envelope, &response, turn.now);
-        self.timers.set(Wake::Remind(id), turn.now.mono + REMINDER);
-    }
-
-    /// A minute has passed: the latest 1xx once more.
-    pub(super) fn remind(&mut self, id: SessionId, turn: &mut Turn<'_>) {
-        if let Some(Session {
-            stage: Stage::Invited(Invited { progress: Some((status, sdp)), .. }), ..
-        }) = self.sessions.get(&id)
-        {
-            let (status, sdp) = (*status, sdp.clone());
-            self.progress(id, status, sdp, turn);
-        }
-    }
-
-    fn accept(&mut self, id: SessionId, sdp: &Bytes, turn: &mut Turn<'_>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(pending) = session.pending() else { return };
         let mut response = self.letterhead.answer(&pending.envelope, 200);
@@ -72,9 +44,13 @@ impl Ua {
         if let Some(interval) = pending.interval {
             interval.grant(&mut response.headers);
         }
-        compose::sdp(&mut response.headers, &mut response.body, sdp);
         let (transaction, method, interval) = (pending.transaction, pending.method, pending.interval);
-        let (seq, offer, envelope) = (pending.seq, !pending.offered, pending.envelope.clone());
+        // RFC 3262 §5: an offer that a PRACK has answered is not made again.
+        let offer = !pending.offered && !session.is_settled();
+        if pending.offered || offer {
+            compose::sdp(&mut response.headers, &mut response.body, sdp);
+        }
+        let (seq, envelope) = (pending.seq, pending.envelope.clone());
         let Some(bytes) = self.respond(transaction, &envelope, &response, turn.now) else { return };
         let until = turn.now.mono + PATIENCE;
         // RFC 3311 §5.2: an UPDATE is not acknowledged.
@@ -86,29 +62,47 @@ impl Ua {
             until,
             offer,
         });
-        self.confirm(id, open, turn);
-        self.live(id, interval, turn.now);
+        match open {
+            Some(open) => self.confirm(id, open, turn),
+            None => self.agreed(id, turn),
+        }
+        if method != Method::PRack {
+            self.live(id, interval, turn.now);
+        }
     }
 
-    /// Their INVITE or UPDATE is accepted.
-    fn confirm(&mut self, id: SessionId, open: Option<Unacknowledged>, turn: &mut Turn<'_>) {
-        self.timers.stop(Wake::GiveUp(id));
-        self.timers.stop(Wake::Remind(id));
-        if open.is_some() {
-            self.timers.set(Wake::Repeat(id), turn.now.mono + T1);
+    /// Their INVITE is accepted.
+    fn confirm(&mut self, id: SessionId, open: Unacknowledged, turn: &mut Turn<'_>) {
+        for wake in [Wake::GiveUp(id), Wake::Remind(id), Wake::Reassure(id)] {
+            self.timers.stop(wake);
         }
+        self.timers.set(Wake::Repeat(id), turn.now.mono + T1);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match &mut session.stage {
             Stage::Invited(invited) => {
-                session.stage = Stage::Talking(Box::new(Talking::new(invited.dialog.clone(), open)));
+                session.stage = Stage::Talking(Box::new(Talking::new(invited.dialog.clone(), Some(open))));
             }
             Stage::Talking(talking) => {
                 talking.theirs = None;
-                talking.unacknowledged = open.or(talking.unacknowledged.take());
+                talking.unacknowledged = Some(open);
                 self.outdated(id);
             }
             Stage::Calling(_) | Stage::Closing(_) => {}
         }
+    }
+
+    /// Their UPDATE or PRACK with an offer is answered.
+    fn agreed(&mut self, id: SessionId, turn: &mut Turn<'_>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let Stage::Calling(calling) = &mut session.stage
+            && let Some(early) = calling.early.iter_mut().find(|early| early.theirs.is_some())
+        {
+            // What came before is out of date, the 2xx's description included.
+            (early.answer, early.settled) = (None, true);
+        }
+        session.take_theirs();
+        self.outdated(id);
+        self.go_on(id, turn);
     }
 
     pub(super) fn refuse(
@@ -123,14 +117,15 @@ impl Ua {
             return;
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let first = matches!(session.stage, Stage::Invited(_));
+        let first = matches!(session.stage, Stage::Invited(Invited { theirs: None, .. }));
         let (transaction, envelope) = match &mut session.stage {
-            Stage::Invited(Invited { pending, .. }) => (pending.transaction, pending.envelope.clone()),
-            Stage::Talking(talking) => match talking.theirs.take() {
+            Stage::Invited(Invited { pending, theirs: None, .. }) => {
+                (pending.transaction, pending.envelope.clone())
+            }
+            _ => match session.take_theirs() {
                 Some(pending) => (pending.transaction, pending.envelope),
                 None => return,
             },
-            Stage::Calling(_) | Stage::Closing(_) => return,
         };
         let mut response = self.letterhead.answer(&envelope, status);
         compose::reason(&mut response.headers, reason);
@@ -140,12 +135,14 @@ impl Ua {
         self.respond(transaction, &envelope, &response, turn.now);
         if first {
             self.forget(id);
+        } else {
+            self.go_on(id, turn);
         }
     }
 }
 
 /// §12.1.1: what makes a dialog out of an answer.
-fn make_dialog(response: &mut Response, pending: &Pending, flow: &Flow) {
+pub(super) fn make_dialog(response: &mut Response, pending: &Pending, flow: &Flow) {
     response.headers.extend(pending.record_routes.clone());
     response.headers.push(compose::contact(flow, pending.envelope.sips()));
 }

@@ -14,9 +14,9 @@ use crate::uri::{Host, Scheme, Uri};
 use crate::wire::{self, Skeleton};
 
 /// What we answer to (RFC 3261 §20.5).
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REGISTER";
 /// The extensions that a peer may insist on (RFC 3261 §20.32, §20.37).
-pub(super) const EXTENSIONS: [&str; 1] = ["timer"];
+pub(super) const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
 /// What an INVITE may carry.
 pub(super) const ACCEPT_SDP: &str = "application/sdp";
 /// The port of a Via without one (§18.2.2).

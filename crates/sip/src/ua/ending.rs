@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use rsip::Method;
-use vorzimmer_types::TrunkId;
+use vorzimmer_types::{Now, TrunkId};
 
 use super::compose;
 use super::flows::Hop;
@@ -17,6 +17,7 @@ impl Ua {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match &mut session.stage {
             Stage::Invited(_) => {
+                self.orphans.extend(session.take_theirs());
                 self.refuse(id, 480, reason.as_ref(), None, turn);
                 self.flows.event(Event::Ended { session: id, why: Ending::WeHungUp });
             }
@@ -39,6 +40,7 @@ impl Ua {
         turn: &mut Turn<'_>,
     ) {
         self.give_up(id, 487, turn);
+        self.acknowledge_unanswered(id, turn);
         let flow = self.way(id, turn);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Stage::Talking(talking) = &mut session.stage else { return };
@@ -63,7 +65,8 @@ impl Ua {
 
     /// Forgets a session. Its transactions live on until their own end.
     pub(super) fn forget(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.remove(&id) else { return };
+        let Some(mut session) = self.sessions.remove(&id) else { return };
+        self.orphans.extend(std::iter::from_fn(|| session.take_theirs()));
         self.silence(id);
         self.dialogs.remove(&session.key);
         // A provisional answer may be the last that was heard of it: nothing else would ever end it.
@@ -73,10 +76,19 @@ impl Ua {
         }
     }
 
+    /// Their requests whose session is over are refused: each must have an answer.
+    pub(super) fn answer_orphans(&mut self, now: Now) {
+        for orphan in std::mem::take(&mut self.orphans) {
+            let response = self.letterhead.answer(&orphan.envelope, 481);
+            self.respond(orphan.transaction, &orphan.envelope, &response, now);
+        }
+    }
+
     fn silence(&mut self, id: SessionId) {
         for wake in [
             Wake::Repeat(id),
             Wake::Remind(id),
+            Wake::Reassure(id),
             Wake::GiveUp(id),
             Wake::Uncancelled(id),
             Wake::Retry(id),

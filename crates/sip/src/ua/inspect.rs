@@ -62,6 +62,7 @@ fn check_method(request: &Request) -> Result<(), Objection> {
         | Method::Cancel
         | Method::Options
         | Method::Info
+        | Method::PRack
         | Method::Update
         | Method::Register => Ok(()),
         _ => Err(not_allowed()),
@@ -106,7 +107,7 @@ fn check_content(request: &Request) -> Result<(), Objection> {
     if encoded {
         return Err(Objection { status: 415, extra: vec![Header::AcceptEncoding("identity".into())] });
     }
-    let describes = matches!(request.method, Method::Invite | Method::Update);
+    let describes = matches!(request.method, Method::Invite | Method::PRack | Method::Update);
     if describes && !super::body::has_sdp(&request.headers, &request.body) {
         if super::body::is_optional(&request.headers) {
             return Ok(());

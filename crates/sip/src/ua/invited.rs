@@ -6,6 +6,7 @@ use rsip::{Header, Request};
 
 use super::inspect::Objection;
 use super::lifetime::Life;
+use super::progress::Reliably;
 use super::respond::{Arrival, Opened};
 use super::session::{Abilities, Invited, Pending, Session, Stage, Wake};
 use super::{Event, Peer, SessionId, Turn, Ua, body};
@@ -41,12 +42,21 @@ impl Ua {
         let pending = Pending { interval, ..pending(&arrival, opened, sdp.is_some()) };
         let mut can = Abilities::default();
         can.follow(&arrival.request.headers);
-        let stage = Stage::Invited(Invited { pending, dialog, progress: None });
+        let reliably = Reliably::wanted(&arrival.request.headers, turn);
+        let stage = Stage::Invited(Invited { pending, dialog, progress: None, reliably, theirs: None });
         let flow = arrival.flow;
-        self.sessions.insert(
+        let session = Session {
             id,
-            Session { id, peer: peer.clone(), flow, key, contact: None, can, life: Life::default(), stage },
-        );
+            peer: peer.clone(),
+            flow,
+            key,
+            contact: None,
+            can,
+            life: Life::default(),
+            provisional: None,
+            stage,
+        };
+        self.sessions.insert(id, session);
         self.counters.sessions_begun += 1;
         let request = Box::new(arrival.request);
         self.flows.event(Event::Invited { session: id, peer, request, sdp, flow });

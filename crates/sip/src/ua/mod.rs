@@ -12,7 +12,8 @@
 //! | `register` | REGISTER |
 //! | `outside` | other requests outside a dialog |
 //! | `invited`, `acknowledge` | INVITEs that come |
-//! | `calling`, `answers` | INVITEs that go |
+//! | `progress` | our provisional answers, and their PRACKs |
+//! | `calling`, `early`, `answers` | INVITEs that go |
 //! | `talking`, `reinvite` | requests within a dialog, theirs and ours |
 //! | `update`, `lifetime` | UPDATE, and what keeps a session alive |
 //! | `ending` | BYE, and the way to a peer |
@@ -31,6 +32,7 @@ mod compose;
 mod config;
 mod counters;
 mod digits;
+mod early;
 mod ending;
 mod flows;
 mod gate;
@@ -41,6 +43,7 @@ mod keep;
 mod known;
 mod lifetime;
 mod outside;
+mod progress;
 mod register;
 mod reinvite;
 mod respond;
@@ -66,7 +69,7 @@ use crate::transaction::{Clients, Servers, Timers, TransactionId};
 use compose::Letterhead;
 use flows::Flows;
 use known::Known;
-use session::{OurInvite, Owner, Session, Wake};
+use session::{OurInvite, Owner, Pending, Session, Wake};
 
 /// The user agent.
 pub struct Ua {
@@ -82,6 +85,8 @@ pub struct Ua {
     sessions: BTreeMap<SessionId, Session>,
     /// Call-ID and our tag.
     dialogs: HashMap<(String, String), SessionId>,
+    /// Offers of theirs whose session is over before anybody answered them.
+    orphans: Vec<Pending>,
     registrar: Registrar,
     timers: Timers<Wake>,
     draining: Option<Duration>,
@@ -111,6 +116,7 @@ impl Ua {
             invites: HashMap::new(),
             sessions: BTreeMap::new(),
             dialogs: HashMap::new(),
+            orphans: Vec::new(),
             registrar: Registrar::new(config.expires, config.limits.bindings),
             timers: Timers::default(),
             draining: None,
@@ -132,6 +138,7 @@ impl Ua {
             Input::Command(command) => self.command(command, turn),
             Input::Timer => {}
         }
+        self.answer_orphans(now);
         self.watch_bindings(now);
     }
 

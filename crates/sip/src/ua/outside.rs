@@ -35,7 +35,7 @@ impl Ua {
             (Method::Invite, _) => self.answer(&opened, 403, Vec::new(), turn.now),
             (Method::Options, _) => self.answer(&opened, 200, abilities(), turn.now),
             // Both belong to a dialog, and there is none.
-            (Method::Bye | Method::Info | Method::Update, _) => {
+            (Method::Bye | Method::Info | Method::PRack | Method::Update, _) => {
                 self.answer(&opened, 481, Vec::new(), turn.now)
             }
             _ => {

@@ -118,7 +118,7 @@ impl Ua {
         if dialog.remote_tag() != tag {
             return;
         }
-        self.acknowledge(transaction, tag, &dialog, turn);
+        self.acknowledge(transaction, tag, &dialog, None, turn);
         self.offer_accepted(id, transaction, response, turn.now);
     }
 

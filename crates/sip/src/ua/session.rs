@@ -8,6 +8,7 @@ use vorzimmer_types::Pii;
 
 use super::compose::Envelope;
 use super::lifetime::{Interval, Life};
+use super::progress::{Provisional, Reliably};
 use super::{ConnectionId, Ending, Flow, Peer, Reason, SessionId};
 use crate::dialog::Dialog;
 use crate::transaction::TransactionId;
@@ -24,6 +25,8 @@ pub(super) struct Session {
     pub contact: Option<Pii<String>>,
     pub can: Abilities,
     pub life: Life,
+    /// A reliable answer of ours that waits for its PRACK. It may come after the INVITE's final answer.
+    pub provisional: Option<Provisional>,
     pub stage: Stage,
 }
 
@@ -50,6 +53,9 @@ pub(super) struct Invited {
     pub dialog: Dialog,
     /// The latest 101–199, repeated each minute (RFC 3261 §13.3.1.1).
     pub progress: Option<(u16, Option<Bytes>)>,
+    pub reliably: Reliably,
+    /// An UPDATE or PRACK with a further offer: Accept and Refuse answer it before the INVITE.
+    pub theirs: Option<Pending>,
 }
 
 /// An INVITE of theirs that has no final answer yet.
@@ -59,7 +65,7 @@ pub(super) struct Pending {
     /// Record-Route, which answers that make a dialog repeat (§12.1.1).
     pub record_routes: Vec<rsip::Header>,
     pub seq: u32,
-    /// INVITE or UPDATE.
+    /// INVITE, UPDATE or PRACK.
     pub method: Method,
     /// Whether it had an offer: else ours goes into the 2xx and the answer comes in the ACK.
     pub offered: bool,
@@ -72,7 +78,9 @@ pub(super) struct Calling {
     /// A 1xx came, so a CANCEL may be sent (§9.1).
     pub heard: bool,
     pub cancel: Cancel,
-    pub early: Vec<Dialog>,
+    pub early: Vec<Early>,
+    /// A PRACK that waits for the layer above: the answer to the offer in a reliable answer.
+    pub owed: Option<Owed>,
     /// As it was sent, without Via: for sending it again with what an answer asked for.
     pub request: Box<Request>,
 }
@@ -80,8 +88,42 @@ pub(super) struct Calling {
 impl Calling {
     /// An INVITE that has just been sent.
     pub fn new(transaction: TransactionId, request: Request) -> Self {
-        Self { transaction, heard: false, cancel: Cancel::No, early: Vec::new(), request: Box::new(request) }
+        Self {
+            transaction,
+            heard: false,
+            cancel: Cancel::No,
+            early: Vec::new(),
+            owed: None,
+            request: Box::new(request),
+        }
     }
+
+    /// Whether it had an offer; else the device makes one.
+    pub fn offered(&self) -> bool {
+        !self.request.body.is_empty()
+    }
+}
+
+/// One fork of an INVITE of ours, as far as it has come.
+pub(super) struct Early {
+    pub dialog: Dialog,
+    /// The RSeq of the latest reliable answer, and how many there were.
+    pub rseq: Option<u32>,
+    pub acknowledged: u8,
+    /// The answer to our offer, if it came reliably: it counts, whatever the 2xx says (RFC 3262 §5).
+    pub answer: Option<Bytes>,
+    /// Their UPDATE with an offer, waiting for Accept or Refuse.
+    pub theirs: Option<Pending>,
+    /// Offer and answer are complete, and the layer above knows.
+    pub settled: bool,
+}
+
+/// Something that we owe a device until the layer above has answered its offer.
+pub(super) enum Owed {
+    /// The PRACK in the fork at this place.
+    Prack { fork: usize, rseq: u32 },
+    /// The ACK of this fork's 2xx.
+    Ack { transaction: TransactionId, tag: String },
 }
 
 /// Whether an INVITE of ours was given up.
@@ -101,6 +143,8 @@ pub(super) struct Talking {
     pub ours: Reinvite,
     /// An UPDATE of ours that only refreshes.
     pub refresh: Option<TransactionId>,
+    /// The ACK of a 2xx with an offer, which must hold the answer.
+    pub owed: Option<Owed>,
     /// A BYE that waits for the ACK of our 2xx (§15).
     pub hangup: Option<Option<Reason>>,
 }
@@ -119,7 +163,15 @@ pub(super) struct Unacknowledged {
 impl Talking {
     /// A dialog that has just been confirmed.
     pub fn new(dialog: Dialog, unacknowledged: Option<Unacknowledged>) -> Self {
-        Self { dialog, unacknowledged, theirs: None, ours: Reinvite::None, refresh: None, hangup: None }
+        let (theirs, ours, refresh, owed, hangup) = (None, Reinvite::None, None, None, None);
+        Self { dialog, unacknowledged, theirs, ours, refresh, owed, hangup }
+    }
+}
+
+impl Talking {
+    /// Whether the ACK of the 2xx with this tag waits for the layer above.
+    pub fn owes_ack_to(&self, tag: &str) -> bool {
+        matches!(&self.owed, Some(Owed::Ack { tag: owed, .. }) if owed == tag)
     }
 }
 
@@ -159,6 +211,8 @@ pub(super) struct OurInvite {
     /// Without body.
     pub request: Box<Request>,
     pub flow: Flow,
+    /// The highest number that was used in any of its dialogs.
+    pub spent: u32,
     /// The ACKs of its 2xx, for when a 2xx is repeated (§13.2.2.4).
     pub acks: Vec<Ack>,
 }
@@ -192,6 +246,8 @@ pub(super) enum Wake {
     Repeat(SessionId),
     /// Repeat the latest 1xx.
     Remind(SessionId),
+    /// Repeat the reliable 1xx that has no PRACK yet.
+    Reassure(SessionId),
     /// Their INVITE's Expires, or our limit for a ringing one.
     GiveUp(SessionId),
     /// No answer came to a CANCEL of ours.
@@ -239,7 +295,7 @@ impl Session {
         let matches = |dialog: &&mut Dialog| dialog.matches(call_id, local, remote);
         match &mut self.stage {
             Stage::Invited(invited) => Some(&mut invited.dialog).filter(matches),
-            Stage::Calling(calling) => calling.early.iter_mut().find(matches),
+            Stage::Calling(calling) => calling.early.iter_mut().map(|early| &mut early.dialog).find(matches),
             Stage::Talking(talking) => Some(&mut talking.dialog).filter(matches),
             Stage::Closing(closing) => Some(&mut closing.dialog).filter(matches),
         }
@@ -257,9 +313,25 @@ impl Session {
     /// What of theirs waits for Accept or Refuse.
     pub fn pending(&self) -> Option<&Pending> {
         match &self.stage {
-            Stage::Invited(invited) => Some(&invited.pending),
+            Stage::Invited(invited) => Some(invited.theirs.as_ref().unwrap_or(&invited.pending)),
+            Stage::Calling(calling) => calling.early.iter().find_map(|early| early.theirs.as_ref()),
             Stage::Talking(talking) => talking.theirs.as_ref(),
-            Stage::Calling(_) | Stage::Closing(_) => None,
+            Stage::Closing(_) => None,
+        }
+    }
+
+    /// Whether offer and answer of their INVITE are complete before its final answer.
+    pub fn is_settled(&self) -> bool {
+        matches!(&self.stage, Stage::Invited(invited) if invited.reliably.settled)
+    }
+
+    /// Takes what of theirs waits besides a first INVITE.
+    pub fn take_theirs(&mut self) -> Option<Pending> {
+        match &mut self.stage {
+            Stage::Invited(invited) => invited.theirs.take(),
+            Stage::Calling(calling) => calling.early.iter_mut().find_map(|early| early.theirs.take()),
+            Stage::Talking(talking) => talking.theirs.take(),
+            Stage::Closing(_) => None,
         }
     }
 

@@ -39,6 +39,7 @@ impl Ua {
             // §15.1.1: with our BYE the dialog has ended; only theirs, crossing it, is still of interest.
             method if over && method != Method::Bye => self.answer(&opened, 481, Vec::new(), turn.now),
             Method::Invite => self.reoffered(id, &arrival, opened, turn),
+            Method::PRack => self.pracked(id, &arrival, opened, turn),
             Method::Update => self.updated(id, &arrival, opened, turn),
             Method::Bye => self.bye(id, &opened, turn),
             Method::Info => self.info(id, &arrival, &opened, turn),

@@ -6,9 +6,10 @@ use super::compose;
 use super::invited::pending;
 use super::lifetime::Interval;
 use super::respond::{Arrival, Opened};
-use super::session::{Abilities, Reinvite, Session, Stage, Talking};
+use super::session::{Abilities, Calling, Early, Pending, Reinvite, Session, Stage, Talking};
 use super::talking::random_retry;
 use super::{Event, SessionId, Turn, Ua, body};
+use crate::dialog::Dialog;
 use crate::header;
 
 impl Abilities {
@@ -32,8 +33,9 @@ impl Ua {
     pub(super) fn updated(&mut self, id: SessionId, arrival: &Arrival, opened: Opened, turn: &mut Turn<'_>) {
         let headers = &arrival.request.headers;
         let offer = body::sdp(headers, &arrival.request.body);
-        if let Some(status) = self.sessions.get(&id).and_then(|session| in_the_way(session, offer.is_some()))
-        {
+        let tag = header::from(headers).ok().and_then(|from| from.tag()).unwrap_or_default();
+        let Some(session) = self.sessions.get(&id) else { return };
+        if let Some(status) = in_the_way(session, tag, offer.is_some()) {
             let extra = if status == 500 { random_retry(turn) } else { Vec::new() };
             return self.answer(&opened, status, extra, turn.now);
         }
@@ -42,23 +44,16 @@ impl Ua {
             Err(objection) => return self.answer(&opened, objection.status, objection.extra, turn.now),
         };
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if let (Ok(call_id), Ok(to), Ok(from)) =
-            (header::call_id(headers), header::to(headers), header::from(headers))
-        {
-            let (local, remote) = (to.tag().unwrap_or_default(), from.tag().unwrap_or_default());
-            if let Some(dialog) = session.dialog_mut(call_id, local, remote) {
-                dialog.refresh(headers);
-            }
+        if let Some(dialog) = session.dialog_with(tag) {
+            dialog.refresh(headers);
         }
-        match (offer, session.talking()) {
-            (Some(sdp), Some(talking)) => {
-                talking.theirs = Some(super::session::Pending { interval, ..pending(arrival, opened, true) });
+        match (offer, session.theirs(tag)) {
+            (Some(sdp), Some(theirs)) => {
+                *theirs = Some(Pending { interval, ..pending(arrival, opened, true) });
                 self.flows.event(Event::Reoffered { session: id, sdp: Some(sdp) });
             }
-            // In an early dialog no offer of ours or theirs is answered yet: `in_the_way` has refused it.
-            (Some(_), None) => self.answer(&opened, 500, random_retry(turn), turn.now),
-            (None, talking) => {
-                let confirmed = talking.is_some();
+            _ => {
+                let confirmed = matches!(session.stage, Stage::Talking(_));
                 let sips = opened.envelope.sips();
                 self.answer(&opened, 200, self.granting(id, interval, sips), turn.now);
                 if confirmed {
@@ -82,12 +77,51 @@ impl Ua {
     }
 }
 
+impl Session {
+    /// The dialog with this tag of the peer.
+    fn dialog_with(&mut self, tag: &str) -> Option<&mut Dialog> {
+        match &mut self.stage {
+            Stage::Invited(invited) => Some(&mut invited.dialog),
+            Stage::Calling(calling) => calling.fork(tag).map(|early| &mut early.dialog),
+            Stage::Talking(talking) => Some(&mut talking.dialog),
+            Stage::Closing(_) => None,
+        }
+    }
+
+    /// Where an offer of theirs waits for its answer.
+    fn theirs(&mut self, tag: &str) -> Option<&mut Option<Pending>> {
+        match &mut self.stage {
+            Stage::Invited(invited) => Some(&mut invited.theirs),
+            Stage::Calling(calling) => calling.fork(tag).map(|early| &mut early.theirs),
+            Stage::Talking(talking) => Some(&mut talking.theirs),
+            Stage::Closing(_) => None,
+        }
+    }
+}
+
+impl Calling {
+    fn fork(&mut self, tag: &str) -> Option<&mut Early> {
+        self.early.iter_mut().find(|early| early.dialog.remote_tag() == tag)
+    }
+}
+
 /// What an UPDATE is refused with for what else is under way (RFC 3311 §5.2): 500 if theirs is unanswered, 491 if ours is.
-fn in_the_way(session: &Session, offers: bool) -> Option<u16> {
+fn in_the_way(session: &Session, tag: &str, offers: bool) -> Option<u16> {
     match &session.stage {
         Stage::Talking(talking) if talking.theirs.is_some() => Some(500),
         Stage::Talking(talking) => (offers && has_offered(talking)).then_some(491),
-        Stage::Invited(_) | Stage::Calling(_) => offers.then_some(500),
+        Stage::Invited(invited) if invited.theirs.is_some() => Some(500),
+        Stage::Invited(invited) if !offers || invited.reliably.settled => None,
+        // The INVITE's own offer, theirs or ours, is unanswered.
+        Stage::Invited(invited) => Some(if invited.pending.offered { 500 } else { 491 }),
+        Stage::Calling(calling) => {
+            let early = calling.early.iter().find(|early| early.dialog.remote_tag() == tag);
+            match early {
+                Some(early) if early.theirs.is_some() => Some(500),
+                Some(early) if !offers || early.is_complete() => None,
+                _ => Some(if calling.offered() { 491 } else { 500 }),
+            }
+        }
         Stage::Closing(_) => None,
     }
 }

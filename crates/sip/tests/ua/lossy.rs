@@ -161,7 +161,7 @@ impl Pair {
             q_milli: 1000,
             expires_at: UnixMillis(i64::MAX),
         };
-        let sdp = Bytes::from_static(SDP.as_bytes());
+        let sdp = Some(Bytes::from_static(SDP.as_bytes()));
         let from = FromParty::Anonymous;
         self.input(
             0,
@@ -212,6 +212,18 @@ fn device(event: &Event) -> Vec<Command> {
     }
 }
 
+/// Answers with early media first, which the caller has to acknowledge, then changes its mind about it.
+fn early_media(event: &Event) -> Vec<Command> {
+    match event {
+        Event::Invited { session, .. } => vec![
+            Command::Progress { session: *session, status: 183, sdp: Some(sdp()) },
+            Command::Progress { session: *session, status: 180, sdp: Some(sdp()) },
+            Command::Accept { session: *session, sdp: sdp() },
+        ],
+        event => device(event),
+    }
+}
+
 /// The same, and what it wants to change it offers anew when something of the other side's came first.
 fn insistent(event: &Event) -> Vec<Command> {
     match event {
@@ -250,6 +262,28 @@ fn calls_are_made_and_ended_through_a_storm() {
         assert_eq!(pair.count(1, ended), invited, "seed {seed}: {:?}", pair.events[1]);
     }
     assert!(answered as u64 >= SEEDS - 2, "{answered} of {SEEDS}");
+}
+
+#[test]
+fn early_media_comes_through_a_storm_before_the_answer() {
+    let mut answered = 0;
+    for seed in 0..SEEDS {
+        let mut pair = Pair::new(seed, STORM, [device, early_media]);
+        let session = pair.ring();
+        pair.pass(Duration::from_secs(60));
+        let place = |wanted: fn(&Event) -> bool| pair.events[0].iter().position(wanted);
+        let early = place(|event| matches!(event, Event::Progressed { status: 183, .. }));
+        let answer = place(|event| matches!(event, Event::Answered { .. }));
+        if let Some(answer) = answer {
+            assert!(early.is_some_and(|early| early < answer), "seed {seed}: {:?}", pair.events[0]);
+            assert_eq!(pair.count(0, |event| matches!(event, Event::Progressed { status: 183, .. })), 1);
+            answered += 1;
+        }
+        pair.input(0, Input::Command(Command::Hangup { session, reason: None }));
+        pair.pass(Duration::from_secs(300));
+        pair.assert_nothing_is_left();
+    }
+    assert!(answered as u64 >= SEEDS - 5, "{answered} of {SEEDS}");
 }
 
 #[test]

@@ -6,6 +6,8 @@
 mod basics;
 mod lossy;
 mod property;
+mod rfc3262_reliable;
+mod rfc3264_late_offer;
 mod rfc3311_update;
 mod rfc4028_timers;
 mod s08_server;

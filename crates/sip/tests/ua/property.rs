@@ -52,9 +52,9 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0..3_u8, 0..12_u8, 0..5_u8, 1..6_u8, 0..4_u8, damage()).prop_map(
             |(from, method, call, cseq, body, damage)| Step::Request { from, method, call, cseq, body, damage }
         ),
-        6 => (any::<u8>(), 0..9_u8, 0..4_u8, damage())
+        6 => (any::<u8>(), 0..11_u8, 0..4_u8, damage())
             .prop_map(|(which, status, tag, damage)| Step::Answer { which, status, tag, damage }),
-        8 => (0..8_u8, any::<u8>()).prop_map(|(which, session)| Step::Command { which, session }),
+        8 => (0..11_u8, any::<u8>()).prop_map(|(which, session)| Step::Command { which, session }),
         1 => (0..3_u8, bytes()).prop_map(|(from, bytes)| Step::Noise { from, bytes }),
         1 => (0..6_u8).prop_map(|connection| Step::Open { connection }),
         1 => (0..6_u8, bytes()).prop_map(|(connection, bytes)| Step::Stream { connection, bytes }),
@@ -68,10 +68,12 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 const METHODS: [&str; 12] = [
-    "INVITE", "INVITE", "ACK", "BYE", "CANCEL", "INFO", "OPTIONS", "UPDATE", "INVITE", "REGISTER", "X-ODD",
+    "INVITE", "PRACK", "ACK", "BYE", "CANCEL", "INFO", "OPTIONS", "UPDATE", "INVITE", "REGISTER", "X-ODD",
     "ACK",
 ];
-const STATUSES: [&str; 9] = [
+const STATUSES: [&str; 11] = [
+    "422 Too Small",
+    "500 Error",
     "100 Trying",
     "180 Ringing",
     "183 Progress",
@@ -189,14 +191,28 @@ impl Watch {
             _ => ("text/plain", "?"),
         };
         let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
-        script.request(method, script.cseq, &format!("Contact: <sip:gw@192.0.2.10>\r\n{kind}"), content)
+        let heard = self.heard.iter().rev().find_map(|sent| sent.header("RSeq")).unwrap_or("1");
+        let more = match (method, call) {
+            ("PRACK", _) => format!("RAck: {heard} 1 INVITE\r\n"),
+            ("INVITE" | "UPDATE", 1) => "Require: 100rel, timer\r\nAllow: UPDATE\r\n".into(),
+            ("INVITE" | "UPDATE", 2) => "k: 100rel, timer\r\nSession-Expires: 100;refresher=uas\r\n".into(),
+            ("INVITE" | "UPDATE", 3) => "Session-Expires: 3\r\n".into(),
+            _ => String::new(),
+        };
+        let extra = format!("Contact: <sip:gw@192.0.2.10>\r\n{kind}{more}");
+        script.request(method, script.cseq, &extra, content)
     }
 
     fn answer(&mut self, which: u8, status: u8, tag: u8, damage: Option<(u16, u8)>) {
         let requests: Vec<_> = self.heard.iter().filter(|sent| !sent.method().is_empty()).collect();
         let Some(request) = requests.get(usize::from(which) % requests.len().max(1)).copied() else { return };
         let from = request.flow.remote.to_string();
-        let extra = format!("Contact: <sip:anna@{PHONE}>\r\nContent-Type: application/sdp\r\n");
+        let more = match tag {
+            1 => "Require: 100rel\r\nRSeq: 1\r\nAllow: UPDATE\r\nSession-Expires: 90;refresher=uac\r\n",
+            2 => "Require: 100rel\r\nRSeq: 2\r\nSession-Expires: 90;refresher=uas\r\nMin-SE: 2000\r\n",
+            _ => "Retry-After: 3\r\n",
+        };
+        let extra = format!("Contact: <sip:anna@{PHONE}>\r\nContent-Type: application/sdp\r\n{more}");
         let text = request.answer(STATUSES[usize::from(status)], &format!("t{tag}"), &extra, SDP);
         let connection = request.flow.connection;
         match connection {
@@ -216,6 +232,9 @@ impl Watch {
             (4, Some(session)) => Command::Reinvite { session, sdp },
             (5, Some(session)) => Command::Hangup { session, reason: None },
             (6, Some(session)) => Command::Cancel { session, reason: None },
+            (7, Some(session)) => Command::Progress { session, status: 183, sdp: Some(sdp) },
+            (8, Some(session)) => Command::Update { session, sdp },
+            (9, Some(session)) => Command::Answer { session, sdp },
             _ => match self.world.ua.bindings(ANNA, self.world.now).pop() {
                 Some(device) => {
                     let session = self.world.ua.next_session();

@@ -192,7 +192,7 @@ fn section_5_2_in_an_early_dialog_the_first_offer_comes_first() {
         )
     };
     world.datagram(PHONE, &update(1, OFFER, SDP));
-    assert_eq!(world.only().status(), Some(500));
+    assert_eq!(world.only().status(), Some(491), "the offer is ours");
     world.datagram(PHONE, &update(2, CONTACT, ""));
     assert_eq!(world.only().status(), Some(200));
 }

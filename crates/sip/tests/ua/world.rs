@@ -365,7 +365,7 @@ pub fn invite(session: SessionId, device: Binding) -> Command {
             display: Some(Pii::new("Frau \"Müller\"".into())),
             user: Pii::new("+4930123456".into()),
         },
-        sdp: Bytes::from_static(SDP.as_bytes()),
+        sdp: Some(Bytes::from_static(SDP.as_bytes())),
         headers: vec![("Alert-Info".into(), Pii::new("<urn:alert:source:external>".into()))],
     }
 }

@@ -123,7 +123,7 @@ impl Stage {
                 let name = to.contact.expose().clone();
                 self.note(format!("ring {name}"));
                 self.leg_sessions.insert(name.clone(), session);
-                self.offers.insert(name.clone(), sdp);
+                self.offers.insert(name.clone(), sdp.expect("we always offer"));
                 self.shown.insert(name.clone(), from);
                 self.ringing.push_back(name);
             }
@@ -141,6 +141,7 @@ impl Stage {
                 }
             }
             Command::Reinvite { session, sdp } => self.offered("re-invite", session, sdp),
+            Command::Answer { .. } => panic!("nobody offers to us when rung"),
             Command::Update { session, sdp } => self.offered("update", session, sdp),
         }
     }
