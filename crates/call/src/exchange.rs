@@ -165,6 +165,7 @@ impl Exchange {
         let Some(entry) = self.calls.get_mut(&id) else { return };
         let mut hands = tools.hands(&self.config, &mut self.sessions, &mut self.outputs);
         step(&mut entry.call, &mut hands);
+        entry.call.settle_recording(&mut hands);
         self.follow(id);
     }
 
@@ -215,6 +216,7 @@ impl Tools<'_> {
 fn session_of(event: &ua::Event) -> Option<SessionId> {
     match event {
         ua::Event::Invited { session, .. }
+        | ua::Event::RecordAware { session }
         | ua::Event::Cancelled { session }
         | ua::Event::Progressed { session, .. }
         | ua::Event::Answered { session, .. }

@@ -6,13 +6,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
-use vorzimmer_sdp::{Browser, Codec, Description, Local, Negotiated, Protection, Refusal, Session};
+use vorzimmer_sdp::{
+    Browser, Codec, Description, Local, Negotiated, Preference, Protection, Recording, Refusal, Session,
+};
 use vorzimmer_types::srtp::Security;
 use vorzimmer_types::{CallId, LegId, PartyId};
 
 use crate::api::{MediaCommand, PlayId, Sound};
 use crate::hands::Hands;
-use crate::limits::PROMPT_WITHIN;
+use crate::limits::{PROMPT_WITHIN, TELL_AGAIN_AFTER};
 use crate::presses::Presses;
 
 /// One end of a call, with media of its own.
@@ -34,6 +36,16 @@ pub(crate) struct Leg {
     awaits_answer: bool,
     /// We have offered something else in a request within the dialog, and its answer is still to come.
     reoffers: bool,
+    /// What its descriptions say about recording; none to a telephone that does not ask for it.
+    recording: Option<Recording>,
+    /// What its telephone was told about recording; nothing is as good as "nothing is recorded".
+    shown: Recording,
+    /// When it is told again: something came in between.
+    tell_again: Option<Instant>,
+    /// What it wants.
+    preference: Option<Preference>,
+    /// Whether the gate knows that it does not want to be recorded.
+    refused: bool,
     pub(crate) playing: Option<Playing>,
     pub(crate) presses: Presses,
 }
@@ -94,6 +106,11 @@ impl Leg {
             told: None,
             awaits_answer: false,
             reoffers: false,
+            recording: None,
+            shown: Recording::Off,
+            tell_again: None,
+            preference: None,
+            refused: false,
             playing: None,
             presses: Presses::default(),
         }
@@ -116,6 +133,9 @@ impl Leg {
         let (answer, negotiated) = self.description.answer(offer, &local, hands.entropy)?;
         self.awaits_answer = false;
         self.reoffers = false;
+        self.shown = self.recording.unwrap_or(Recording::Off);
+        self.tell_again = None;
+        self.prefers(offer.preference);
         self.connect(negotiated, hands);
         Ok(answer.to_bytes().into())
     }
@@ -147,8 +167,52 @@ impl Leg {
     }
 
     /// The offer within the dialog was refused: everything stays as it was (RFC 3261 §14.1).
-    pub(crate) fn offer_refused(&mut self) {
+    pub(crate) fn offer_refused(&mut self, status: u16, now: Instant) {
         self.reoffers = false;
+        if status == 491 && self.recording.is_some() {
+            self.tell_again = Some(now + TELL_AGAIN_AFTER);
+        }
+    }
+
+    /// It wants to be told what is recorded.
+    pub(crate) fn is_record_aware(&mut self) {
+        self.recording.get_or_insert(Recording::Off);
+    }
+
+    /// Whether its telephone wants a pause.
+    pub(crate) fn wants_pause(&self) -> bool {
+        self.preference == Some(Preference::Pause)
+    }
+
+    /// Whether its telephone does not want to be recorded, and nobody has acted on it.
+    pub(crate) fn refuses_recording(&self) -> bool {
+        self.preference == Some(Preference::Off) && !self.refused
+    }
+
+    /// Somebody has.
+    pub(crate) fn has_refused_recording(&mut self) {
+        self.refused = true;
+    }
+
+    /// A description that says nothing changes nothing.
+    fn prefers(&mut self, said: Option<Preference>) {
+        self.preference = said.or(self.preference);
+        self.refused &= self.preference == Some(Preference::Off);
+    }
+
+    /// From now on its descriptions say this about recording; and if it was told something else, the offer that says so.
+    /// None while another offer is under way: what is true then is said after that.
+    pub(crate) fn tell(&mut self, truth: Recording, now: Instant) -> Option<Bytes> {
+        *self.recording.as_mut()? = truth;
+        let again = self.tell_again.take_if(|at| *at <= now).is_some();
+        if self.awaits_answer || self.reoffers || self.tell_again.is_some() || (self.shown == truth && !again)
+        {
+            return None;
+        }
+        let offer = self.description.offer_as_recorded(self.recording)?;
+        self.shown = truth;
+        self.reoffers = true;
+        Some(offer.to_bytes().into())
     }
 
     /// Takes the answer to our offer and connects the media.
@@ -157,6 +221,7 @@ impl Leg {
         self.reoffers = false;
         let answer = Description::parse(answer.ok_or(Refusal::AnswerMismatch)?)?;
         let negotiated = self.description.accept(&answer)?;
+        self.prefers(answer.preference);
         self.connect(negotiated, hands);
         Ok(())
     }
@@ -216,9 +281,9 @@ impl Leg {
         self.playing.as_ref().filter(|playing| playing.until <= now).map(|playing| playing.play)
     }
 
-    /// When a prompt's end is overdue.
+    /// When a prompt's end is overdue, or something has to be said again.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        self.playing.as_ref().map(|playing| playing.until)
+        self.playing.as_ref().map(|playing| playing.until).into_iter().chain(self.tell_again).min()
     }
 
     fn local(&self, prefer: Option<Codec>, hands: &Hands<'_>) -> Option<Local> {
@@ -226,6 +291,7 @@ impl Leg {
             prefer,
             codecs: hands.config.codecs.clone(),
             protection: self.protection,
+            recording: self.recording,
             browser: self.browser.as_deref().copied(),
             ..Local::new(rtp)
         })

@@ -25,6 +25,9 @@ pub const DEVICES_PER_RECEPTIONIST: usize = 8;
 /// How many devices ring at once for one call: each needs a media leg of its own.
 pub const DEVICES_PER_CALL: usize = 32;
 
+/// After which time a telephone that was busy with an offer of its own is told again whether it is recorded.
+pub const TELL_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
 /// How long a recorder may take to say that it runs.
 pub const RECORDER_STARTS_WITHIN: Duration = Duration::from_secs(5);
 

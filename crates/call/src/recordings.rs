@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use vorzimmer_consent::Permit;
+use vorzimmer_sdp::Recording as Indication;
 use vorzimmer_types::consent::Epoch;
 use vorzimmer_types::directory::OnWithdrawal;
 use vorzimmer_types::event::{Event, RecordingResult};
@@ -20,6 +21,10 @@ pub(crate) struct Recordings {
     call: CallId,
     customer: CustomerId,
     all: Vec<Recording>,
+    /// Somebody is on hold.
+    held: bool,
+    /// Somebody's telephone wants a pause.
+    wanted: bool,
 }
 
 #[derive(Debug)]
@@ -85,7 +90,7 @@ impl Report {
 
 impl Recordings {
     pub(crate) fn new(call: CallId, customer: CustomerId) -> Self {
-        Self { call, customer, all: Vec::new() }
+        Self { call, customer, all: Vec::new(), held: false, wanted: false }
     }
 
     /// Begins a recording of these two. A permit that does not cover both, or one too many, begins nothing and says so.
@@ -116,6 +121,10 @@ impl Recordings {
         });
         let (call, customer) = (self.call, self.customer);
         hands.media(MediaCommand::StartRecording { call, customer, recording, permit, tracks });
+        self.held = false;
+        if self.wanted {
+            hands.media(MediaCommand::PauseRecording { call, recording });
+        }
     }
 
     /// The recorder runs.
@@ -144,16 +153,42 @@ impl Recordings {
     }
 
     /// Nobody talks for a while: no frames are wanted.
-    pub(crate) fn pause(&self, hands: &mut Hands<'_>) {
-        if let Some(recording) = self.open() {
-            hands.media(MediaCommand::PauseRecording { call: self.call, recording: recording.id });
-        }
+    pub(crate) fn pause(&mut self, hands: &mut Hands<'_>) {
+        self.pauses(true, self.wanted, hands);
     }
 
     /// They talk again.
-    pub(crate) fn resume(&self, hands: &mut Hands<'_>) {
-        if let Some(recording) = self.open() {
-            hands.media(MediaCommand::ResumeRecording { call: self.call, recording: recording.id });
+    pub(crate) fn resume(&mut self, hands: &mut Hands<'_>) {
+        self.pauses(false, self.wanted, hands);
+    }
+
+    /// Somebody's telephone wants a pause, or nobody's does any more.
+    pub(crate) fn wanted_paused(&mut self, wanted: bool, hands: &mut Hands<'_>) {
+        self.pauses(self.held, wanted, hands);
+    }
+
+    fn pauses(&mut self, held: bool, wanted: bool, hands: &mut Hands<'_>) {
+        let (before, after) = (self.held || self.wanted, held || wanted);
+        (self.held, self.wanted) = (held, wanted);
+        let Some(recording) = self.open().map(|recording| recording.id).filter(|_| before != after) else {
+            return;
+        };
+        let call = self.call;
+        hands.media(if after {
+            MediaCommand::PauseRecording { call, recording }
+        } else {
+            MediaCommand::ResumeRecording { call, recording }
+        });
+    }
+
+    /// What is true about recording now (RFC 7866 §6.1.2): `on` from the recorder's word that it runs to its word that it
+    /// is closed.
+    pub(crate) fn indication(&self) -> Indication {
+        let runs = |recording: &Recording| recording.started && recording.stage != Stage::Finished;
+        match self.all.iter().any(runs) {
+            false => Indication::Off,
+            true if self.held || self.wanted => Indication::Paused,
+            true => Indication::On,
         }
     }
 

@@ -71,6 +71,7 @@ impl Gate {
             Input::PromptEnded { party } => self.step(Step::PromptEnded { party }, now),
             Input::PromptCut { party } => self.step(Step::PromptCut { party }, now),
             Input::Digit { party, digit } => self.digit(party, digit, now),
+            Input::Withdraw { party } => self.step(Step::Withdraw { party }, now),
             Input::Hold { party } => self.step(Step::Hold { party }, now),
             Input::Resume { party } => self.step(Step::Resume { party }, now),
             Input::Voicemail { on } => self.step(Step::Voicemail { on }, now),

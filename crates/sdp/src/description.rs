@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use vorzimmer_types::audio::{Codec, Direction};
 
-use crate::{Crypto, Dtls, Web};
+use crate::{Crypto, Dtls, Preference, Recording, Web};
 
 /// A session description: an offer or an answer.
 #[derive(Clone, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub struct Description {
     pub origin: Origin,
     /// The `m=` lines in their order, which an answer must keep (RFC 3264 §6).
     pub media: Vec<Media>,
+    /// Whether its maker records (RFC 7866 §7.1), if that is said.
+    pub recording: Option<Recording>,
+    /// Whether its maker wants to be recorded, if that is said.
+    pub preference: Option<Preference>,
 }
 
 /// The `o=` line without its user name.

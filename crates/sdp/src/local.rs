@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use vorzimmer_types::audio::{Codec, Direction};
 
-use crate::{AudioMedia, Browser, Encoding, Payload, Protection, Transport};
+use crate::{AudioMedia, Browser, Encoding, Payload, Protection, Recording, Transport};
 
 /// Our end of an audio stream.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Local {
     pub protection: Protection,
     /// What a browser is told besides; none for any other telephone.
     pub browser: Option<Browser>,
+    /// What we say about recording; none to a peer to whom it means nothing.
+    pub recording: Option<Recording>,
 }
 
 impl Local {
@@ -55,6 +57,7 @@ impl Local {
             direction: Direction::SendRecv,
             protection: Protection::OFF,
             browser: None,
+            recording: None,
         }
     }
 

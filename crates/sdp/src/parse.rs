@@ -8,7 +8,8 @@ use vorzimmer_types::audio::{Codec, Direction};
 use crate::repair::repair;
 use crate::web;
 use crate::{
-    AudioMedia, Crypto, Description, Encoding, Media, Origin, OtherMedia, Payload, Refusal, Transport,
+    AudioMedia, Crypto, Description, Encoding, Media, Origin, OtherMedia, Payload, Preference, Recording,
+    Refusal, Transport,
 };
 
 /// Largest payload type (RFC 3550 §5.1: seven bits).
@@ -30,8 +31,17 @@ impl Description {
             id: session.origin.sess_id.clone(),
         };
         let media = session.medias.iter().map(|media| media_of(&session, media)).collect();
-        Ok(Self { origin, media })
+        let recording = said(&session, "record").and_then(Recording::parse);
+        let preference = said(&session, "recordpref").and_then(Preference::parse);
+        Ok(Self { origin, media, recording, preference })
     }
+}
+
+/// What the session, or else its first audio line, says under this name.
+fn said<'a>(session: &'a sdp_types::Session, name: &'a str) -> Option<&'a str> {
+    let whole = session.get_first_attribute_value(name).flatten();
+    let audio = session.medias.iter().find(|media| media.media.eq_ignore_ascii_case("audio"));
+    whole.or_else(|| audio.and_then(|media| value(media, name)))
 }
 
 /// The parser's complaint without the bytes it complains about.

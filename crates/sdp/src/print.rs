@@ -22,6 +22,13 @@ impl Description {
             Media::Other(_) => None,
         });
         crate::web::print_top(audio, &mut session.attributes);
+        let said = [
+            self.recording.map(|state| ("record", state.name())),
+            self.preference.map(|wish| ("recordpref", wish.name())),
+        ];
+        session
+            .attributes
+            .extend(said.into_iter().flatten().map(|(name, value)| Attribute::with_value(name, value)));
         session.medias = self.media.iter().map(|media| self.print_media(media)).collect();
         session.to_string().into_bytes()
     }

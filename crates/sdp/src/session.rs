@@ -5,7 +5,7 @@ use vorzimmer_types::{Entropy, entropy};
 
 use crate::local::Known;
 use crate::negotiate::{Current, accept_audio, answer_audio};
-use crate::{AudioMedia, Description, Local, Media, Origin, OtherMedia, Refusal};
+use crate::{AudioMedia, Description, Local, Media, Origin, OtherMedia, Recording, Refusal};
 
 /// Our side of one dialog's session.
 #[derive(Clone, Debug)]
@@ -99,9 +99,17 @@ impl Session {
     /// Offers what was said last once more, to the letter: what refreshes a session must not change it (RFC 4028 §7.4,
     /// RFC 3264 §8). None before anything was said.
     pub fn offer_again(&mut self) -> Option<Description> {
-        let (said, local) = (self.published.clone()?, self.local.clone()?);
-        self.offered = Some((said.clone(), local));
-        Some(said)
+        let recording = self.local.as_ref()?.recording;
+        self.offer_as_recorded(recording)
+    }
+
+    /// The same with something else said about recording (RFC 7866 §6.1.2). None before anything was said.
+    pub fn offer_as_recorded(&mut self, recording: Option<Recording>) -> Option<Description> {
+        let media = self.published.as_ref()?.media.clone();
+        let local = Local { recording, ..self.local.clone()? };
+        let description = self.publish(&local, media);
+        self.offered = Some((description.clone(), local));
+        Some(description)
     }
 
     /// Takes the answer to our last offer. May be called for each dialog that one offer forked into.
@@ -132,13 +140,18 @@ impl Session {
     fn publish(&mut self, local: &Local, media: Vec<Media>) -> Description {
         let id = self.id.to_string();
         let said = self.published.as_ref();
-        let same = said.filter(|said| said.media == media && said.origin.addr == local.rtp.ip());
+        let same = said.filter(|said| {
+            let origin = said.origin.addr == local.rtp.ip();
+            origin && said.media == media && said.recording == local.recording
+        });
         let version = match (same, said) {
             (Some(same), _) => same.origin.version,
             (None, Some(said)) => said.origin.version.wrapping_add(1),
             (None, None) => 1,
         };
-        let description = Description { origin: Origin { id, version, addr: local.rtp.ip() }, media };
+        let origin = Origin { id, version, addr: local.rtp.ip() };
+        let (recording, preference) = (local.recording, None);
+        let description = Description { origin, media, recording, preference };
         self.published = Some(description.clone());
         self.local = Some(local.clone());
         description

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use vorzimmer_sdp::{
     AudioMedia, Crypto, Description, Direction, Dtls, Encoding, Local, Media, Origin, OtherMedia, Payload,
-    Session, Transport, Web,
+    Preference, Recording, Session, Transport, Web,
 };
 use vorzimmer_types::dtls::{Fingerprint, Hash, Setup};
 use vorzimmer_types::entropy::Seeded;
@@ -121,7 +121,17 @@ fn media() -> impl Strategy<Value = Media> {
 fn description() -> impl Strategy<Value = Description> {
     let media = proptest::collection::vec(media(), 0..5);
     let origin = ("[0-9]{1,19}", any::<u64>(), addr());
-    (origin, media).prop_map(|((id, version, addr), media)| Description {
+    let recording = prop_oneof![
+        Just(None),
+        Just(Some(Recording::On)),
+        Just(Some(Recording::Off)),
+        Just(Some(Recording::Paused))
+    ];
+    let preference = prop_oneof![Just(None), Just(Some(Preference::Off)), Just(Some(Preference::None))];
+    let said = (recording, preference);
+    (origin, media, said).prop_map(|((id, version, addr), media, (recording, preference))| Description {
+        recording,
+        preference,
         // Nineteen digits are what is kept of a version.
         origin: Origin { id, version: version % 10_000_000_000_000_000_000, addr },
         media,

@@ -79,6 +79,8 @@ pub enum Method {
         /// Who confirmed it.
         receptionist: ReceptionistId,
     },
+    /// By the telephone's own signalling (RFC 7866 §7.1, `a=recordpref:off`).
+    Signalled,
     /// A standing consent on file with the operator.
     Standing,
     /// No answer was given.

@@ -8,6 +8,7 @@
 //! * [`ringing`]: receptionists' devices are rung by the plan.
 //! * [`talking`]: a receptionist has answered; hold, new descriptions.
 //! * [`reoffering`]: our own offers within a call.
+//! * [`telling`]: what a recording-aware telephone is told, and wants.
 //! * [`keys`] and [`sounds`]: what a leg says by key, and what it hears.
 //! * [`ending`]: every way in which a call ends.
 
@@ -19,6 +20,7 @@ mod reoffering;
 mod ringing;
 mod sounds;
 mod talking;
+mod telling;
 
 use std::time::Instant;
 
@@ -133,6 +135,7 @@ impl Call {
     /// Something happened to one of its sessions.
     pub(crate) fn sip(&mut self, session: SessionId, event: ua::Event, hands: &mut Hands<'_>) {
         match event {
+            ua::Event::RecordAware { .. } => self.record_aware(session),
             ua::Event::Cancelled { .. } => self.cancelled(session, hands),
             ua::Event::Ended { why, .. } => self.session_ended(session, why, hands),
             ua::Event::Refused { status, .. } => self.refused(session, status, hands),

@@ -30,11 +30,12 @@ impl Call {
     ) {
         let Some(side) = self.side_in(session) else { return };
         let Some(leg) = self.leg_mut(side).filter(|leg| leg.reoffers()) else { return };
+        let now = hands.now.mono;
         let accepted = (200..300).contains(&status) && leg.accept(sdp, hands).is_ok();
         if accepted {
             self.hold_changed(side, hands);
         } else {
-            leg.offer_refused();
+            leg.offer_refused(status, now);
         }
     }
 

@@ -227,11 +227,21 @@ impl Call {
         let prefer = self.caller_codec();
         let State::Ringing(ringing) = &mut self.state else { return };
         let device = ringing.devices.iter_mut().find(|device| device.session() == Some(session));
-        let (Some(device), Some(sdp)) = (device, sdp) else { return refuse_offer(session, Refusal::NoAudio, hands) };
+        let (Some(device), Some(sdp)) = (device, sdp) else {
+            return refuse_offer(session, Refusal::NoAudio, hands);
+        };
         match take_offer(&mut device.leg, sdp, prefer, hands) {
             Ok(sdp) => hands.sip(Command::Accept { session, sdp }),
             Err(refusal) => refuse_offer(session, refusal, hands),
         }
+    }
+
+    /// A device says that it can show whether it is recorded.
+    pub(super) fn device_is_record_aware(&mut self, session: SessionId) -> Option<()> {
+        let State::Ringing(ringing) = &mut self.state else { return None };
+        let device = ringing.devices.iter_mut().find(|device| device.session() == Some(session))?;
+        device.leg.is_record_aware();
+        Some(())
     }
 
     /// Everybody else stops ringing.

@@ -9,6 +9,7 @@ mod hold;
 mod identity;
 mod in_call;
 mod random;
+mod record_aware;
 mod recorder;
 mod refresh;
 mod refusals;

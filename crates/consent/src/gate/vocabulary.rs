@@ -68,6 +68,11 @@ pub enum Input {
         /// `0`–`9`, `*`, `#`, `A`–`D`.
         digit: char,
     },
+    /// A telephone says that its user is not to be recorded. Counts like the keys for it.
+    Withdraw {
+        /// Whose.
+        party: PartyId,
+    },
     /// Somebody put the others on hold.
     Hold {
         /// Who.

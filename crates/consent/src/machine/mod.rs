@@ -80,6 +80,7 @@ impl<R: Rules> Machine<R> {
             Step::PromptEnded { party } => self.prompt_ended(party),
             Step::PromptCut { party } => self.prompt_cut(party),
             Step::Pressed { party, key } => self.pressed(party, key),
+            Step::Withdraw { party } => self.withdraw_by_signal(party),
             Step::Silent { party } => self.silent(party),
             Step::Hold { party } => self.hold(party),
             Step::Resume { party } => self.resume(party),

@@ -78,7 +78,7 @@ impl<R: Rules> Machine<R> {
         let Party { who, consent, .. } = *self.here(id)?;
         let by_key = Method::Key { digit: key.digit() };
         match (key, who, consent) {
-            (Key::Withdraw, ..) => self.withdraw(id),
+            (Key::Withdraw, ..) => self.withdraw(id, by_key),
             (Key::Ask, Who::Receptionist { .. }, _) if self.policy == Policy::AskInCall => self.ask_again(),
             (Key::Attest, Who::Receptionist { id: name, .. }, _) if self.policy == Policy::Attested => {
                 self.attest(name);
@@ -167,13 +167,19 @@ impl<R: Rules> Machine<R> {
         }
     }
 
+    pub(super) fn withdraw_by_signal(&mut self, party: PartyId) -> Result<(), ConsentError> {
+        self.here(party)?;
+        self.withdraw(party, Method::Signalled);
+        Ok(())
+    }
+
     /// Takes consent back, or says beforehand that there is none. Good from any party at any time.
-    fn withdraw(&mut self, id: PartyId) {
+    fn withdraw(&mut self, id: PartyId, method: Method) {
         let refused = self.party(id).is_none_or(|party| party.consent == Consent::No);
         if refused || !R::may_record(self.policy) {
             return;
         }
-        self.write(id, Answer::Withdrawn, Method::Key { digit: Key::Withdraw.digit() });
+        self.write(id, Answer::Withdrawn, method);
         if R::withdrawal_counts() {
             self.set(id, Consent::No);
             self.stop_for_withdrawal(id);

@@ -169,6 +169,11 @@ pub enum Step {
         /// Which.
         key: Key,
     },
+    /// The party's telephone says no to recording.
+    Withdraw {
+        /// Whose.
+        party: PartyId,
+    },
     /// [`ANSWER_WITHIN`](crate::ANSWER_WITHIN) has passed since the question ended.
     Silent {
         /// Who said nothing.

@@ -110,6 +110,7 @@ impl Lobby {
                     Method::Attested { receptionist } => {
                         format!("attested {}", &receptionist.to_string()[..2])
                     }
+                    Method::Signalled => "signalled".into(),
                     Method::Standing => "standing".into(),
                     Method::None => "no key".into(),
                 };

@@ -85,6 +85,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         12 => (any_party(), digit).prop_map(|(party, digit)| Input::Digit { party, digit }),
         1 => any_party().prop_map(|party| Input::Hold { party }),
         2 => any_party().prop_map(|party| Input::Resume { party }),
+        1 => any_party().prop_map(|party| Input::Withdraw { party }),
         1 => any::<bool>().prop_map(|on| Input::Voicemail { on }),
         1 => Just(Input::Wake),
     ]

@@ -79,6 +79,7 @@ impl<R: Rules> Model for Hall<R> {
                 Step::Leave { party },
                 Step::PromptEnded { party },
                 Step::PromptCut { party },
+                Step::Withdraw { party },
                 Step::Silent { party },
                 Step::Hold { party },
                 Step::Resume { party },

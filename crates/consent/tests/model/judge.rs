@@ -112,6 +112,7 @@ impl Judge {
                 self.of(party).held = true;
                 (0..MAX_PARTIES).for_each(|at| self.refuses_if(self::party(at), &[Question::Playing]));
             }
+            Step::Withdraw { party } => self.presses(party, Key::Withdraw),
             Step::Resume { party } => self.of(party).held = false,
             Step::Voicemail { on } => self.message = on,
             Step::End => {}

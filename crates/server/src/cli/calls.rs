@@ -165,6 +165,7 @@ fn answer(receipt: &Receipt) -> String {
     let how = match &receipt.method {
         Method::Key { digit } => format!(" by key {digit}"),
         Method::Attested { receptionist } => format!(" spoken, attested by receptionist {receptionist}"),
+        Method::Signalled => " by the telephone".to_owned(),
         Method::Standing => " on file".to_owned(),
         Method::None => String::new(),
     };

@@ -8,7 +8,7 @@ use rsip::{Method, Response};
 use super::compose;
 use super::early::MAX_FORKS;
 use super::lifetime::Interval;
-use super::session::{Ack, Cancel, Closing, Owed, Owner, Session, Stage, Talking, Wake};
+use super::session::{Ack, Cancel, Owed, Owner, Session, Stage, Talking, Wake};
 use super::{Ending, Event, Reason, SessionId, Turn, Ua, body};
 use crate::dialog::Dialog;
 use crate::header;
@@ -156,8 +156,8 @@ impl Ua {
             self.acknowledge(transaction, tag, &dialog, None, turn);
         }
         let owed = owes.then(|| Owed::Ack { transaction, tag: tag.to_owned() });
+        self.peer_can(id, &response.headers);
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.can.follow(&response.headers);
         session.stage = Stage::Talking(Box::new(Talking { owed, theirs, ..Talking::new(dialog, None) }));
         self.live(id, Interval::answered(&response.headers), turn.now);
         if cancelled {
@@ -248,8 +248,8 @@ impl Ua {
 
     /// Our BYE is answered, or will never be: over is over.
     fn said_bye(&mut self, id: SessionId) {
-        if let Some(Session { stage: Stage::Closing(Closing { why, .. }), .. }) = self.sessions.get(&id) {
-            let why = *why;
+        if let Some(Session { stage: Stage::Closing(closing), .. }) = self.sessions.get(&id) {
+            let why = closing.why;
             self.end(id, why);
         }
     }

@@ -215,6 +215,12 @@ pub enum Event {
         /// The way it came: media is offered from the same address family and local address.
         flow: Flow,
     },
+    /// The peer says that it can show whether it is recorded (`record-aware`, RFC 7866 §6.2.1): right after its INVITE,
+    /// or right before its answer, or whenever it says so first.
+    RecordAware {
+        /// The session.
+        session: SessionId,
+    },
     /// The peer gave its INVITE up; 487 was sent. The session is over.
     Cancelled {
         /// The session.

@@ -9,7 +9,7 @@ use rsip::{Header, Method, Response};
 
 use super::calling::Ring;
 use super::compose;
-use super::session::{Invited, Pending, Stage, Talking, Unacknowledged, Wake};
+use super::session::{Pending, Stage, Talking, Unacknowledged, Wake};
 use super::{Command, Flow, Reason, SessionId, Turn, Ua};
 use crate::transaction::{PATIENCE, T1};
 
@@ -117,10 +117,10 @@ impl Ua {
             return;
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let first = matches!(session.stage, Stage::Invited(Invited { theirs: None, .. }));
+        let first = matches!(&session.stage, Stage::Invited(invited) if invited.theirs.is_none());
         let (transaction, envelope) = match &mut session.stage {
-            Stage::Invited(Invited { pending, theirs: None, .. }) => {
-                (pending.transaction, pending.envelope.clone())
+            Stage::Invited(invited) if first => {
+                (invited.pending.transaction, invited.pending.envelope.clone())
             }
             _ => match session.take_theirs() {
                 Some(pending) => (pending.transaction, pending.envelope),

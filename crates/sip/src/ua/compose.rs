@@ -15,6 +15,9 @@ use crate::wire::{self, Skeleton};
 
 /// What we answer to (RFC 3261 §20.5).
 pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REGISTER";
+/// What a peer may insist on besides: we tell every recording-aware peer what we record (RFC 7866 §6.1.2). It is not
+/// among what we say that we know: whoever sends that would have us show what *it* records, and there is nobody to look.
+pub(super) const TOLERATED: [&str; 1] = ["record-aware"];
 /// The extensions that a peer may insist on (RFC 3261 §20.32, §20.37).
 pub(super) const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
 /// What an INVITE may carry.

@@ -47,7 +47,7 @@ impl Ua {
         let mut bye = talking.dialog.request(Method::Bye);
         compose::reason(&mut bye.headers, reason);
         let reinvite = talking.ours.transaction();
-        session.stage = Stage::Closing(Closing { dialog: talking.dialog.clone(), reinvite, why });
+        session.stage = Stage::Closing(Box::new(Closing { dialog: talking.dialog.clone(), reinvite, why }));
         self.silence(id);
         let sent = flow.and_then(|flow| self.begin(bye, flow, Owner::Bye(id), turn));
         if sent.is_none() {

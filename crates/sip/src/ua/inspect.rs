@@ -87,7 +87,8 @@ pub(super) fn check_require(request: &Request) -> Result<(), Objection> {
     // RFC 5626 is the registrar's.
     let flows = |tag: &str| request.method == Method::Register && tag.eq_ignore_ascii_case("outbound");
     let known = |tag: &&str| {
-        flows(tag) || compose::EXTENSIONS.iter().any(|extension| extension.eq_ignore_ascii_case(tag))
+        let mut extensions = compose::EXTENSIONS.iter().chain(&compose::TOLERATED);
+        flows(tag) || extensions.any(|extension| extension.eq_ignore_ascii_case(tag))
     };
     let required = header::tokens(&request.headers, "Require");
     let unsupported: Vec<_> = required.filter(|tag| !known(tag)).collect();

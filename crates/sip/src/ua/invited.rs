@@ -40,10 +40,9 @@ impl Ua {
         self.dialogs.insert(key.clone(), id);
         self.servers.own(opened.transaction, id);
         let pending = Pending { interval, ..pending(&arrival, opened, sdp.is_some()) };
-        let mut can = Abilities::default();
-        can.follow(&arrival.request.headers);
         let reliably = Reliably::wanted(&arrival.request.headers, turn);
-        let stage = Stage::Invited(Invited { pending, dialog, progress: None, reliably, theirs: None });
+        let stage =
+            Stage::Invited(Box::new(Invited { pending, dialog, progress: None, reliably, theirs: None }));
         let flow = arrival.flow;
         let session = Session {
             id,
@@ -51,7 +50,7 @@ impl Ua {
             flow,
             key,
             contact: None,
-            can,
+            can: Abilities::default(),
             life: Life::default(),
             provisional: None,
             stage,
@@ -59,7 +58,9 @@ impl Ua {
         self.sessions.insert(id, session);
         self.counters.sessions_begun += 1;
         let request = Box::new(arrival.request);
+        let headers = request.headers.clone();
         self.flows.event(Event::Invited { session: id, peer, request, sdp, flow });
+        self.peer_can(id, &headers);
     }
 
     /// Whether one more session may begin.

@@ -13,7 +13,7 @@ use super::command::make_dialog;
 use super::compose;
 use super::invited::pending;
 use super::respond::{Arrival, Opened};
-use super::session::{Invited, Pending, Session, Stage, Wake};
+use super::session::{Pending, Session, Stage, Wake};
 use super::{Ending, Event, SessionId, Turn, Ua, body};
 use crate::header::{self, RAck};
 use crate::transaction::{PATIENCE, T1, TransactionId};
@@ -126,11 +126,8 @@ impl Ua {
 
     /// A minute has passed: the latest 1xx once more.
     pub(super) fn remind(&mut self, id: SessionId, turn: &mut Turn<'_>) {
-        if let Some(Session {
-            stage: Stage::Invited(Invited { progress: Some((status, sdp)), .. }), ..
-        }) = self.sessions.get(&id)
-        {
-            let (status, sdp) = (*status, sdp.clone());
+        let Some(Session { stage: Stage::Invited(invited), .. }) = self.sessions.get(&id) else { return };
+        if let Some((status, sdp)) = invited.progress.clone() {
             self.progress(id, status, sdp, turn);
         }
     }

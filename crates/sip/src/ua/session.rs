@@ -35,17 +35,19 @@ pub(super) struct Session {
 pub(super) struct Abilities {
     /// Its Allow holds UPDATE (RFC 3311 §4).
     pub update: bool,
+    /// Its Supported holds `record-aware` (RFC 7866 §6.2.1).
+    pub record_aware: bool,
 }
 
 pub(super) enum Stage {
     /// Their INVITE waits for our answer.
-    Invited(Invited),
+    Invited(Box<Invited>),
     /// Our INVITE waits for theirs.
     Calling(Calling),
     /// The dialog is confirmed.
     Talking(Box<Talking>),
     /// BYE is under way.
-    Closing(Closing),
+    Closing(Box<Closing>),
 }
 
 pub(super) struct Invited {

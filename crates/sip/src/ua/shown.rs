@@ -55,6 +55,7 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invited { session, peer, .. } => write!(f, "Invited({session:?}, {peer:?})"),
+            Self::RecordAware { session } => write!(f, "RecordAware({session:?})"),
             Self::Cancelled { session } => write!(f, "Cancelled({session:?})"),
             Self::Progressed { session, status, .. } => write!(f, "Progressed({session:?}, {status})"),
             Self::Answered { session, .. } => write!(f, "Answered({session:?})"),

@@ -18,14 +18,20 @@ impl Abilities {
         if header::first(headers, "Allow").is_some() {
             self.update = header::has_token(headers, "Allow", "UPDATE");
         }
+        // Said once it is said: a BYE or an UPDATE need not repeat it.
+        let says = |name| header::has_token(headers, name, "record-aware");
+        self.record_aware |= says("Supported") || says("Require");
     }
 }
 
 impl Ua {
     /// Keeps in mind what the peer can do.
     pub(super) fn peer_can(&mut self, id: SessionId, headers: &Headers) {
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.can.follow(headers);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let before = session.can.record_aware;
+        session.can.follow(headers);
+        if session.can.record_aware && !before {
+            self.flows.event(Event::RecordAware { session: id });
         }
     }
 

@@ -123,7 +123,9 @@ impl Stage {
                 let name = to.contact.expose().clone();
                 self.note(format!("ring {name}"));
                 self.leg_sessions.insert(name.clone(), session);
-                self.offers.insert(name.clone(), sdp.expect("we always offer"));
+                let sdp = sdp.expect("we always offer");
+                self.described.insert(name.clone(), sdp.clone());
+                self.offers.insert(name.clone(), sdp);
                 self.shown.insert(name.clone(), from);
                 self.ringing.push_back(name);
             }
@@ -150,6 +152,7 @@ impl Stage {
         let phone = self.phone(session);
         self.note(format!("{how} {phone}"));
         Description::parse(&sdp).expect("our own description is in order");
+        self.described.insert(phone.clone(), sdp.clone());
         self.offers.insert(phone, sdp);
     }
 
@@ -157,6 +160,7 @@ impl Stage {
         let phone = self.phone(session);
         self.note(format!("200 to {phone}"));
         Description::parse(&sdp).expect("our own description is in order");
+        self.described.insert(phone.clone(), sdp.clone());
         self.answers.insert(phone, sdp);
         if !self.quirks.no_ack {
             self.later(0, Input::Sip(SipEvent::Acknowledged { session, sdp: None }));
@@ -278,6 +282,19 @@ impl Stage {
     pub fn recorder_breaks(&mut self, result: RecordingResult, why: &str) {
         let (recording, call) = self.recording.pop_first().expect("a recording");
         self.give(Input::Media(ended(call, recording, result, why)));
+    }
+
+    /// The recorder runs: for a recorder that says nothing by itself.
+    pub fn recorder_says_started(&mut self) {
+        let (recording, call) =
+            self.recording.iter().next_back().map(|(r, c)| (*r, *c)).expect("a recording");
+        self.give(Input::Media(MediaEvent::RecordingStarted { call, recording }));
+    }
+
+    /// It has closed the latest recording.
+    pub fn recorder_has_closed(&mut self) {
+        let (call, recording) = *self.all_recordings.last().expect("a recording");
+        self.recorder_says_ended(call, recording, RecordingResult::Ok);
     }
 
     /// The recorder says that it has closed this recording of this call, which may be the wrong one.

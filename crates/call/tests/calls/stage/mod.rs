@@ -66,6 +66,8 @@ pub struct Stage {
     pub connected: BTreeMap<String, Negotiated>,
     pub offers: BTreeMap<String, Bytes>,
     pub answers: BTreeMap<String, Bytes>,
+    /// The latest description that each phone got, offer or answer.
+    pub described: BTreeMap<String, Bytes>,
     pub shown: BTreeMap<String, FromParty>,
 }
 
@@ -116,6 +118,7 @@ impl Stage {
             connected: BTreeMap::new(),
             offers: BTreeMap::new(),
             answers: BTreeMap::new(),
+            described: BTreeMap::new(),
             shown: BTreeMap::new(),
         }
     }
@@ -226,6 +229,11 @@ impl Stage {
 
     pub fn resumes(&mut self, phone: &str) {
         self.reoffers(phone, Some(&sdp_of(phone, &[8, 0], "sendrecv")));
+    }
+
+    /// The phone says that it can show whether it is recorded.
+    pub fn is_record_aware(&mut self, phone: &str) {
+        self.give(Input::Sip(SipEvent::RecordAware { session: self.session(phone) }));
     }
 
     /// The session has to be refreshed, and the phone knows no UPDATE.
