@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use vorzimmer_types::{Pii, ReceptionistId, UnixMillis};
 
 /// A transport that SIP messages travel over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     /// Datagrams (RFC 3261 §18).
     Udp,

@@ -4,6 +4,7 @@
 //! `rsip`; its parser and printer are not used. Nothing here opens a socket, reads a clock or draws randomness.
 
 pub mod auth;
+pub mod carrier;
 pub mod dialog;
 pub mod digest;
 pub mod fault;

@@ -141,8 +141,14 @@ impl Dialog {
 
     /// A new request within the dialog (§12.2.1.1), still without Via and Contact.
     pub fn request(&mut self, method: Method) -> Request {
+        let seq = self.next_number();
+        self.build(method, seq)
+    }
+
+    /// The number of the next request, which is thereby used.
+    pub fn next_number(&mut self) -> u32 {
         self.local_seq = self.local_seq.saturating_add(1).min(header::MAX_SEQ);
-        self.build(method, self.local_seq)
+        self.local_seq
     }
 
     /// The ACK of a 2xx to our INVITE with this number (§13.2.2.4), still without Via.

@@ -49,6 +49,18 @@ impl Challenge {
         })
     }
 
+    /// What tells this question from another: realm and nonce. Not for people: a nonce is part of a secret's proof.
+    #[must_use]
+    pub(crate) fn mark(&self) -> String {
+        format!("{}{}", self.realm_mark(), self.nonce)
+    }
+
+    /// How [`Self::mark`] begins for every question of this realm.
+    #[must_use]
+    pub(crate) fn realm_mark(&self) -> String {
+        format!("{}:{}\n", self.realm.len(), self.realm)
+    }
+
     /// The best of several challenges: SHA-256 before MD5 (RFC 8760 §2.4 leaves the choice to us; the stronger wins).
     ///
     /// # Errors
@@ -101,6 +113,12 @@ impl Answerer {
         self.count = self.count.checked_add(1).ok_or(DigestError::CountUsedUp)?;
         let cnonce = hex::encode(vorzimmer_types::entropy::array::<16>(entropy));
         Ok(self.with_cnonce(user, ha1, method, uri, &cnonce))
+    }
+
+    /// The same after so many requests.
+    #[cfg(test)]
+    pub(crate) fn counting_from(self, count: u32) -> Self {
+        Self { count, ..self }
     }
 
     fn with_cnonce(&self, user: &str, ha1: &Ha1, method: &str, uri: &str, cnonce: &str) -> String {

@@ -112,6 +112,12 @@ impl<O: Copy> Clients<O> {
         Ok(id)
     }
 
+    /// The way that the request with this key went.
+    #[must_use]
+    pub fn flow(&self, key: &ClientKey) -> Option<&Flow> {
+        self.by_key.get(key).and_then(|id| self.running.get(id)).map(|running| &running.flow)
+    }
+
     /// A response with this key and status came (§17.1.3). `ack` makes the ACK of a refused INVITE.
     pub fn receive(
         &mut self,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rsip::{Method, Response};
+use rsip::{Header, Method, Response};
 
 use super::compose;
 use super::early::MAX_FORKS;
@@ -23,19 +23,22 @@ pub(super) struct Declined {
     pub retry_after: Option<Duration>,
     /// Min-SE in seconds (RFC 4028 §5).
     pub min_se: Option<u32>,
+    /// Min-Expires in seconds (RFC 3261 §20.23).
+    pub min_expires: Option<u32>,
 }
 
 impl Declined {
     /// As if by this status.
     pub fn by(status: u16) -> Self {
-        Self { status, retry_after: None, min_se: None }
+        Self { status, retry_after: None, min_se: None, min_expires: None }
     }
 
     fn read(response: &Response) -> Self {
         let headers = &response.headers;
         let retry_after = header::retry_after(headers).map(|seconds| Duration::from_secs(u64::from(seconds)));
         let min_se = header::min_session_expires(headers);
-        Self { status: response.status_code.code(), retry_after, min_se }
+        let min_expires = header::first(headers, "Min-Expires").and_then(|text| text.trim().parse().ok());
+        Self { status: response.status_code.code(), retry_after, min_se, min_expires }
     }
 }
 
@@ -49,7 +52,14 @@ impl Ua {
         turn: &mut Turn<'_>,
     ) {
         let status = response.status_code.code();
+        let mut target = None;
+        if status >= 200 {
+            let Some(heard) = self.heard_from_target(transaction, owner, response, turn) else { return };
+            target = heard;
+        }
         match (owner, status) {
+            (Owner::Register(trunk), 200..300) => self.register_accepted(trunk, target, response, turn),
+            (Owner::Probe(trunk), 200..) => self.probe_answered(trunk, target, status, turn),
             (Owner::Invite(id), ..200) => self.progressed(id, response, turn),
             (Owner::Invite(_) | Owner::Reinvite(_), 200..300) => {
                 self.accepted(transaction, owner, response, turn)
@@ -67,7 +77,11 @@ impl Ua {
 
     /// A transaction of ours was never answered: as if by 408, or by 503 if its connection broke (§8.1.3.1).
     pub(super) fn unanswered(&mut self, id: TransactionId, owner: Owner, status: u16, turn: &mut Turn<'_>) {
+        let Some(target) = self.target_silent(id, owner, turn) else { return };
         self.invites.remove(&id);
+        if let Owner::Probe(trunk) = owner {
+            return self.probe_answered(trunk, target, status, turn);
+        }
         self.has_declined(owner, &Declined::by(status), turn);
     }
 
@@ -81,7 +95,8 @@ impl Ua {
             }
             Owner::Refresh(session) => self.not_refreshed(session, declined, turn),
             Owner::Bye(session) => self.said_bye(session),
-            Owner::Nobody => {}
+            Owner::Register(trunk) => self.register_declined(trunk, declined, turn),
+            Owner::Probe(_) | Owner::Nobody => {}
         }
     }
 
@@ -227,14 +242,21 @@ impl Ua {
         let Some(invite) = self.invites.get(&transaction) else { return };
         let (session, flow) = (invite.session, invite.flow);
         let seq = header::cseq(&invite.request.headers).map_or(0, |cseq| cseq.seq);
+        // §13.2.2.4: with the credentials of the INVITE.
+        let shown = |line: &&Header| matches!(line, Header::Authorization(_) | Header::ProxyAuthorization(_));
+        let shown: Vec<Header> = invite.request.headers.iter().filter(shown).cloned().collect();
         // §13.2.2.4: the ACK is routed like any request of the dialog, once the dialog is the session's.
         let flow = self.way(session, turn).unwrap_or(flow);
         let mut ack = dialog.ack(seq);
         if let Some(answer) = answer {
             compose::sdp(&mut ack.headers, &mut ack.body, answer);
         }
+        ack.headers.extend(shown);
         let branch = self.letterhead.branch(turn.entropy);
-        self.letterhead.sign(&mut ack, &flow, &branch);
+        match self.carrier_behind(Owner::Invite(session)) {
+            Some(_) => self.letterhead.address(&mut ack, &flow, &branch),
+            None => self.letterhead.sign(&mut ack, &flow, &branch),
+        }
         match compose::request_bytes(&ack) {
             Ok(bytes) => {
                 self.flows.transmit(&flow, bytes.clone());

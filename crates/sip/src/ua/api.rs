@@ -10,6 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use vorzimmer_types::{Pii, ReceptionistId, TrunkId};
 
+use super::carriers::{TrunkNews, TrunkOrder};
+use crate::carrier::Target;
 use crate::flow::{Binding, ConnectionId, Flow, Transport};
 
 /// One INVITE session, from the first INVITE to the end of its dialog.
@@ -57,6 +59,13 @@ pub enum Input {
     Closed {
         /// Which.
         connection: ConnectionId,
+    },
+    /// The name of a trunk's provider was looked up.
+    Located {
+        /// Which trunk's.
+        trunk: TrunkId,
+        /// Where it is, the best first.
+        targets: Vec<Target>,
     },
     /// The layer above wants something.
     Command(Command),
@@ -166,6 +175,15 @@ pub enum Command {
         /// The offer.
         sdp: Bytes,
     },
+    /// The operator wants something of a trunk.
+    Trunk {
+        /// Which.
+        trunk: TrunkId,
+        /// What.
+        order: TrunkOrder,
+    },
+    /// Give every registration with a provider back: the server is about to end.
+    Leave,
     /// End the session.
     Hangup {
         /// The session.
@@ -298,6 +316,13 @@ pub enum Event {
         digit: char,
         /// How long it was pressed, if said.
         duration: Option<Duration>,
+    },
+    /// Something has become of a trunk that we turn to.
+    Trunk {
+        /// Which.
+        trunk: TrunkId,
+        /// What.
+        news: TrunkNews,
     },
     /// The session is over: BYE came or was answered, or no ACK came in 64·T1, or the dialog broke.
     Ended {

@@ -188,9 +188,20 @@ impl Ua {
         turn: &mut Turn<'_>,
     ) -> Option<TransactionId> {
         let branch = self.letterhead.branch(turn.entropy);
-        self.letterhead.sign(&mut request, &flow, &branch);
+        let carrier = self.carrier_behind(owner);
+        let plain = carrier.map(|_| request.clone());
+        match carrier {
+            Some(trunk) => {
+                self.authorize(trunk, owner, &mut request, turn);
+                self.letterhead.address(&mut request, &flow, &branch);
+            }
+            None => self.letterhead.sign(&mut request, &flow, &branch),
+        }
         let kind = Self::kind(request.method);
         let id = self.begin_signed(&request, kind, flow, owner, turn)?;
+        if let (Some(trunk), Some(plain)) = (carrier, plain) {
+            self.remember(id, trunk, plain, &flow);
+        }
         if let (Kind::Invite, Owner::Invite(session) | Owner::Reinvite(session)) = (kind, owner) {
             request.body = Vec::new();
             self.invites.insert(

@@ -39,6 +39,8 @@ impl Ua {
             Wake::Prove(connection) => self.expect_proof(connection, turn),
             Wake::Whole(connection) => self.hang_up_on(connection, turn),
             Wake::Silent(connection) => self.expect_keep_alive(connection, turn),
+            Wake::Carrier(trunk) => self.tend(trunk, turn),
+            Wake::Late(trunk) => self.probe_late(trunk, turn),
         }
     }
 

@@ -25,6 +25,8 @@ impl Ua {
                 self.ring(session, Ring { to, from, sdp, headers }, turn);
             }
             Command::Answer { session, sdp } => self.answer_offer(session, &sdp, turn),
+            Command::Trunk { trunk, order } => self.order_trunk(trunk, order, turn),
+            Command::Leave => self.leave_all(turn),
             Command::Cancel { session, reason } => self.cancel(session, reason, turn),
             Command::Reinvite { session, sdp } => self.reinvite(session, sdp, Method::Invite, turn),
             Command::Update { session, sdp } => self.reinvite(session, sdp, Method::Update, turn),

@@ -71,8 +71,14 @@ impl Letterhead {
         tag
     }
 
-    /// Puts our Via on top of a request that goes over `flow` (§18.1.1, RFC 3581 §3).
+    /// The same as [`Self::address`], and says what made it.
     pub fn sign(&self, request: &mut Request, flow: &Flow, branch: &str) {
+        self.address(request, flow, branch);
+        request.headers.push(Header::UserAgent(self.user_agent.as_str().into()));
+    }
+
+    /// Puts our Via on top of a request that goes over `flow` (§18.1.1, RFC 3581 §3).
+    pub fn address(&self, request: &mut Request, flow: &Flow, branch: &str) {
         let mut via = format!("SIP/2.0/{} {};branch={branch};rport", flow.transport.in_via(), flow.local);
         // RFC 5923 §7: over a connection that we opened we take the peer's requests too.
         if flow.transport == Transport::Tls && flow.connection.is_some_and(ConnectionId::is_ours) {
@@ -80,7 +86,6 @@ impl Letterhead {
         }
         let mut headers = vec![Header::Via(via.into())];
         headers.extend(std::mem::take(&mut request.headers));
-        headers.push(Header::UserAgent(self.user_agent.as_str().into()));
         request.headers = headers.into();
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use vorzimmer_types::{ReceptionistId, TrunkId};
 
+use crate::carrier::Login;
 use crate::digest::Ha1;
 use crate::registrar::Expires;
 
@@ -86,6 +87,34 @@ pub struct Trunk {
     pub digest: Option<(String, Ha1)>,
     /// Whether it is known by the certificate that it shows (RFC 5922): requests over other connections are not its own.
     pub certificate: bool,
+    /// What we do towards it; none: it only sends us calls.
+    pub provider: Option<Provider>,
+}
+
+/// A trunk that we turn to ourselves: to register with it, to see whether it is there, to place calls.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// The host of addresses there: of the request line of REGISTER, and of ours.
+    pub domain: String,
+    /// The user part of our address there.
+    pub identity: String,
+    /// What its challenges are answered with.
+    pub login: Option<Login>,
+    /// The realms whose challenges are answered; empty: the one that the registrar names first.
+    pub realms: Vec<String>,
+    /// Whether we register, and how.
+    pub register: Option<Registration>,
+    /// How often it is asked whether it is there.
+    pub options_every: Option<Duration>,
+}
+
+/// How we register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registration {
+    /// For how long; none: an hour.
+    pub expires: Option<Duration>,
+    /// All numbers of the trunk at once (RFC 6140).
+    pub bulk: bool,
 }
 
 impl Trunk {

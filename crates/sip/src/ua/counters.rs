@@ -19,6 +19,8 @@ pub struct Counters {
     pub retransmitted: u64,
     /// Responses that belong to no transaction of ours.
     pub stray_responses: u64,
+    /// Challenges that did not come from where the request had gone.
+    pub forged_challenges: u64,
     /// ACKs that belong to nothing.
     pub stray_acks: u64,
     /// Requests refused because a table was full.

@@ -33,7 +33,8 @@ pub(super) enum Standing {
 impl Ua {
     /// Who sent a request outside a dialog.
     pub(super) fn standing(&mut self, arrival: &Arrival, turn: &mut Turn<'_>) -> Standing {
-        if let Some(peer) = self.trunk_by_flow(&arrival.flow) {
+        let called = self.trunk_by_line(&arrival.request.uri, &arrival.flow);
+        if let Some(peer) = called.or_else(|| self.trunk_by_flow(&arrival.flow)) {
             return Standing::Proven(peer);
         }
         let familiar = self.is_familiar(&arrival.flow, turn.now);
@@ -63,7 +64,9 @@ impl Ua {
             trunk.digest.is_none() && shows && may_come_by(trunk, flow, certified)
         };
         let trunks = || self.config.trunks.iter();
-        trunks().filter(|trunk| trunk.certificate).find(known).or_else(|| trunks().find(known)).map(peer)
+        let configured =
+            trunks().filter(|trunk| trunk.certificate).find(known).or_else(|| trunks().find(known)).map(peer);
+        configured.or_else(|| self.trunk_by_target(flow))
     }
 
     /// Whether some trunk may come this way and prove itself by digest.
@@ -144,7 +147,9 @@ impl Ua {
         }
         session.flow.remote.ip().to_canonical() == flow.remote.ip().to_canonical()
             || self.known.peer(flow, now.mono) == Some(&session.peer)
-            || self.trunk(&session.peer).is_some_and(|trunk| trunk.holds(flow.remote.ip()))
+            || self.trunk(&session.peer).is_some_and(|trunk| {
+                trunk.holds(flow.remote.ip()) || self.carrier_holds(trunk.id, flow)
+            })
     }
 
     /// The configuration of a peer that is a trunk.

@@ -73,7 +73,7 @@ impl Ua {
     fn message(&mut self, flow: Flow, bytes: &Bytes, framing: Framing, turn: &mut Turn<'_>) {
         match wire::parse(Untrusted::new(bytes), framing) {
             Ok(Parsed::Request(request)) => self.request(Arrival { flow, request, size: bytes.len() }, turn),
-            Ok(Parsed::Response(response)) => self.response(&response, turn),
+            Ok(Parsed::Response(response)) => self.response(&flow, &response, turn),
             Ok(Parsed::UnknownMethod(unknown)) => {
                 self.unknown_method(flow, bytes.len(), &unknown.reply, turn)
             }
@@ -116,12 +116,17 @@ impl Ua {
         }
     }
 
-    fn response(&mut self, response: &Response, turn: &mut Turn<'_>) {
+    fn response(&mut self, flow: &Flow, response: &Response, turn: &mut Turn<'_>) {
         let Ok(key) = ClientKey::of(&response.headers) else {
             self.counters.malformed += 1;
             return;
         };
         let status = response.status_code.code();
+        // A digest is answered to nobody but whom the request was sent to: who else asks did not get the request.
+        if matches!(status, 401 | 407) && self.clients.flow(&key).is_some_and(|sent| !is_same_way(sent, flow)) {
+            self.counters.forged_challenges += 1;
+            return;
+        }
         let Self { invites, clients, flows, .. } = self;
         let ack = |id, _| super::calling::ack_of_refusal(invites.get(&id)?, response);
         match clients.receive(&key, status, ack, turn.now.mono, flows) {
@@ -139,6 +144,12 @@ impl Ua {
 
 /// Those we know are told what is wrong even if their message was very short, in bytes.
 pub(super) const FAMILIAR_ALLOWANCE: usize = 1300;
+
+/// Whether an answer came from where its request went.
+fn is_same_way(sent: &Flow, came: &Flow) -> bool {
+    let place = |flow: &Flow| (flow.remote.ip().to_canonical(), flow.remote.port());
+    sent.connection == came.connection && (sent.connection.is_some() || place(sent) == place(came))
+}
 
 fn has_to_tag(request: &Request) -> bool {
     header::to(&request.headers).is_ok_and(|to| to.tag().is_some())

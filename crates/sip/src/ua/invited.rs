@@ -18,7 +18,7 @@ impl Ua {
     /// Somebody who may call, calls.
     pub(super) fn invite(&mut self, arrival: Arrival, peer: Peer, opened: Opened, turn: &mut Turn<'_>) {
         let now = turn.now;
-        if let Err(objection) = self.room_for_a_session() {
+        if let Err(objection) = self.room_for_a_session(&peer) {
             return self.answer(&opened, objection.status, objection.extra, now);
         }
         let interval = match self.granted(&arrival.request, None) {
@@ -64,10 +64,15 @@ impl Ua {
     }
 
     /// Whether one more session may begin.
-    fn room_for_a_session(&mut self) -> Result<(), Objection> {
+    fn room_for_a_session(&mut self, peer: &Peer) -> Result<(), Objection> {
         let retry = |after: Duration| vec![Header::RetryAfter(after.as_secs().to_string().into())];
         if let Some(after) = self.draining {
             return Err(Objection { status: 503, extra: retry(after) });
+        }
+        if let Peer::Trunk { id, .. } = peer
+            && self.is_draining(*id)
+        {
+            return Err(Objection { status: 503, extra: retry(RETRY_WHEN_TRUNK_DRAINS) });
         }
         if self.sessions.len() >= self.config.limits.sessions {
             self.counters.overload += 1;
@@ -119,6 +124,8 @@ impl Ua {
     }
 }
 
+/// What a trunk is told that the operator has closed: another of its own may be open.
+const RETRY_WHEN_TRUNK_DRAINS: Duration = Duration::from_secs(300);
 /// What a full house advises.
 const RETRY_WHEN_BUSY: Duration = Duration::from_secs(5);
 

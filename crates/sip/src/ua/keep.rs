@@ -84,8 +84,10 @@ impl Ua {
             self.timers.stop(wake);
         }
         let changed = self.registrar.connection_lost(connection);
+        let mine = self.clients.connection_lost(connection);
+        self.carrier_connection_lost(connection, turn);
         let status = if changed.is_empty() { 503 } else { FLOW_FAILED };
-        for (transaction, owner) in self.clients.connection_lost(connection) {
+        for (transaction, owner) in mine {
             self.unanswered(transaction, owner, status, turn);
         }
         for receptionist in changed {

@@ -14,6 +14,7 @@
 //! | `invited`, `acknowledge` | INVITEs that come |
 //! | `progress` | our provisional answers, and their PRACKs |
 //! | `calling`, `early`, `answers` | INVITEs that go |
+//! | `carriers` | registering with trunks, watching them, answering their challenges |
 //! | `talking`, `reinvite` | requests within a dialog, theirs and ours |
 //! | `update`, `lifetime` | UPDATE, and what keeps a session alive |
 //! | `ending` | BYE, and the way to a peer |
@@ -26,6 +27,7 @@ mod answers;
 mod api;
 mod body;
 mod calling;
+mod carriers;
 mod clock;
 mod command;
 mod compose;
@@ -60,12 +62,16 @@ use vorzimmer_types::{Entropy, Now, ReceptionistId};
 pub use crate::flow::{Binding, ConnectionId, Flow, Transport};
 pub use crate::registrar::Expires;
 pub use api::{Command, Ending, Event, FromParty, Input, Output, Peer, Reason, SessionId};
-pub use config::{Account, Accounts, Limits, PhoneDigest, SessionTimer, Trunk, UaConfig};
+pub use carriers::{TrunkNews, TrunkOrder, TrunkStatus};
+pub use config::{
+    Account, Accounts, Limits, PhoneDigest, Provider, Registration, SessionTimer, Trunk, UaConfig,
+};
 pub use counters::Counters;
 
 use crate::auth::Gatekeeper;
 use crate::registrar::Registrar;
 use crate::transaction::{Clients, Servers, Timers, TransactionId};
+use carriers::Carriers;
 use compose::Letterhead;
 use flows::Flows;
 use known::Known;
@@ -88,6 +94,7 @@ pub struct Ua {
     /// Offers of theirs whose session is over before anybody answered them.
     orphans: Vec<Pending>,
     registrar: Registrar,
+    carriers: Carriers,
     timers: Timers<Wake>,
     draining: Option<Duration>,
     counters: Counters,
@@ -118,6 +125,7 @@ impl Ua {
             dialogs: HashMap::new(),
             orphans: Vec::new(),
             registrar: Registrar::new(config.expires, config.limits.bindings),
+            carriers: Carriers::new(config.trunks.iter()),
             timers: Timers::default(),
             draining: None,
             counters: Counters::default(),
@@ -136,6 +144,7 @@ impl Ua {
             Input::Stream { connection, bytes } => self.stream(connection, &bytes, turn),
             Input::Closed { connection } => self.connection_lost(connection, turn),
             Input::Command(command) => self.command(command, turn),
+            Input::Located { trunk, targets } => self.located(trunk, targets, turn),
             Input::Timer => {}
         }
         self.answer_orphans(now);

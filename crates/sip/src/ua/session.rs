@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rsip::{Method, Request};
-use vorzimmer_types::Pii;
+use vorzimmer_types::{Pii, TrunkId};
 
 use super::compose::Envelope;
 use super::lifetime::{Interval, Life};
@@ -237,6 +237,10 @@ pub(super) enum Owner {
     /// An UPDATE without one.
     Refresh(SessionId),
     Bye(SessionId),
+    /// A REGISTER to a trunk.
+    Register(TrunkId),
+    /// An OPTIONS to a trunk.
+    Probe(TrunkId),
     /// A CANCEL, or the BYE of a fork that nobody wanted: whatever the answer is.
     Nobody,
 }
@@ -270,6 +274,10 @@ pub(super) enum Wake {
     Whole(ConnectionId),
     /// A device that keeps a flow should have been heard of by now.
     Silent(ConnectionId),
+    /// Something is to be done for a trunk.
+    Carrier(TrunkId),
+    /// A trunk should have answered an OPTIONS by now.
+    Late(TrunkId),
 }
 
 impl Reinvite {
@@ -334,6 +342,15 @@ impl Session {
             Stage::Calling(calling) => calling.early.iter_mut().find_map(|early| early.theirs.take()),
             Stage::Talking(talking) => talking.theirs.take(),
             Stage::Closing(_) => None,
+        }
+    }
+
+    /// The number of the next request within the dialog.
+    pub fn next_number(&mut self) -> Option<u32> {
+        match &mut self.stage {
+            Stage::Talking(talking) => Some(talking.dialog.next_number()),
+            Stage::Closing(closing) => Some(closing.dialog.next_number()),
+            Stage::Invited(_) | Stage::Calling(_) => None,
         }
     }
 

@@ -18,6 +18,7 @@ impl fmt::Debug for Input {
             Self::Opened { flow, .. } => write!(f, "Opened({flow:?})"),
             Self::Stream { connection, bytes } => write!(f, "Stream({connection:?}, {} bytes)", bytes.len()),
             Self::Closed { connection } => write!(f, "Closed({connection:?})"),
+            Self::Located { trunk, targets } => write!(f, "Located({trunk:?}, {} targets)", targets.len()),
             Self::Command(command) => write!(f, "Command({command:?})"),
             Self::Timer => f.write_str("Timer"),
         }
@@ -46,6 +47,8 @@ impl fmt::Debug for Command {
             Self::Cancel { session, .. } => write!(f, "Cancel({session:?})"),
             Self::Reinvite { session, .. } => write!(f, "Reinvite({session:?})"),
             Self::Update { session, .. } => write!(f, "Update({session:?})"),
+            Self::Trunk { trunk, order } => write!(f, "Trunk({trunk:?}, {order:?})"),
+            Self::Leave => f.write_str("Leave"),
             Self::Hangup { session, .. } => write!(f, "Hangup({session:?})"),
         }
     }
@@ -67,6 +70,7 @@ impl fmt::Debug for Event {
             Self::ReinviteEnded { session, status, .. } => write!(f, "ReinviteEnded({session:?}, {status})"),
             // Which key was pressed may be an answer to a question, and is the caller's own.
             Self::Digit { session, .. } => write!(f, "Digit({session:?})"),
+            Self::Trunk { trunk, news } => write!(f, "Trunk({trunk:?}, {news:?})"),
             Self::Ended { session, why } => write!(f, "Ended({session:?}, {why:?})"),
             Self::BindingsChanged { receptionist, bindings } => {
                 write!(f, "BindingsChanged({receptionist:?}, {} of them)", bindings.len())

@@ -65,6 +65,7 @@ impl Pair {
                 addresses: vec![format!("{peer}/32").parse().unwrap()],
                 digest: None,
                 certificate: false,
+                provider: None,
             };
             config.trunks = vec![trunk];
             Ua::new(config, [secret; 32])

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail the test")]
 
 mod basics;
+mod carrier;
 mod lossy;
 mod property;
 mod rfc3262_reliable;

@@ -45,6 +45,7 @@ pub fn config() -> UaConfig {
         addresses: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8:2::/48".parse().unwrap()],
         digest: None,
         certificate: false,
+        provider: None,
     };
     UaConfig {
         realm: REALM.into(),
@@ -67,6 +68,7 @@ pub fn config_with_digest_trunk() -> UaConfig {
         addresses: vec![],
         digest: Some((DIGEST_TRUNK_USER.into(), Ha1::new(DIGEST_TRUNK_USER, REALM, "secret"))),
         certificate: false,
+        provider: None,
     });
     config
 }
