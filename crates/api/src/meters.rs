@@ -46,6 +46,10 @@ pub const SIP_REFUSED: &str = "vorzimmer_sip_refused_total";
 pub const SIP_HELD: &str = "vorzimmer_sip_held";
 /// Datagrams and connections that the sockets dropped, by `why`.
 pub const NET_DROPPED: &str = "vorzimmer_net_dropped_total";
+/// Trunks by name and state: 1 for the state that it is in.
+pub const TRUNK_STATE: &str = "vorzimmer_trunk_state";
+/// Whether a trunk's provider sends us calls: 1 or 0, for trunks that we register with.
+pub const TRUNK_REGISTERED: &str = "vorzimmer_trunk_registered";
 
 /// Setup times of interest: from an answer at once to a caller who has long given up.
 const SECONDS: &[f64] = &[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0];
@@ -85,5 +89,7 @@ pub fn describe() {
     describe_gauge!(MEDIA_WORKERS, "Media workers that run, by driver");
     describe_counter!(SIP_REFUSED, "SIP messages that were not served, by reason");
     describe_gauge!(SIP_HELD, "SIP state held now");
+    describe_gauge!(TRUNK_STATE, "Trunks, 1 for the state that each is in");
+    describe_gauge!(TRUNK_REGISTERED, "Whether a trunk is registered with its provider");
     describe_counter!(NET_DROPPED, "What the sockets dropped, by reason");
 }

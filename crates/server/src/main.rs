@@ -10,15 +10,18 @@ mod drain;
 mod failure;
 mod forgetting;
 mod http;
+mod locating;
 mod logging;
 mod media;
 mod net;
 mod protect;
+mod provider;
 mod receipts;
 mod recordings;
 mod recovery;
 mod rooms;
 mod start;
+mod switchboard;
 mod tls;
 mod turn;
 mod wellbeing;
@@ -82,9 +85,10 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     let places = listeners.places();
 
     let rooms = Rooms::open(settings, FirstStart::Welcome).await?;
-    let Assembly { control, sources, orders, report, log } =
+    let Assembly { control, sources, orders, trunk_orders, report, log } =
         start::assemble(settings, listeners, Arc::clone(&tls), &rooms).await?;
     tls::keep_fresh(tls);
+    switchboard::listen(&settings.data.folder, report.clone(), trunk_orders)?;
     let readiness = wellbeing::watch(Observed {
         store: rooms.store.clone(),
         keys: Arc::clone(&rooms.keys),

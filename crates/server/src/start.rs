@@ -23,12 +23,14 @@ use crate::config::{CalledNumber, Settings, Trunk};
 use crate::control::{Control, House, Order, Report, Sources, restorable};
 use crate::destroyer::Destroyer;
 use crate::failure::{Failure, Kind};
+use crate::locating::{self, Doors};
 use crate::media::{self, Begun, Plane, Prompts, RecordingLog};
 use crate::net::{Listeners, Net, StreamLimits};
 use crate::receipts::ReceiptSigner;
 use crate::rooms::{Rooms, database_failure};
+use crate::switchboard::Ordered;
 use crate::tls::Tls;
-use crate::{directory, forgetting, recovery};
+use crate::{directory, forgetting, provider, recovery};
 
 /// What a refused caller's network is told to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -43,6 +45,8 @@ pub struct Assembly {
     pub sources: Sources,
     /// How the operator reaches it.
     pub orders: mpsc::Sender<Order>,
+    /// How single trunks are told what to do.
+    pub trunk_orders: mpsc::Sender<Ordered>,
     /// What it publishes.
     pub report: watch::Receiver<Report>,
     /// Where facts go; to be closed last.
@@ -86,8 +90,10 @@ pub async fn assemble(
     ua.restore(restorable(rooms.store.bindings(now.wall).await.map_err(database_failure)?), now);
 
     let addresses = listeners.addresses();
+    let located = look_up(settings, Doors { bound: listeners.bound(), addresses: addresses.clone() })?;
     let (net, arrivals) = Net::start(listeners, stream_limits(settings), tls);
     let (order, orders) = mpsc::channel(ORDERS);
+    let (trunk_order, trunk_orders) = mpsc::channel(ORDERS);
     let (report, reported) = watch::channel(Report::default());
     let control = Control {
         ua,
@@ -101,16 +107,33 @@ pub async fn assemble(
         retry_after: RETRY_AFTER,
         report,
     };
-    let sources = Sources { orders, media, destroyed, arrivals };
-    Ok(Assembly { control, sources, orders: order, report: reported, log })
+    let sources = Sources { orders, media, destroyed, arrivals, located, trunk_orders };
+    Ok(Assembly { control, sources, orders: order, trunk_orders: trunk_order, report: reported, log })
+}
+
+/// Begins to look providers up.
+fn look_up(settings: &Settings, doors: Doors) -> Result<mpsc::Receiver<ua::Input>, Failure> {
+    let (tell, located) = mpsc::channel(locating::RESULTS);
+    let wanted = provider::wanted(settings);
+    if !wanted.is_empty() {
+        let servers: Vec<_> = settings.sip.name_servers.iter().map(|server| server.0).collect();
+        let names = locating::System::new(&servers)?;
+        for one in wanted {
+            tokio::spawn(locating::keep_located(one, doors.clone(), names.clone(), tell.clone()));
+        }
+    }
+    Ok(located)
 }
 
 fn ua_config(settings: &Settings) -> Result<UaConfig, Failure> {
     let realm = &settings.sip.realm;
     let trunks = settings.trunks.iter().map(|(name, trunk)| {
         let digest = digest(name, trunk, realm)?;
+        let provider =
+            trunk.provider.as_ref().map(|provider| provider::provider(name, provider)).transpose()?;
         let (id, name, addresses) = (trunk_id(name), name.clone(), trunk.addresses.clone());
-        Ok(ua::Trunk { id, name, addresses, digest, certificate: trunk.certificate.is_some() })
+        let certificate = trunk.certificate.is_some();
+        Ok(ua::Trunk { id, name, addresses, digest, certificate, provider })
     });
     // A call is a session on the caller's side and one for each device that rings.
     let sessions = settings.limits.max_calls.saturating_mul(2 + vorzimmer_call::limits::DEVICES_PER_CALL);

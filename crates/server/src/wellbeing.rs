@@ -10,6 +10,8 @@ use rustix::fs::Access;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use vorzimmer_api::{Check, Readiness, meters};
+use vorzimmer_sip::carrier::Pulse;
+use vorzimmer_sip::ua::TrunkStatus;
 use vorzimmer_store::Store;
 use vorzimmer_vault::{Class, KeyStore};
 
@@ -127,7 +129,8 @@ fn tell_changes(before: &Readiness, now: &Readiness) {
 
 /// Publishes the report as gauges and counters.
 fn show(report: &Report) {
-    let Report { calls, sip, media, net, log, .. } = report;
+    let Report { calls, sip, media, net, log, trunks, .. } = report;
+    trunks.iter().for_each(show_trunk);
     gauge!(meters::RUNNING_CALLS).set(approximately(calls.running));
     gauge!(meters::BRIDGED_CALLS).set(approximately(calls.bridged));
     gauge!(meters::RUNNING_RECORDINGS).set(approximately(calls.recording));
@@ -162,6 +165,18 @@ fn show(report: &Report) {
         ("handshakes", net.handshakes_failed),
     ] {
         counter!(meters::NET_DROPPED, "why" => why).absolute(dropped);
+    }
+}
+
+/// One series for each state, so that a graph can show when it was which.
+fn show_trunk(trunk: &TrunkStatus) {
+    for state in [Pulse::Up, Pulse::Unknown, Pulse::Degraded, Pulse::Down] {
+        let now = if trunk.pulse == state { 1.0 } else { 0.0 };
+        gauge!(meters::TRUNK_STATE, "trunk" => trunk.name.clone(), "state" => state.as_str()).set(now);
+    }
+    if trunk.registration.is_some() {
+        let registered = if trunk.registered_for.is_some() { 1.0 } else { 0.0 };
+        gauge!(meters::TRUNK_REGISTERED, "trunk" => trunk.name.clone()).set(registered);
     }
 }
 

@@ -10,6 +10,7 @@ mod recordings;
 mod registrations;
 mod retention;
 mod table;
+mod trunks;
 mod turn;
 
 use std::future::Future;
@@ -61,6 +62,11 @@ enum Command {
     Recording(recordings::Command),
     /// Which receptionists' devices are registered.
     Registrations,
+    /// The running server's trunks: whether they are up and registered; draining one, using it again.
+    Trunks {
+        #[command(subcommand)]
+        command: Option<trunks::Command>,
+    },
     /// What parties answered when they were asked whether they may be recorded.
     #[command(subcommand)]
     Receipt(receipts::Command),
@@ -115,6 +121,7 @@ impl Cli {
             Command::Recording(command) => command_runtime(recordings::execute(command, &context)),
             Command::Registrations => command_runtime(registrations::list(&context)),
             Command::TurnCredentials { login } => command_runtime(turn::credentials(&login, &context)),
+            Command::Trunks { command } => command_runtime(trunks::execute(command, &context)),
             Command::Receipt(command) => command_runtime(receipts::execute(command, &context)),
             Command::Retention(command) => command_runtime(retention::execute(command, &context)),
             Command::Keys(command) => command_runtime(keys::execute(command, &context)),

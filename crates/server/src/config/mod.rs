@@ -6,6 +6,7 @@
 mod describe;
 mod error;
 mod overrides;
+mod provider;
 mod rules;
 mod secrecy;
 mod settings;
@@ -17,6 +18,7 @@ use std::path::Path;
 
 pub use describe::describe;
 pub use error::ConfigError;
+pub use provider::Provider;
 pub use settings::{CalledNumber, Http, KeySource, LogFormat, Logs, Settings, Sip, Trunk};
 pub use tls::CertificateFiles;
 pub use turn::Turn;

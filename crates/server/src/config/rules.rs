@@ -27,6 +27,7 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<String>, ConfigError> {
         self::trunk(name, trunk, &mut found);
     }
     super::secrecy::check(settings, &mut found);
+    super::provider::check(settings, &mut found);
     overlapping_trunks(settings, &mut found);
     media(settings, &mut found);
     super::turn::check(&settings.turn, &mut found);
@@ -162,7 +163,8 @@ fn numbers(settings: &Settings, found: &mut Findings) {
 
 fn trunk(name: &str, trunk: &Trunk, found: &mut Findings) {
     let option = |key: &str| format!("trunks.{name}.{key}");
-    if trunk.addresses.is_empty() && trunk.user.is_none() && trunk.certificate.is_none() {
+    let told = trunk.user.is_some() || trunk.certificate.is_some() || trunk.provider.is_some();
+    if trunk.addresses.is_empty() && !told {
         found.refuse(
             option("addresses"),
             "nothing tells who this trunk is",

@@ -12,6 +12,7 @@ use vorzimmer_sip::ua::PhoneDigest;
 use vorzimmer_types::audio::Codec;
 use vorzimmer_types::srtp::SrtpPolicy;
 
+use super::provider::Provider;
 use super::tls::{Tls, TrunkCertificate};
 use super::turn::Turn;
 use super::values::{Level, Listen, PortRange};
@@ -66,6 +67,8 @@ pub struct Sip {
     pub origins: Vec<String>,
     /// How often a device that keeps a flow open must be heard of, in seconds.
     pub flow_timer_s: u64,
+    /// Name servers that providers are looked up with; empty: the system's.
+    pub name_servers: Vec<Listen>,
     /// The realm of receptionists' log-ins.
     pub realm: String,
     /// Which digest algorithms telephones are offered.
@@ -89,6 +92,7 @@ impl Default for Sip {
             ws: Vec::new(),
             origins: vec!["http://127.0.0.1:8080".to_owned(), "http://localhost:8080".to_owned()],
             flow_timer_s: 120,
+            name_servers: Vec::new(),
             realm: "vorzimmer".to_owned(),
             phone_digest: PhoneDigest::default(),
             session_expires_s: 1800,
@@ -150,6 +154,8 @@ pub struct Trunk {
     pub called_number: CalledNumber,
     /// Whether its media is encrypted.
     pub srtp: SrtpPolicy,
+    /// What we do towards it; none: it only sends us calls.
+    pub provider: Option<Provider>,
 }
 
 /// Where a trunk tells which number was reached.
@@ -449,7 +455,8 @@ impl Settings {
         ];
         let passwords = self.trunks.values_mut().flat_map(|trunk| {
             let ca = trunk.certificate.as_mut().and_then(|certificate| certificate.ca.as_mut());
-            trunk.password_file.as_mut().into_iter().chain(ca)
+            let login = trunk.provider.as_mut().and_then(|provider| provider.login_password_file.as_mut());
+            trunk.password_file.as_mut().into_iter().chain(ca).chain(login)
         });
         let ours = self.tls.certificates.iter_mut().flat_map(|ours| [&mut ours.chain, &mut ours.key]);
         for path in paths.into_iter().flatten().chain(passwords).chain(ours) {

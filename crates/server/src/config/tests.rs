@@ -24,7 +24,7 @@ fn the_shipped_file_is_accepted_without_a_warning() {
 #[test]
 fn the_shipped_file_names_every_option() {
     let shipped = std::fs::read_to_string(SHIPPED).expect("shipped configuration");
-    let sources = [include_str!("settings.rs"), include_str!("tls.rs")];
+    let sources = [include_str!("settings.rs"), include_str!("tls.rs"), include_str!("provider.rs")];
     let settings = sources.iter().flat_map(|source| source.split("impl Settings").next());
     let options =
         settings.flat_map(str::lines).filter_map(|line| line.strip_prefix("    pub ")?.split_once(':'));

@@ -6,6 +6,7 @@ mod failed;
 mod house;
 mod ledger;
 mod report;
+mod trunks;
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,13 @@ use vorzimmer_call::api::MediaCommand;
 use vorzimmer_call::{Exchange, Input, Output};
 use vorzimmer_sip::ua::{self, Ua};
 use vorzimmer_store::EventLog;
-use vorzimmer_types::EventRecord;
+use vorzimmer_types::{EventRecord, TrunkId};
 
 use crate::clock::{self, SystemEntropy};
 use crate::destroyer::{Destroyer, Doomed};
 use crate::media::{MediaEvents, MediaPlane, Rejected};
 use crate::net::{Arrivals, Call, LocalAddresses, Net};
+use crate::switchboard::Ordered;
 pub use bindings::restorable;
 pub use house::House;
 use house::View;
@@ -30,6 +32,8 @@ pub use report::Report;
 const BATCH: usize = 64;
 /// How often numbers are published that nobody pushes.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// How long a provider may take at the end to let us go.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the operator wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,10 @@ pub struct Sources {
     pub destroyed: mpsc::Receiver<Doomed>,
     /// The sockets.
     pub arrivals: Arrivals,
+    /// Providers that were looked up: [`ua::Input::Located`].
+    pub located: mpsc::Receiver<ua::Input>,
+    /// Orders for single trunks.
+    pub trunk_orders: mpsc::Receiver<Ordered>,
 }
 
 /// One thing that happened.
@@ -84,6 +92,7 @@ enum Arrival {
     Media(vorzimmer_call::MediaEvent),
     Destroyed(Doomed),
     Sip(ua::Input),
+    Trunk(Ordered),
     /// A timer, or the time to report.
     Time,
 }
@@ -101,6 +110,8 @@ struct Running {
     ledger: Ledger,
     course: Course,
     report_at: Instant,
+    /// Until when registrations that are given back are waited for.
+    leave_until: Option<Instant>,
 }
 
 impl Control {
@@ -111,13 +122,15 @@ impl Control {
             ledger: Ledger::default(),
             course: Course::Running,
             report_at: clock::mono(),
+            leave_until: None,
         };
         loop {
             let arrival = running.next(&mut sources).await;
             running.take(arrival);
             running.turn(&mut sources);
             let calls = running.control.exchange.running();
-            if running.course == Course::Stopped || (running.course == Course::Draining && calls == 0) {
+            let drained = running.course == Course::Draining && calls == 0 && running.has_left();
+            if running.course == Course::Stopped || drained {
                 running.publish();
                 running.control.media.shut_down();
                 return calls;
@@ -132,8 +145,9 @@ impl Running {
     /// 2. time: timers are what keeps every promise that SIP makes;
     /// 3. the media workers: digits, prompts' ends and recordings' ends are never dropped;
     /// 4. the destroyer;
-    /// 5. streams, whose senders wait for us;
-    /// 6. datagrams, which are dropped when we are late and sent again.
+    /// 5. orders for trunks, and where they are;
+    /// 6. streams, whose senders wait for us;
+    /// 7. datagrams, which are dropped when we are late and sent again.
     async fn next(&mut self, sources: &mut Sources) -> Arrival {
         let wake = self.next_wake();
         tokio::select! {
@@ -142,6 +156,8 @@ impl Running {
             () = tokio::time::sleep_until(wake.into()) => Arrival::Time,
             Some(event) = sources.media.recv() => Arrival::Media(event),
             Some(destroyed) = sources.destroyed.recv() => Arrival::Destroyed(destroyed),
+            Some(order) = sources.trunk_orders.recv() => Arrival::Trunk(order),
+            Some(input) = sources.located.recv() => Arrival::Sip(input),
             Some(input) = sources.arrivals.streams.recv() => Arrival::Sip(input),
             Some(input) = sources.arrivals.datagrams.recv() => Arrival::Sip(input),
         }
@@ -177,6 +193,10 @@ impl Running {
             Arrival::Media(event) => self.exchange(Input::Media(event)),
             Arrival::Destroyed(destroyed) => self.destroyed(destroyed),
             Arrival::Sip(input) => self.ua(input),
+            Arrival::Trunk((trunk, order)) => {
+                tracing::info!(trunk = self.trunk_name(trunk), ?order, "an order of the operator");
+                self.ua(ua::Input::Command(ua::Command::Trunk { trunk, order }));
+            }
             Arrival::Time => self.time(),
         }
         self.settle();
@@ -186,7 +206,21 @@ impl Running {
         tracing::info!(?order, calls = self.control.exchange.running(), "an order of the operator");
         self.course = if order == Order::Stop { Course::Stopped } else { Course::Draining };
         self.control.ua.set_draining(Some(self.control.retry_after));
+        if self.leave_until.is_none() {
+            self.leave_until = Some(clock::mono() + LEAVE_WITHIN);
+            self.ua(ua::Input::Command(ua::Command::Leave));
+        }
         self.exchange(if order == Order::Drain { Input::Drain } else { Input::EndAll });
+    }
+
+    /// Whether every registration was given back, or long enough was waited for it.
+    fn has_left(&self) -> bool {
+        !self.control.ua.is_leaving() || self.leave_until.is_none_or(|until| until <= clock::mono())
+    }
+
+    fn trunk_name(&self, trunk: TrunkId) -> String {
+        let known = self.control.ua.trunks(clock::now()).into_iter().find(|known| known.id == trunk);
+        known.map_or_else(|| trunk.to_string(), |known| known.name)
     }
 
     fn time(&mut self) {
@@ -248,6 +282,9 @@ impl Running {
             ua::Output::Event(ua::Event::BindingsChanged { receptionist, bindings }) => {
                 self.control.log.replace_bindings(receptionist, bindings::stored(&bindings));
             }
+            ua::Output::Event(ua::Event::Trunk { trunk, news }) => {
+                trunks::tell(&self.trunk_name(trunk), &news);
+            }
             ua::Output::Event(event) => self.exchange(Input::Sip(event)),
         }
     }
@@ -287,6 +324,7 @@ impl Running {
             media: media.health(),
             net: net.counts(),
             log: log.health(),
+            trunks: ua.trunks(clock::now()),
             draining: self.course != Course::Running,
         });
     }

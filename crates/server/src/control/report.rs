@@ -1,7 +1,7 @@
 //! What the control task publishes about itself once a second.
 
 use vorzimmer_call::Overview;
-use vorzimmer_sip::ua::Counters;
+use vorzimmer_sip::ua::{Counters, TrunkStatus};
 use vorzimmer_store::LogHealth;
 
 use crate::media::MediaHealth;
@@ -20,6 +20,8 @@ pub struct Report {
     pub net: NetCounts,
     /// The event log.
     pub log: LogHealth,
+    /// Trunks, in the order of the configuration.
+    pub trunks: Vec<TrunkStatus>,
     /// Whether new calls are turned away.
     pub draining: bool,
 }

@@ -68,6 +68,13 @@ impl Listeners {
             .collect()
     }
 
+    /// Where we listen, by transport.
+    pub fn bound(&self) -> Vec<(Transport, SocketAddr)> {
+        let udp = self.udp.iter().map(|socket| (Transport::Udp, socket.local_addr()));
+        let streams = self.streams.iter().map(|(transport, socket)| (*transport, socket.local_addr()));
+        udp.chain(streams).filter_map(|(transport, address)| Some((transport, address.ok()?))).collect()
+    }
+
     /// How our addresses look from outside.
     pub fn addresses(&self) -> LocalAddresses {
         self.addresses.clone()
@@ -121,7 +128,8 @@ pub struct LocalAddresses {
 }
 
 impl LocalAddresses {
-    fn new(advertise: Vec<IpAddr>) -> Self {
+    /// Where these addresses are told instead of those that we listen on.
+    pub fn new(advertise: Vec<IpAddr>) -> Self {
         Self { advertise: advertise.into(), routes: Arc::default(), inside: Arc::default() }
     }
 

@@ -131,9 +131,7 @@ impl Keyring {
     /// Adds credentials for every realm that has asked for them, in the place of those that are there. A nonce whose
     /// count is used up is forgotten: the next challenge brings another.
     pub fn authorize(&mut self, method: &str, uri: &str, headers: &mut Headers, entropy: &mut dyn Entropy) {
-        headers.retain(|line| {
-            !["Authorization", "Proxy-Authorization"].contains(&wire::name(line))
-        });
+        headers.retain(|line| !["Authorization", "Proxy-Authorization"].contains(&wire::name(line)));
         let Some(login) = &self.login else { return };
         self.in_use.retain(|(proxy, _), (answerer, ha1)| {
             let Ok(value) = answerer.answer(&login.user, ha1, method, uri, entropy) else { return false };
@@ -212,7 +210,11 @@ mod tests {
         let in_use = keyring.in_use.values_mut().next().unwrap();
         in_use.0 = in_use.0.clone().counting_from(u32::MAX - 1);
         assert!(answers(&mut keyring)[0].contains("nc=ffffffff"));
-        assert_eq!(answers(&mut keyring), Vec::<String>::new(), "the nonce is used up, and the next is asked for");
+        assert_eq!(
+            answers(&mut keyring),
+            Vec::<String>::new(),
+            "the nonce is used up, and the next is asked for"
+        );
     }
 
     #[test]
@@ -251,7 +253,9 @@ mod tests {
         assert_eq!(keyring.challenged(&ask("2", ", stale=true"), false, &mut answered), Err(Refusal::Wrong));
         let mut forever = Vec::new();
         let tries = (0..100)
-            .take_while(|n| keyring.challenged(&ask(&n.to_string(), ", stale=TRUE"), false, &mut forever).is_ok())
+            .take_while(|n| {
+                keyring.challenged(&ask(&n.to_string(), ", stale=TRUE"), false, &mut forever).is_ok()
+            })
             .count();
         assert!(tries < 10, "a server that finds every nonce stale is not asked for ever");
         let mut later = Vec::new();

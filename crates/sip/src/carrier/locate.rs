@@ -106,13 +106,8 @@ impl Locate {
     /// Begins for what stands in a URI: host, port and `transport`.
     #[must_use]
     pub fn new(host: &Host, port: Option<u16>, wanted: Option<Transport>) -> Self {
-        let mut search = Self {
-            domain: String::new(),
-            wanted,
-            questions: VecDeque::new(),
-            asked: 0,
-            found: Vec::new(),
-        };
+        let mut search =
+            Self { domain: String::new(), wanted, questions: VecDeque::new(), asked: 0, found: Vec::new() };
         let transport = wanted.unwrap_or(Transport::Udp);
         match host {
             // §4.1, §4.2: an address is where to go, and a port says that no service is to be looked for.
@@ -213,9 +208,10 @@ impl Locate {
             match one {
                 Found::Host { transport, name, port } if name == host => {
                     let addresses = addresses.iter().take(MAX_RECORDS);
-                    self.found.extend(addresses.map(|ip| {
-                        Found::Place(Place { transport, remote: SocketAddr::new(*ip, port) })
-                    }));
+                    self.found.extend(
+                        addresses
+                            .map(|ip| Found::Place(Place { transport, remote: SocketAddr::new(*ip, port) })),
+                    );
                 }
                 other => self.found.push(other),
             }
@@ -320,7 +316,8 @@ mod tests {
             let answer = known.map(|(_, records)| records.clone()).unwrap_or_else(|| addresses(name));
             locate.answer(answer, &mut entropy);
         }
-        let places = locate.places().iter().map(|p| format!("{} {}", p.transport.in_via(), p.remote)).collect();
+        let places =
+            locate.places().iter().map(|p| format!("{} {}", p.transport.in_via(), p.remote)).collect();
         (asked, places)
     }
 
@@ -355,7 +352,10 @@ mod tests {
             ("SRV _sips._tcp.carrier.example", Records::Srv(vec![srv(1, 1, 5061, "a.carrier.example")])),
             (
                 "SRV _sip._tcp.carrier.example",
-                Records::Srv(vec![srv(2, 0, 5062, "b.carrier.example"), srv(1, 0, 5063, "a.carrier.example")]),
+                Records::Srv(vec![
+                    srv(2, 0, 5062, "b.carrier.example"),
+                    srv(1, 0, 5063, "a.carrier.example"),
+                ]),
             ),
             ("SRV _sip._udp.carrier.example", Records::Nothing),
         ];
@@ -371,12 +371,7 @@ mod tests {
         );
         assert_eq!(
             places,
-            [
-                "TLS 192.0.2.1:5061",
-                "TCP 192.0.2.1:5063",
-                "TCP 192.0.2.2:5062",
-                "TCP [2001:db8::2]:5062"
-            ]
+            ["TLS 192.0.2.1:5061", "TCP 192.0.2.1:5063", "TCP 192.0.2.2:5062", "TCP [2001:db8::2]:5062"]
         );
     }
 
@@ -396,8 +391,7 @@ mod tests {
     #[test]
     fn weights_spread_and_priorities_rule() {
         let mut entropy = Seeded::new(3);
-        let records =
-            || vec![srv(2, 1, 3, "c"), srv(1, 90, 1, "a"), srv(1, 10, 2, "b"), srv(3, 0, 4, "d")];
+        let records = || vec![srv(2, 1, 3, "c"), srv(1, 90, 1, "a"), srv(1, 10, 2, "b"), srv(3, 0, 4, "d")];
         let mut first: BTreeMap<u16, u32> = BTreeMap::new();
         for _ in 0..1000 {
             let ports: Vec<_> = in_order(records(), &mut entropy).iter().map(|record| record.port).collect();
@@ -409,7 +403,8 @@ mod tests {
 
     #[test]
     fn answers_without_end_end() {
-        let many = |n: u16| Records::Srv((0..n).map(|at| srv(at, 0, 5060, &format!("h{at}.example"))).collect());
+        let many =
+            |n: u16| Records::Srv((0..n).map(|at| srv(at, 0, 5060, &format!("h{at}.example"))).collect());
         let zone = [("SRV _sip._udp.carrier.example", many(5000))];
         let (asked, _) = search(Locate::new(&name("carrier.example"), None, Some(Transport::Udp)), &zone);
         assert!(asked.len() <= MAX_QUESTIONS);

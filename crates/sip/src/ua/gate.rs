@@ -147,9 +147,9 @@ impl Ua {
         }
         session.flow.remote.ip().to_canonical() == flow.remote.ip().to_canonical()
             || self.known.peer(flow, now.mono) == Some(&session.peer)
-            || self.trunk(&session.peer).is_some_and(|trunk| {
-                trunk.holds(flow.remote.ip()) || self.carrier_holds(trunk.id, flow)
-            })
+            || self
+                .trunk(&session.peer)
+                .is_some_and(|trunk| trunk.holds(flow.remote.ip()) || self.carrier_holds(trunk.id, flow))
     }
 
     /// The configuration of a peer that is a trunk.

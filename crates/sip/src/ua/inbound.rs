@@ -123,7 +123,8 @@ impl Ua {
         };
         let status = response.status_code.code();
         // A digest is answered to nobody but whom the request was sent to: who else asks did not get the request.
-        if matches!(status, 401 | 407) && self.clients.flow(&key).is_some_and(|sent| !is_same_way(sent, flow)) {
+        if matches!(status, 401 | 407) && self.clients.flow(&key).is_some_and(|sent| !is_same_way(sent, flow))
+        {
             self.counters.forged_challenges += 1;
             return;
         }

@@ -13,7 +13,8 @@ use crate::world::{LOCAL, Script, Sent, World, config, tag};
 const FIRST: &str = "192.0.2.80:5060";
 const SECOND: &str = "192.0.2.81:5060";
 const CARRIER: TrunkId = TrunkId::from_bytes([7; 16]);
-const ASK: &str = "WWW-Authenticate: Digest realm=\"carrier.example\", nonce=\"n1\", qop=\"auth\", algorithm=MD5\r\n";
+const ASK: &str =
+    "WWW-Authenticate: Digest realm=\"carrier.example\", nonce=\"n1\", qop=\"auth\", algorithm=MD5\r\n";
 
 fn provider() -> Provider {
     Provider {
@@ -136,10 +137,8 @@ fn section_22_a_stale_nonce_and_two_realms_are_answered_and_a_wrong_password_is_
     let fresh = ASK.replace("n1", "n3");
     world.datagram(FIRST, &again.answer("401 Unauthorized", "c", &fresh, ""));
     assert!(world.take().is_empty(), "n2 was answered, so the password is wrong");
-    let refused = [
-        TrunkNews::ChallengeRefused { why: Refusal::Wrong },
-        TrunkNews::RegistrationRefused { status: 401 },
-    ];
+    let refused =
+        [TrunkNews::ChallengeRefused { why: Refusal::Wrong }, TrunkNews::RegistrationRefused { status: 401 }];
     assert_eq!(news(&mut world), refused);
     world.pass(Duration::from_secs(100_000));
     assert!(world.take().is_empty(), "carriers lock accounts that try too often");
@@ -204,11 +203,17 @@ fn a_caller_gets_no_digest_by_challenging_what_we_send_in_his_call() {
     world.command(Command::Reinvite { session, sdp: bytes::Bytes::from_static(b"offer") });
     let reinvite = world.only();
     assert_eq!(reinvite.header("Authorization"), None, "not by itself either");
-    world.datagram(FIRST, &reinvite.answer("407 Proxy Authentication Required", "", &ASK.replace("WWW", "Proxy"), ""));
+    world.datagram(
+        FIRST,
+        &reinvite.answer("407 Proxy Authentication Required", "", &ASK.replace("WWW", "Proxy"), ""),
+    );
     assert_eq!(world.only().method(), "ACK");
     world.command(Command::Hangup { session, reason: None });
     let bye = world.only();
-    assert_eq!((bye.method(), bye.header("Authorization"), bye.header("Proxy-Authorization")), ("BYE", None, None));
+    assert_eq!(
+        (bye.method(), bye.header("Authorization"), bye.header("Proxy-Authorization")),
+        ("BYE", None, None)
+    );
     world.datagram(FIRST, &bye.answer("401 Unauthorized", "", ASK, ""));
     assert!(world.take().is_empty());
 }
@@ -273,7 +278,8 @@ fn rfc5626_a_broken_connection_is_made_anew() {
     world.pass(Duration::from_secs(2));
     assert_eq!(world.connects.len(), 1, "a new connection");
     world.input(Input::Closed { connection: world.connects[0].0 });
-    let [TrunkNews::Registered { .. }, .., TrunkNews::RegistrationFailed { status: 503, .. }] = news(&mut world)[..]
+    let [TrunkNews::Registered { .. }, .., TrunkNews::RegistrationFailed { status: 503, .. }] =
+        news(&mut world)[..]
     else {
         panic!()
     };
@@ -395,12 +401,14 @@ fn a_dead_home_is_left_for_another_one() {
     let mut world = World::with(with(watched));
     located(&mut world);
     for sent in world.take() {
-        let answer = if sent.method() == "REGISTER" { ok(&sent, 600) } else { sent.answer("200 OK", "c", "", "") };
+        let answer =
+            if sent.method() == "REGISTER" { ok(&sent, 600) } else { sent.answer("200 OK", "c", "", "") };
         world.datagram(FIRST, &answer);
     }
     assert!(matches!(standing(&world), Standing::Registered { .. }));
     world.pass(Duration::from_secs(55));
-    let moved = world.take().into_iter().find(|sent| sent.method() == "REGISTER").expect("a REGISTER elsewhere");
+    let moved =
+        world.take().into_iter().find(|sent| sent.method() == "REGISTER").expect("a REGISTER elsewhere");
     assert_eq!(moved.flow.remote, SECOND.parse().unwrap());
     assert!(!tag(moved.header("From").unwrap()).is_empty());
 }

@@ -118,9 +118,9 @@ impl Ua {
     fn is_wanted(&self, owner: Owner) -> bool {
         let Owner::Invite(id) = owner else { return true };
         let session = self.sessions.get(&id);
-        session.is_some_and(|session| {
-            matches!(&session.stage, Stage::Calling(calling) if calling.cancel == Cancel::No)
-        })
+        session.is_some_and(
+            |session| matches!(&session.stage, Stage::Calling(calling) if calling.cancel == Cancel::No),
+        )
     }
 
     fn challenged(&mut self, attempt: &mut Attempt, owner: Owner, headers: &Headers) -> bool {
@@ -177,9 +177,11 @@ impl Ua {
 
     fn session_behind(&self, owner: Owner) -> Option<&Session> {
         match owner {
-            Owner::Invite(id) | Owner::Reinvite(id) | Owner::Update(id) | Owner::Refresh(id) | Owner::Bye(id) => {
-                self.sessions.get(&id)
-            }
+            Owner::Invite(id)
+            | Owner::Reinvite(id)
+            | Owner::Update(id)
+            | Owner::Refresh(id)
+            | Owner::Bye(id) => self.sessions.get(&id),
             _ => None,
         }
     }
@@ -232,7 +234,9 @@ impl Ua {
             }
             Owner::Reinvite(id) | Owner::Update(id) => {
                 let talking = self.sessions.get_mut(&id).and_then(Session::talking);
-                if let Some(Reinvite::Sent { transaction: waits, .. }) = talking.map(|talking| &mut talking.ours) {
+                if let Some(Reinvite::Sent { transaction: waits, .. }) =
+                    talking.map(|talking| &mut talking.ours)
+                {
                     *waits = transaction;
                 }
             }

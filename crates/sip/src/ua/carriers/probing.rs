@@ -43,7 +43,8 @@ impl Ua {
 
     /// No answer came in time.
     pub(in crate::ua) fn probe_late(&mut self, trunk: TrunkId, turn: &mut Turn<'_>) {
-        let Some(transaction) = self.carriers.all.get_mut(&trunk).and_then(|carrier| carrier.probe.take()) else {
+        let Some(transaction) = self.carriers.all.get_mut(&trunk).and_then(|carrier| carrier.probe.take())
+        else {
             return;
         };
         self.clients.abandon(transaction);

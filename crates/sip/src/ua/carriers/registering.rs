@@ -169,7 +169,13 @@ impl Carrier {
             headers.push(wire::header("Proxy-Require", "gin"));
         }
         let uri = Uri::sip(None, self.host(), None);
-        Ok(Request { method: Method::Register, uri: uri.into(), version: Version::V2, headers, body: Vec::new() })
+        Ok(Request {
+            method: Method::Register,
+            uri: uri.into(),
+            version: Version::V2,
+            headers,
+            body: Vec::new(),
+        })
     }
 
     /// Where calls for us go: with the line as its user, or for bulk registration (RFC 6140 §5.2) without one.
@@ -205,7 +211,11 @@ impl Carrier {
 }
 
 fn addresses(headers: &Headers, name: &'static str) -> Vec<NameAddr> {
-    header::addresses(headers, name).flatten().take(MAX_LISTED).map(|address| address.to_name_addr()).collect()
+    header::addresses(headers, name)
+        .flatten()
+        .take(MAX_LISTED)
+        .map(|address| address.to_name_addr())
+        .collect()
 }
 
 /// What was made here must be one of ours again.
