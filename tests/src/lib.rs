@@ -20,6 +20,7 @@ pub mod crowd;
 pub mod disk;
 pub mod leaks;
 pub mod line;
+pub mod names;
 pub mod phone;
 pub mod ports;
 pub mod server;

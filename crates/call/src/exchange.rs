@@ -130,7 +130,7 @@ impl Exchange {
                 self.invited(invitation, tools);
             }
             // Bindings are kept by the store; the world tells which there are.
-            ua::Event::BindingsChanged { .. } => {}
+            ua::Event::BindingsChanged { .. } | ua::Event::Trunk { .. } => {}
             event => {
                 let Some(session) = session_of(&event) else { return };
                 let Some(call) = self.sessions.get(&session).copied() else { return };
@@ -228,7 +228,7 @@ fn session_of(event: &ua::Event) -> Option<SessionId> {
         | ua::Event::ReinviteEnded { session, .. }
         | ua::Event::Digit { session, .. }
         | ua::Event::Ended { session, .. } => Some(*session),
-        ua::Event::BindingsChanged { .. } => None,
+        ua::Event::BindingsChanged { .. } | ua::Event::Trunk { .. } => None,
     }
 }
 

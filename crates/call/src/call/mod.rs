@@ -151,7 +151,7 @@ impl Call {
             ua::Event::Progressed { .. } => {}
             // We make no offer before we answer.
             ua::Event::ProgressAnswered { .. } => {}
-            ua::Event::Invited { .. } | ua::Event::BindingsChanged { .. } => {}
+            ua::Event::Invited { .. } | ua::Event::BindingsChanged { .. } | ua::Event::Trunk { .. } => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::provider::Provider;
 use super::settings::{KeySource, Period, Settings, Trunk};
 use super::tls::CertificateFiles;
 use super::values::Listen;
@@ -50,6 +51,9 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
     )?;
     for (name, trunk) in trunks {
         writeln!(out, "trunk             {name}: {}, SRTP: {:?}", known_by(trunk), trunk.srtp)?;
+    }
+    for (name, provider) in trunks.iter().filter_map(|(name, trunk)| Some((name, trunk.provider.as_ref()?))) {
+        writeln!(out, "provider {name:<8} {}", towards(provider))?;
     }
     if trunks.is_empty() {
         writeln!(out, "trunk             none: nobody can forward a call to us")?;
@@ -119,6 +123,19 @@ fn or_none(list: &[String]) -> String {
     if list.is_empty() { "none".to_owned() } else { list.join(", ") }
 }
 
+fn towards(provider: &Provider) -> String {
+    let server = provider.server.as_deref().unwrap_or(&provider.domain);
+    let registered = match (provider.register, provider.bulk) {
+        (false, _) => "not registered with",
+        (true, false) => "registered with",
+        (true, true) => "registered with for all its numbers",
+    };
+    match provider.options_every() {
+        Some(every) => format!("{registered}, at {server}, asked every {} s", every.as_secs()),
+        None => format!("{registered}, at {server}"),
+    }
+}
+
 fn known_by(trunk: &Trunk) -> String {
     let ranges = trunk.addresses.iter().map(ToString::to_string);
     let digest = trunk.user.as_ref().map(|user| format!("digest user {user}"));
@@ -126,7 +143,8 @@ fn known_by(trunk: &Trunk) -> String {
         Some(name) => format!("the certificate of {name}"),
         None => "its certificate".to_owned(),
     });
-    ranges.chain(digest).chain(certificate).collect::<Vec<_>>().join(", ")
+    let provider = trunk.provider.as_ref().map(|_| "its provider's servers".to_owned());
+    ranges.chain(digest).chain(certificate).chain(provider).collect::<Vec<_>>().join(", ")
 }
 
 fn kept(period: &Period) -> String {

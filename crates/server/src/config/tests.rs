@@ -79,6 +79,13 @@ fn what_cannot_be_read_is_told_with_its_line_and_the_nearest_name() {
 fn options_that_do_not_fit_together_are_refused() {
     for (text, option) in [
         ("[sip]\nudp = []\ntcp = []\ntls = []\nwss = []", "sip.udp"),
+        ("[trunks.a.provider]\ndomain = \"\"", "trunks.a.provider.domain"),
+        ("[trunks.a.provider]\ndomain = \"x.de\"\nserver = \"sip:x\"", "trunks.a.provider.server"),
+        ("[trunks.a.provider]\ndomain = \"x.de\"\nlogin = \"u\"", "trunks.a.provider.login"),
+        ("[trunks.a.provider]\ndomain = \"x.de\"\nregister = true", "trunks.a.provider.register"),
+        ("[trunks.a.provider]\ndomain = \"x.de\"\nbulk = true", "trunks.a.provider.bulk"),
+        ("[trunks.a.provider]\ndomain = \"x.de\"\ntransport = \"tls\"", "trunks.a.provider.transport"),
+        ("[trunks.a.provider]\ndomain = \"x.de\"\nexpires_s = 5", "trunks.a.provider.expires_s"),
         ("[sip]\nws = [\"192.0.2.1:8088\"]", "sip.ws"),
         ("[sip]\nwss = [\"127.0.0.1:5061\"]", "sip.wss"),
         ("[sip]\ntls = [\"127.0.0.1:5060\"]", "sip.tls"),

@@ -353,6 +353,18 @@ fn draining_gives_the_registration_back_and_takes_no_calls() {
 }
 
 #[test]
+fn a_trunk_that_only_sends_calls_can_be_drained_too() {
+    let mut world = World::new();
+    let trunk = config().trunks[0].id;
+    world.command(Command::Trunk { trunk, order: TrunkOrder::Drain });
+    world.datagram(crate::world::TRUNK, &Script::new("drained").invite());
+    assert_eq!(world.statuses(), [503]);
+    world.command(Command::Trunk { trunk, order: TrunkOrder::Resume });
+    world.datagram(crate::world::TRUNK, &Script::new("resumed").invite());
+    assert_eq!(world.statuses(), [100]);
+}
+
+#[test]
 fn the_server_leaves_every_provider() {
     let (mut world, _) = registered(provider());
     world.command(Command::Leave);

@@ -9,7 +9,7 @@ mod registering;
 mod status;
 mod ways;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use rsip::Request;
@@ -28,6 +28,8 @@ use crate::uri::NameAddr;
 pub(super) struct Carriers {
     all: BTreeMap<TrunkId, Carrier>,
     attempts: HashMap<TransactionId, Attempt>,
+    /// Trunks, with a provider or without, that take no new calls.
+    draining: BTreeSet<TrunkId>,
 }
 
 /// One trunk with a provider.
@@ -51,7 +53,6 @@ struct Carrier {
     service_route: Vec<NameAddr>,
     /// RFC 7315 §4.1: further addresses that the registration stands for.
     associated: Vec<Pii<String>>,
-    draining: bool,
 }
 
 #[derive(Clone, Default)]
@@ -75,7 +76,7 @@ impl Carriers {
     pub fn new<'a>(trunks: impl Iterator<Item = &'a super::Trunk>) -> Self {
         let with_provider = trunks.filter_map(|trunk| Some((trunk.id, trunk.provider.clone()?)));
         let all = with_provider.map(|(id, provider)| (id, Carrier::new(id, provider))).collect();
-        Self { all, attempts: HashMap::new() }
+        Self { all, ..Self::default() }
     }
 }
 
@@ -96,7 +97,6 @@ impl Carrier {
             connections: BTreeMap::new(),
             service_route: Vec::new(),
             associated: Vec::new(),
-            draining: false,
             provider,
         }
     }
@@ -130,7 +130,8 @@ impl Ua {
     pub(super) fn tend(&mut self, trunk: TrunkId, turn: &mut Turn<'_>) {
         let now = turn.now.mono;
         let Some(carrier) = self.carriers.all.get_mut(&trunk) else { return };
-        if !carrier.draining && carrier.registrant.as_mut().is_some_and(|registrant| registrant.due(now)) {
+        let wanted = !self.carriers.draining.contains(&trunk);
+        if wanted && carrier.registrant.as_mut().is_some_and(|registrant| registrant.due(now)) {
             self.send_register(trunk, turn);
         }
         let Some(carrier) = self.carriers.all.get_mut(&trunk) else { return };
@@ -149,21 +150,27 @@ impl Ua {
 
     /// The operator wants something of a trunk.
     pub(super) fn order_trunk(&mut self, trunk: TrunkId, order: TrunkOrder, turn: &mut Turn<'_>) {
-        let now = turn.now.mono;
-        let Some(carrier) = self.carriers.all.get_mut(&trunk) else { return };
         match order {
             TrunkOrder::Drain => {
-                carrier.draining = true;
+                self.carriers.draining.insert(trunk);
                 self.leave(trunk, turn);
             }
-            TrunkOrder::Resume | TrunkOrder::Retry => {
-                carrier.draining &= order == TrunkOrder::Retry;
-                if let Some(registrant) = carrier.registrant.as_mut().filter(|_| !carrier.draining) {
-                    registrant.restart(now);
-                }
+            TrunkOrder::Resume => {
+                self.carriers.draining.remove(&trunk);
+                self.register_again(trunk, turn);
             }
+            TrunkOrder::Retry => self.register_again(trunk, turn),
         }
         self.tend(trunk, turn);
+    }
+
+    fn register_again(&mut self, trunk: TrunkId, turn: &Turn<'_>) {
+        if !self.carriers.draining.contains(&trunk)
+            && let Some(registrant) =
+                self.carriers.all.get_mut(&trunk).and_then(|carrier| carrier.registrant.as_mut())
+        {
+            registrant.restart(turn.now.mono);
+        }
     }
 
     /// The server is about to end: every registration is given back.
@@ -184,6 +191,6 @@ impl Ua {
 
     /// Whether new calls of this trunk are turned away.
     pub(super) fn is_draining(&self, trunk: TrunkId) -> bool {
-        self.carriers.all.get(&trunk).is_some_and(|carrier| carrier.draining)
+        self.carriers.draining.contains(&trunk)
     }
 }
