@@ -17,6 +17,7 @@ mod stun;
 pub mod codec;
 pub mod dtls;
 pub mod dtmf;
+pub mod fuzz;
 pub mod ice;
 pub mod mix;
 pub mod noise;

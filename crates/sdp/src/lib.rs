@@ -8,6 +8,7 @@
 
 mod crypto;
 mod description;
+pub mod fuzz;
 mod local;
 mod negotiate;
 mod parse;

@@ -14,18 +14,18 @@ pub(crate) use answer::{Answer, MAX_ANSWER, Reason};
 pub(crate) use message::{Class, Request};
 
 /// RFC 8489 §5: tells STUN from everything else.
-const COOKIE: u32 = 0x2112_a442;
+pub(crate) const COOKIE: u32 = 0x2112_a442;
 /// Bytes before the attributes.
-const HEADER: usize = 20;
+pub(crate) const HEADER: usize = 20;
 /// Bytes of MESSAGE-INTEGRITY's value.
-const INTEGRITY: usize = 20;
+pub(crate) const INTEGRITY: usize = 20;
 /// RFC 8489 §14.7: mixed into FINGERPRINT.
 const FINGERPRINT_MASK: u32 = 0x5354_554e;
 
 /// Attribute types (RFC 8489 §18.3, RFC 8445 §20.1).
-mod attribute {
-    pub(super) const USERNAME: u16 = 0x0006;
-    pub(super) const MESSAGE_INTEGRITY: u16 = 0x0008;
+pub(crate) mod attribute {
+    pub(crate) const USERNAME: u16 = 0x0006;
+    pub(crate) const MESSAGE_INTEGRITY: u16 = 0x0008;
     pub(super) const ERROR_CODE: u16 = 0x0009;
     pub(super) const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
     pub(super) const MESSAGE_INTEGRITY_SHA256: u16 = 0x001c;
@@ -52,7 +52,7 @@ pub fn addressee(datagram: &[u8]) -> Option<&str> {
 }
 
 /// HMAC-SHA1 over a message whose length field says that it ends behind MESSAGE-INTEGRITY (RFC 8489 §14.5).
-fn integrity(key: &str, header: [u8; HEADER], attributes: &[u8]) -> Option<Hmac<Sha1>> {
+pub(crate) fn integrity(key: &str, header: [u8; HEADER], attributes: &[u8]) -> Option<Hmac<Sha1>> {
     let mut mac = Hmac::<Sha1>::new_from_slice(key.as_bytes()).ok()?;
     mac.update(&header);
     mac.update(attributes);

@@ -1,0 +1,44 @@
+//! One door for the parser, for fuzzing and for property tests.
+//!
+//! It takes any bytes and says whether what must always hold did hold: `false`, like a panic, is a bug. Nothing in the
+//! server calls it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use vorzimmer_types::entropy::Seeded;
+
+use crate::{Description, Local, Session};
+
+/// A description: what is taken prints, is read again as the same, and prints the same; our answer to it, and our
+/// offer that it answers, are descriptions too.
+#[must_use]
+pub fn description(bytes: &[u8]) -> bool {
+    let Ok(read) = Description::parse(bytes) else { return true };
+    stands(&read) && answered(&read) && accepted(&read)
+}
+
+/// Printed, read and printed again, nothing changes.
+fn stands(description: &Description) -> bool {
+    let printed = description.to_bytes();
+    Description::parse(&printed).is_ok_and(|again| again == *description && again.to_bytes() == printed)
+}
+
+fn local() -> Local {
+    Local::new(SocketAddr::from((Ipv4Addr::new(198, 51, 100, 7), 40_000)))
+}
+
+fn answered(offer: &Description) -> bool {
+    let mut session = Session::new(&mut Seeded::new(1));
+    let Ok((answer, _)) = session.answer(offer, &local()) else { return true };
+    // RFC 3264 §6: line for line. The offer after it keeps them (§8).
+    answer.media.len() == offer.media.len()
+        && stands(&answer)
+        && session.offer(&local()).media.len() == offer.media.len()
+}
+
+fn accepted(answer: &Description) -> bool {
+    let mut session = Session::new(&mut Seeded::new(2));
+    let offer = session.offer(&local());
+    std::hint::black_box(session.accept(answer).is_ok());
+    stands(&offer)
+}
