@@ -17,6 +17,7 @@ pub mod browser;
 pub mod canary;
 pub mod cpu;
 pub mod crowd;
+pub mod datagrams;
 pub mod disk;
 pub mod leaks;
 pub mod line;
