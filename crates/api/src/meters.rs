@@ -38,6 +38,16 @@ pub const EVENTS_LOST: &str = "vorzimmer_events_lost_total";
 pub const RECORDINGS_FREE_BYTES: &str = "vorzimmer_recordings_free_bytes";
 /// RTP packets, by `way`: received, sent, dropped.
 pub const RTP_PACKETS: &str = "vorzimmer_rtp_packets_total";
+/// Share of packets lost on the way from each leg that ended.
+pub const LEG_LOSS: &str = "vorzimmer_leg_loss_ratio";
+/// Interarrival jitter of each leg that ended.
+pub const LEG_JITTER_SECONDS: &str = "vorzimmer_leg_jitter_seconds";
+/// Round trip to the peer of each leg that ended and reported.
+pub const LEG_ROUND_TRIP_SECONDS: &str = "vorzimmer_leg_round_trip_seconds";
+/// Mean opinion score by the E-model of each leg that ended.
+pub const LEG_MOS: &str = "vorzimmer_leg_mos";
+/// RTP and RTCP packets that were neither heard nor answered, by `why`.
+pub const RTP_REFUSED: &str = "vorzimmer_rtp_refused_total";
 /// Media workers that run; the label `driver` says how they do their I/O.
 pub const MEDIA_WORKERS: &str = "vorzimmer_media_workers";
 /// SIP messages that were not served, by `why`.
@@ -54,13 +64,25 @@ pub const TRUNK_REGISTERED: &str = "vorzimmer_trunk_registered";
 /// Setup times of interest: from an answer at once to a caller who has long given up.
 const SECONDS: &[f64] = &[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0];
 
+/// Network times of interest: from a house's own network to one that nobody can talk over.
+const NETWORK_SECONDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0];
+/// Losses of interest: above five in a hundred people ask what was said.
+const LOSSES: &[f64] = &[0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+/// Where opinions part (ITU-T G.109): very satisfied, satisfied, some dissatisfied, many, nearly all.
+const OPINIONS: &[f64] = &[1.5, 2.0, 2.58, 3.1, 3.6, 4.03, 4.34];
+
 /// A recorder for these names; install it once for the process.
 ///
 /// # Errors
 /// The list of buckets is refused.
 pub fn recorder() -> Result<PrometheusRecorder, BuildError> {
-    let builder =
-        PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?;
+    let whole = |name: &str| Matcher::Full(name.to_owned());
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?
+        .set_buckets_for_metric(whole(LEG_JITTER_SECONDS), NETWORK_SECONDS)?
+        .set_buckets_for_metric(whole(LEG_ROUND_TRIP_SECONDS), NETWORK_SECONDS)?
+        .set_buckets_for_metric(whole(LEG_LOSS), LOSSES)?
+        .set_buckets_for_metric(whole(LEG_MOS), OPINIONS)?;
     Ok(builder.build_recorder())
 }
 
@@ -86,6 +108,11 @@ pub fn describe() {
     describe_counter!(EVENTS_LOST, "Events lost because every place was full");
     describe_gauge!(RECORDINGS_FREE_BYTES, "Bytes free where recordings are written");
     describe_counter!(RTP_PACKETS, "RTP packets, by way");
+    describe_histogram!(LEG_LOSS, "Share of packets lost on the way from a leg");
+    describe_histogram!(LEG_JITTER_SECONDS, "Interarrival jitter of a leg");
+    describe_histogram!(LEG_ROUND_TRIP_SECONDS, "Round trip to a leg's peer, by RTCP");
+    describe_histogram!(LEG_MOS, "Mean opinion score of a leg, by the E-model");
+    describe_counter!(RTP_REFUSED, "RTP and RTCP packets neither heard nor answered, by reason");
     describe_gauge!(MEDIA_WORKERS, "Media workers that run, by driver");
     describe_counter!(SIP_REFUSED, "SIP messages that were not served, by reason");
     describe_gauge!(SIP_HELD, "SIP state held now");

@@ -13,7 +13,9 @@ use vorzimmer_types::consent::Language;
 use vorzimmer_types::directory::OnWithdrawal;
 use vorzimmer_types::event::RecordingResult;
 use vorzimmer_types::srtp::Suite;
-use vorzimmer_types::{CallId, CustomerId, EventRecord, LegId, PartyId, Pii, ReceptionistId, RecordingId};
+use vorzimmer_types::{
+    CallId, CustomerId, EventRecord, LegId, PartyId, Pii, Quality, ReceptionistId, RecordingId,
+};
 
 /// One playing of a prompt or tone, so that a late "it ended" is not taken for another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -318,12 +320,8 @@ pub enum MediaEvent {
         call: CallId,
         /// The leg.
         leg: LegId,
-        /// Packets received.
-        received: u64,
-        /// Packets lost.
-        lost: u64,
-        /// Interarrival jitter in microseconds.
-        jitter_us: u32,
+        /// Loss, jitter, round trip, opinion.
+        quality: Quality,
     },
 }
 

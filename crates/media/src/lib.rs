@@ -21,6 +21,7 @@ pub mod fuzz;
 pub mod ice;
 pub mod mix;
 pub mod noise;
+pub mod quality;
 pub mod rate;
 pub mod rtcp;
 pub mod rtp;

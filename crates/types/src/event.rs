@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::consent::{Epoch, Policy, SignedReceipt};
 use crate::srtp::Security;
-use crate::{CallId, CustomerId, E164, LegId, PartyId, Pii, ReceptionistId, RecordingId, UnixMillis};
+use crate::{CallId, CustomerId, E164, LegId, PartyId, Pii, Quality, ReceptionistId, RecordingId, UnixMillis};
 
 /// One fact with its place in a call's history. `(call, seq)` is unique, so writing it twice does no harm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,12 +133,9 @@ pub enum Event {
     Quality {
         /// The leg.
         leg: LegId,
-        /// Packets received from it.
-        received: u64,
-        /// Packets lost on the way from it.
-        lost: u64,
-        /// Interarrival jitter (RFC 3550 §6.4.1) in microseconds.
-        jitter_us: u32,
+        /// Loss, jitter, round trip, opinion.
+        #[serde(flatten)]
+        quality: Quality,
     },
     /// The call is over.
     Ended {

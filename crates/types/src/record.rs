@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::consent::{Policy, Receipt};
 use crate::event::{Caller, EndedBy, Event, EventRecord, Hop, RecordingResult, RingOutcome};
 use crate::srtp::Security;
-use crate::{CallId, CustomerId, E164, LegId, Pii, ReceptionistId, RecordingId, UnixMillis};
+use crate::{CallId, CustomerId, E164, LegId, Pii, Quality, ReceptionistId, RecordingId, UnixMillis};
 
 /// The version of [`CallRecord`]'s JSON. Readers refuse what they do not know.
 pub const CALL_RECORD_VERSION: u32 = 1;
@@ -53,6 +53,9 @@ pub struct CallRecord {
     pub consent: Vec<Receipt>,
     /// The recordings, in order.
     pub recordings: Vec<RecordingRecord>,
+    /// What each leg's media was like, in the order in which they ended.
+    #[serde(default)]
+    pub quality: Vec<LegQuality>,
 }
 
 /// What became of a call.
@@ -88,6 +91,18 @@ pub struct LegRecord {
     /// How it was secured at last; none if it never had media.
     #[serde(default)]
     pub security: Option<Security>,
+}
+
+/// What one leg's media was like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegQuality {
+    /// The leg.
+    pub leg: LegId,
+    /// Whose device; none is the caller's leg.
+    pub receptionist: Option<ReceptionistId>,
+    /// Loss, jitter, round trip, opinion.
+    #[serde(flatten)]
+    pub quality: Quality,
 }
 
 /// One recording of the call.
@@ -133,6 +148,7 @@ impl CallRecord {
             legs: Vec::new(),
             consent: Vec::new(),
             recordings: Vec::new(),
+            quality: Vec::new(),
         }
     }
 
@@ -202,7 +218,12 @@ impl CallRecord {
                     (None, _) => Disposition::Unanswered,
                 };
             }
-            Event::Prompted { .. } | Event::Held { .. } | Event::Resumed { .. } | Event::Quality { .. } => {}
+            Event::Quality { leg, quality } => {
+                let rung = self.legs.iter().find(|known| known.leg == *leg);
+                let receptionist = rung.map(|leg| leg.receptionist);
+                self.quality.push(LegQuality { leg: *leg, receptionist, quality: *quality });
+            }
+            Event::Prompted { .. } | Event::Held { .. } | Event::Resumed { .. } => {}
         }
     }
 

@@ -175,9 +175,9 @@ impl Call {
                 let report = Report { result, duration, gaps, pages, why };
                 self.recordings.ended(recording, report, &mut self.journal, hands);
             }
-            MediaEvent::Quality { leg, received, lost, jitter_us, .. } => {
-                if self.aftermath.take_leg(leg) && received > 0 {
-                    self.journal.write(hands, Event::Quality { leg, received, lost, jitter_us });
+            MediaEvent::Quality { leg, quality, .. } => {
+                if self.aftermath.take_leg(leg) && quality.received > 0 {
+                    self.journal.write(hands, Event::Quality { leg, quality });
                 }
             }
         }

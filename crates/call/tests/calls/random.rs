@@ -9,7 +9,7 @@ use vorzimmer_sip::ua::{Ending, Event as SipEvent, SessionId};
 use vorzimmer_types::consent::Policy;
 use vorzimmer_types::directory::RingOrder;
 use vorzimmer_types::event::{Event, RecordingResult};
-use vorzimmer_types::{CallId, LegId, RecordingId};
+use vorzimmer_types::{CallId, LegId, Quality, RecordingId};
 
 use crate::stage::{Quirks, Stage, alaw, sdp_of};
 use crate::world::FakeWorld;
@@ -275,7 +275,7 @@ fn leg_happens(stage: &mut Stage, call: CallId, leg: LegId, what: OfLeg) {
         }
         OfLeg::Silent => stage.give(Input::Media(MediaEvent::Silent { call, leg })),
         OfLeg::Quality => {
-            stage.give(Input::Media(MediaEvent::Quality { call, leg, received: 1, lost: 0, jitter_us: 0 }));
+            stage.give(Input::Media(MediaEvent::Quality { call, leg, quality: Quality { received: 1, ..Quality::default() } }));
         }
     }
 }

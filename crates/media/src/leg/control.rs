@@ -19,6 +19,8 @@ pub(crate) struct Control {
     /// NTP middle and arrival of the peer's last sender report.
     last_report: Option<(u32, Instant)>,
     rtt: Option<Duration>,
+    /// What the peer says it lost of ours.
+    lost_there: Option<u32>,
     next_at: Option<Instant>,
 }
 
@@ -46,6 +48,7 @@ impl Control {
             latched: None,
             last_report: None,
             rtt: None,
+            lost_there: None,
             next_at: None,
         }
     }
@@ -64,6 +67,10 @@ impl Control {
 
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.rtt
+    }
+
+    pub(crate) fn lost_there(&self) -> Option<u32> {
+        self.lost_there
     }
 
     pub(crate) fn next_wake(&self) -> Option<Instant> {
@@ -117,9 +124,9 @@ impl Control {
             match packet {
                 Packet::SenderReport { sender, block, .. } => {
                     self.last_report = Some((rtcp::middle(sender.ntp), now));
-                    self.round_trip(block, ours, now);
+                    self.reported(block, ours, now);
                 }
-                Packet::ReceiverReport { block, .. } => self.round_trip(block, ours, now),
+                Packet::ReceiverReport { block, .. } => self.reported(block, ours, now),
                 Packet::Bye { ssrc } if ssrc.is_some() && ssrc == source => heard = Heard::Bye,
                 _ => {}
             }
@@ -127,9 +134,15 @@ impl Control {
         heard
     }
 
-    /// RFC 3550 §6.4.1: now − LSR − DLSR, all in 1/65536 s.
-    fn round_trip(&mut self, block: Option<Block>, ours: u32, now: Instant) {
-        let Some(block) = block.filter(|block| block.ssrc == ours && block.last_report != 0) else { return };
+    /// What the peer says about our stream: losses, and from RFC 3550 §6.4.1 the round trip: now − LSR − DLSR, all in
+    /// 1/65536 s.
+    fn reported(&mut self, block: Option<Block>, ours: u32, now: Instant) {
+        let Some(block) = block.filter(|block| block.ssrc == ours) else { return };
+        // Duplicates may make it negative.
+        self.lost_there = Some(u32::try_from(block.lost).unwrap_or(0));
+        if block.last_report == 0 {
+            return;
+        }
         let passed = rtcp::middle(self.ntp(now)).wrapping_sub(block.last_report);
         // A peer whose delay is longer than the whole way says nonsense.
         if let Some(trip) = passed.checked_sub(block.delay) {

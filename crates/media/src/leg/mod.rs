@@ -34,6 +34,7 @@ use crate::dtmf::{Digits, Key, Presses};
 use crate::ice::Agent;
 use crate::mix::{Inlet, Outlet};
 use crate::rtp::HEADER_LEN;
+use crate::quality;
 use crate::sound::Player;
 use crate::{DigitSource, Event, LegConfig, LegKey, Sink};
 
@@ -203,10 +204,16 @@ impl Leg {
     }
 
     pub(crate) fn stats(&self) -> Stats {
+        let lost = self.lost_before + self.incoming.as_ref().map_or(0, Incoming::lost);
+        let jitter = self.incoming.as_ref().map_or(Duration::ZERO, Incoming::jitter_time);
+        let (rtt, received) = (self.control.rtt(), self.stats.received);
+        let codec = self.negotiated.map(|negotiated| negotiated.format.send.codec);
         Stats {
-            lost: self.lost_before + self.incoming.as_ref().map_or(0, Incoming::lost),
-            jitter: self.incoming.as_ref().map_or(Duration::ZERO, Incoming::jitter_time),
-            rtt: self.control.rtt(),
+            lost,
+            jitter,
+            rtt,
+            lost_there: self.control.lost_there(),
+            mos: codec.and_then(|codec| quality::mos(codec, received, lost, jitter, rtt)),
             sent: u64::from(self.outgoing.packets),
             ..self.stats
         }

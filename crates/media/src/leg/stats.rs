@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use vorzimmer_types::quality::Mos;
+
 /// Counts and qualities of one leg since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -13,6 +15,10 @@ pub struct Stats {
     pub jitter: Duration,
     /// Round trip by RTCP, if the peer reports.
     pub rtt: Option<Duration>,
+    /// RTP packets that the peer reports as lost on the way to it, if it reports.
+    pub lost_there: Option<u32>,
+    /// How the peer sounds, by the E-model.
+    pub mos: Option<Mos>,
     /// RTP packets sent to the peer.
     pub sent: u64,
     /// Packets from others than the peer: neither heard nor answered.

@@ -148,6 +148,10 @@ fn show(story: &CallStory) -> Result<(), Failure> {
             recording.destroyed.as_ref().map(|why| format!(" destroyed: {why}")).unwrap_or_default()
         );
     }
+    for leg in &record.quality {
+        let whose = leg.receptionist.map_or_else(|| "caller".to_owned(), |who| format!("receptionist {who}"));
+        println!("heard        {whose}: {}", leg.quality);
+    }
     println!("\ntimeline");
     for event in &story.events {
         println!("  {}  {}", event.at, timeline(event));

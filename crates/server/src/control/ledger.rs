@@ -7,7 +7,7 @@ use vorzimmer_api::meters;
 use vorzimmer_types::consent::Answer;
 use vorzimmer_types::event::{EndedBy, RecordingResult};
 use vorzimmer_types::record::Disposition;
-use vorzimmer_types::{CallId, Event, EventRecord, UnixMillis};
+use vorzimmer_types::{CallId, Event, EventRecord, Quality, UnixMillis};
 
 /// What is remembered of calls that run. An entry goes when its call ends.
 #[derive(Default)]
@@ -61,8 +61,8 @@ impl Ledger {
             | Event::Rung { .. }
             | Event::RingEnded { .. }
             | Event::Held { .. }
-            | Event::Resumed { .. }
-            | Event::Quality { .. } => {}
+            | Event::Resumed { .. } => {}
+            Event::Quality { quality, .. } => heard(quality),
         }
     }
 
@@ -99,6 +99,22 @@ fn disposition(connected: bool, by: EndedBy) -> Disposition {
         (true, _) => Disposition::Handled,
         (false, EndedBy::Caller) => Disposition::Abandoned,
         (false, _) => Disposition::Unanswered,
+    }
+}
+
+/// What one leg was like.
+fn heard(quality: &Quality) {
+    let seconds = |us: u32| f64::from(us) / 1e6;
+    // Beyond 2³² packets, a share is as exact as it needs to be.
+    let count = |packets: u64| f64::from(u32::try_from(packets).unwrap_or(u32::MAX));
+    let sent = count(quality.received.saturating_add(quality.lost)).max(1.0);
+    histogram!(meters::LEG_LOSS).record(count(quality.lost) / sent);
+    histogram!(meters::LEG_JITTER_SECONDS).record(seconds(quality.jitter_us));
+    if let Some(trip) = quality.round_trip_us {
+        histogram!(meters::LEG_ROUND_TRIP_SECONDS).record(seconds(trip));
+    }
+    if let Some(mos) = quality.mos {
+        histogram!(meters::LEG_MOS).record(mos.value());
     }
 }
 

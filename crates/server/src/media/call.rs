@@ -11,7 +11,7 @@ use vorzimmer_media::{
     Channel, Command, Error, Event, Input, LegConfig, LegKey, RingBack, Session, Sink, Sound, Stats, Tap,
 };
 use vorzimmer_types::consent::Language;
-use vorzimmer_types::{CallId, CustomerId, LegId, PartyId, RecordingId};
+use vorzimmer_types::{CallId, CustomerId, LegId, PartyId, Quality, RecordingId};
 
 use super::outlet::Outlet;
 use super::recording::{Recording, Wanted};
@@ -415,8 +415,16 @@ fn dropped(stats: &Stats) -> u64 {
 }
 
 fn quality(call: CallId, leg: LegId, stats: &Stats) -> MediaEvent {
-    let jitter_us = u32::try_from(stats.jitter.as_micros()).unwrap_or(u32::MAX);
-    MediaEvent::Quality { call, leg, received: stats.received, lost: stats.lost, jitter_us }
+    let us = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+    let quality = Quality {
+        received: stats.received,
+        lost: stats.lost,
+        jitter_us: us(stats.jitter),
+        lost_there: stats.lost_there,
+        round_trip_us: stats.rtt.map(us),
+        mos: stats.mos,
+    };
+    MediaEvent::Quality { call, leg, quality }
 }
 
 /// For orders that send nothing.

@@ -11,7 +11,7 @@ use vorzimmer_sip::ua::{Command, Ending, Event as SipEvent, Reason, SessionId};
 use vorzimmer_types::consent::{Answer, Role};
 use vorzimmer_types::directory::OnWithdrawal;
 use vorzimmer_types::event::{Event, EventRecord, RecordingResult};
-use vorzimmer_types::{CallId, LegId, PartyId, RecordingId};
+use vorzimmer_types::{CallId, LegId, PartyId, Quality, RecordingId};
 
 use super::{FIRST_OF_OURS, Stage};
 use crate::world::{CALLER, DID, flow};
@@ -198,7 +198,8 @@ impl Stage {
                 assert!(self.open.contains(&leg), "closed what was never opened");
                 assert!(self.closed.insert(leg), "closed twice");
                 self.stop_prompt(leg);
-                let quality = MediaEvent::Quality { call, leg, received: 50, lost: 1, jitter_us: 900 };
+                let quality = Quality { received: 50, lost: 1, jitter_us: 900, ..Quality::default() };
+                let quality = MediaEvent::Quality { call, leg, quality };
                 self.later(0, Input::Media(quality));
             }
         }
