@@ -75,7 +75,6 @@ impl Peer {
     ///
     /// # Panics
     /// When it does not come.
-    #[must_use]
     pub fn expect(&self, what: &str, good: impl Fn(Message<'_>) -> bool) -> String {
         let end = Instant::now() + SOON;
         loop {

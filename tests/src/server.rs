@@ -107,6 +107,8 @@ pub struct Setup {
     pub database: String,
     /// Further configuration: whole TOML tables that the harness does not write itself (`[limits]`, `[retention.…]`).
     pub more: String,
+    /// How many ports there are for voices.
+    pub media_ports: u16,
     /// Further environment of the server and its command line.
     pub environment: Vec<(String, String)>,
 }
@@ -117,6 +119,7 @@ impl Default for Setup {
             directory: DIRECTORY.into(),
             database: String::new(),
             more: String::new(),
+            media_ports: 400,
             environment: Vec::new(),
         }
     }
@@ -137,6 +140,8 @@ pub struct Server {
     pub tls: String,
     /// `127.0.0.1:port` where it speaks SIP over secure WebSockets.
     pub wss: String,
+    /// Its ports for voices.
+    pub media: std::ops::Range<u16>,
     /// `127.0.0.1:port` of `/health`, `/ready`, `/metrics`.
     pub http: String,
 }
@@ -162,7 +167,7 @@ impl Server {
     #[must_use]
     pub fn prepare(folder: &Path, setup: &Setup) -> Self {
         let base = ports::block(6);
-        let media = ports::block(400);
+        let media = ports::block(setup.media_ports);
         let server = Self {
             child: None,
             folder: folder.to_owned(),
@@ -170,6 +175,7 @@ impl Server {
             environment: setup.environment.clone(),
             forbidden: leaks::forbidden(&setup.directory),
             sip: format!("127.0.0.1:{base}"),
+            media: media..media + setup.media_ports,
             http: format!("127.0.0.1:{}", base + 1),
             tls: format!("127.0.0.1:{}", base + 2),
             wss: format!("127.0.0.1:{}", base + 3),
@@ -187,7 +193,7 @@ impl Server {
             tls = server.tls,
             wss = server.wss,
             http = server.http,
-            media_end = media + 399,
+            media_end = media + setup.media_ports - 1,
             browsers = base + 4,
             prompts = workspace().join("config/prompts").display(),
             database = setup.database,

@@ -1,19 +1,18 @@
 //! What others had to patch, tried against the running server: each test is an attack, and what it must not get.
 //!
-//! 127.0.0.1 is the trunk; the attacker is at another address of loopback, and what is sent goes nowhere else.
+//! Who wants our sockets and our time is in `siege.rs`, who wants the voices in `spray.rs`. 127.0.0.1 is the trunk; the attacker is at another address of loopback, and what is sent goes nowhere else.
 #![expect(clippy::expect_used, reason = "a test ends with the reason")]
 #![expect(clippy::disallowed_methods, reason = "attackers measure in real time")]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use vorzimmer_tests::crowd::words::{Message, sdp};
 use vorzimmer_tests::datagrams::{Peer, proof};
-use vorzimmer_tests::line::{SOON, connect};
+use vorzimmer_tests::line::connect;
 use vorzimmer_tests::server::{PASSWORD, Server, Setup};
-use vorzimmer_tests::{ports, wait};
+use vorzimmer_tests::ports;
 
 const OFF: &str = "+493023125010";
 const TRUNK: &str = "127.0.0.1";
@@ -23,12 +22,6 @@ const A_WHILE: Duration = Duration::from_millis(1_800);
 
 fn calls(server: &Server) -> usize {
     server.json(&["call", "list"]).as_array().map_or(0, Vec::len)
-}
-
-fn count(server: &Server, line: &str) -> f64 {
-    let (_, metrics) = server.get("/metrics").expect("metrics");
-    let value = metrics.lines().find_map(|one| one.strip_prefix(line));
-    value.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
 }
 
 #[test]
@@ -333,73 +326,4 @@ fn a_forged_407_gets_no_digest_and_a_302_no_call() {
     let records = server.json(&["call", "list"]);
     let ended = |call: &serde_json::Value| !call["ended_at"].is_null();
     assert!(records.as_array().is_some_and(|calls| calls.len() == 2 && calls.iter().all(ended)), "{records}");
-}
-
-#[test]
-fn slow_connections_and_half_open_tls_are_closed_while_others_are_served() {
-    let more = "[limits]\nmessage_s = 3\nhandshake_s = 3\ntcp_connections_per_address = 20\n".to_owned();
-    let server = Server::start(&Setup { more, ..Setup::default() });
-    let open = |to: &str, says: &[u8]| {
-        let mut line = connect(ATTACKER, to);
-        // It may be refused already: then reading says so.
-        drop(line.write_all(says));
-        line
-    };
-    let mut lines: Vec<TcpStream> = (0..25).map(|_| open(&server.sip, b"REGISTER sip:vorzimmer SIP/2.0\r\nX: ")).collect();
-    lines.extend((0..5).map(|_| open(&server.tls, &[22, 3, 1, 2, 0, 1, 0])));
-    lines.iter().for_each(|line| line.set_nonblocking(true).expect("no waiting"));
-    let begun = Instant::now();
-    let mut served = 0;
-    let closed = |line: &mut TcpStream| {
-        drop(line.write_all(b"x"));
-        match line.read(&mut [0; 512]) {
-            Ok(length) => length == 0,
-            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
-        }
-    };
-    wait::until("all slow connections to be closed", SOON, || {
-        let uri = format!("sip:{}", server.sip);
-        let trunk = Peer::at(TRUNK, &server);
-        let text = trunk.request("OPTIONS", &uri, &uri, &format!("tcp{served}"), "");
-        let begun = Instant::now();
-        let mut line = connect(TRUNK, &server.sip);
-        line.write_all(text.replace("SIP/2.0/UDP", "SIP/2.0/TCP").as_bytes()).expect("sent");
-        let mut answer = [0; 11];
-        line.read_exact(&mut answer).expect("an answer");
-        assert_eq!(&answer, b"SIP/2.0 200");
-        assert!(begun.elapsed() < Duration::from_secs(2), "served after {:?}", begun.elapsed());
-        served += 1;
-        lines.retain_mut(|line| !closed(line));
-        lines.is_empty().then_some(())
-    });
-    println!("all closed after {:?}; meanwhile {served} others were served", begun.elapsed());
-    assert!(served > 1 && count(&server, "vorzimmer_net_dropped_total{why=\"streams\"}") >= 0.0);
-}
-
-#[test]
-fn a_head_may_have_16_kib_and_not_a_byte_more() {
-    const LIMIT: usize = 16 * 1024;
-    let server = Server::start(&Setup::default());
-    let trunk = Peer::at(TRUNK, &server);
-    let stranger = Peer::at(ATTACKER, &server);
-    let uri = format!("sip:{}", server.sip);
-    let padded = |id: &str, head: usize| {
-        let fixed = trunk.request("OPTIONS", &uri, &uri, id, "X-A: \r\nX-B: \r\nX-C: \r\n").len() - 4;
-        let fill = |share: usize| "x".repeat(share);
-        let rest = head - fixed;
-        let more = format!("X-A: {}\r\nX-B: {}\r\nX-C: {}\r\n", fill(6_000), fill(6_000), fill(rest - 12_000));
-        trunk.request("OPTIONS", &uri, &uri, id, &more)
-    };
-    for (at, (head, status)) in [(LIMIT - 1, 200), (LIMIT, 200), (LIMIT + 1, 513)].into_iter().enumerate() {
-        let text = padded(&format!("udp{at}"), head);
-        assert_eq!(text.find("\r\n\r\n"), Some(head));
-        trunk.send(&text);
-        let answer = trunk.expect("an answer", |message| message.status().is_some());
-        assert_eq!(Message(&answer).status(), Some(status), "{head} bytes over UDP");
-        let text = padded(&format!("tcp{at}"), head).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
-        let answer = over_tcp(&server, text.as_bytes());
-        assert!(answer.starts_with(&format!("SIP/2.0 {status}")), "{head} bytes over TCP: {answer}");
-        stranger.send(&text);
-    }
-    assert_eq!(stranger.hear(A_WHILE), None);
 }

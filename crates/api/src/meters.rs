@@ -46,8 +46,6 @@ pub const LEG_JITTER_SECONDS: &str = "vorzimmer_leg_jitter_seconds";
 pub const LEG_ROUND_TRIP_SECONDS: &str = "vorzimmer_leg_round_trip_seconds";
 /// Mean opinion score by the E-model of each leg that ended.
 pub const LEG_MOS: &str = "vorzimmer_leg_mos";
-/// RTP and RTCP packets that were neither heard nor answered, by `why`.
-pub const RTP_REFUSED: &str = "vorzimmer_rtp_refused_total";
 /// Media workers that run; the label `driver` says how they do their I/O.
 pub const MEDIA_WORKERS: &str = "vorzimmer_media_workers";
 /// SIP messages that were not served, by `why`.
@@ -112,7 +110,6 @@ pub fn describe() {
     describe_histogram!(LEG_JITTER_SECONDS, "Interarrival jitter of a leg");
     describe_histogram!(LEG_ROUND_TRIP_SECONDS, "Round trip to a leg's peer, by RTCP");
     describe_histogram!(LEG_MOS, "Mean opinion score of a leg, by the E-model");
-    describe_counter!(RTP_REFUSED, "RTP and RTCP packets neither heard nor answered, by reason");
     describe_gauge!(MEDIA_WORKERS, "Media workers that run, by driver");
     describe_counter!(SIP_REFUSED, "SIP messages that were not served, by reason");
     describe_gauge!(SIP_HELD, "SIP state held now");

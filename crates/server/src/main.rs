@@ -20,6 +20,7 @@ mod receipts;
 mod recordings;
 mod recovery;
 mod rooms;
+mod siege;
 mod start;
 mod switchboard;
 mod tls;

@@ -16,6 +16,7 @@ use vorzimmer_store::Store;
 use vorzimmer_vault::{Class, KeyStore};
 
 use crate::control::Report;
+use crate::siege::{Refused, Siege};
 
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -43,6 +44,7 @@ pub fn watch(mut observed: Observed) -> watch::Receiver<Readiness> {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut found = Readiness::default();
+        let mut siege = Siege::default();
         while !tell.is_closed() {
             tokio::select! {
                 _ = looks.tick() => found = observed.look().await,
@@ -50,6 +52,7 @@ pub fn watch(mut observed: Observed) -> watch::Receiver<Readiness> {
             }
             let report = observed.report.borrow_and_update().clone();
             show(&report);
+            siege.look(crate::clock::mono(), refused(&report));
             found = Readiness { draining: report.draining, media: media(&report), ..found };
             tell_changes(&tell.borrow(), &found);
             tell.send_replace(found.clone());
@@ -124,6 +127,17 @@ fn tell_changes(before: &Readiness, now: &Readiness) {
     } else if !now.draining {
         let Readiness { database, key_store, recordings, media, .. } = now;
         tracing::warn!(?database, ?key_store, ?recordings, ?media, "not ready for calls");
+    }
+}
+
+/// What strangers were refused.
+fn refused(report: &Report) -> Refused {
+    let Report { sip, media, net, .. } = report;
+    let messages = [sip.malformed, sip.refused_malformed, sip.unknown, sip.amplifying, sip.unauthenticated];
+    Refused {
+        messages: messages.iter().fold(0, |sum, count| sum.saturating_add(*count)),
+        connections: net.streams_refused.saturating_add(net.dropped_in),
+        packets: media.dropped,
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Quality {
     /// Round trip in microseconds, if its reports let us measure it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trip_us: Option<u32>,
-    /// How it sounded, by the E-model; none for a codec that ITU-T G.113 has no values for, and where nothing came.
+    /// How it sounded, by the E-model (ITU-T G.107); none where nothing came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mos: Option<Mos>,
 }

@@ -15,8 +15,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use self::sip::Side;
+use crate::impair::Weather;
 use self::voice::Stream;
-pub use self::voice::{FRAME_MS, Read, Sent, read};
+pub use self::voice::{FORGED, FRAME_MS, Read, Sent, holds_forged, read};
 
 /// Trunk and telephone; they fall silent when dropped.
 #[derive(Debug)]
@@ -107,6 +108,17 @@ impl Crowd {
     #[must_use]
     pub fn heard(&self) -> u64 {
         self.state().streams.iter().map(Stream::heard).sum()
+    }
+
+    /// Packets that came back to the crowd and held what an attacker said.
+    #[must_use]
+    pub fn forged(&self) -> u64 {
+        self.state().streams.iter().map(Stream::forged).sum()
+    }
+
+    /// From now on every voice goes through this weather.
+    pub fn impair(&self, weather: Weather) {
+        self.state().streams.iter_mut().for_each(|stream| stream.impair(weather));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -8,10 +8,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::State;
+use crate::impair::{Way, Weather};
 
 /// Milliseconds of sound in a frame.
 pub const FRAME_MS: u64 = 20;
 const SAMPLES: usize = 160;
+/// How often in a frame's time is looked whether a bad network has let something through.
+const STEPS: u32 = 4;
 
 /// A frame says the same ten times: two marks, three digits of its stream, four of its number, all in A-law codes
 /// that a decoder tells apart, then zeros.
@@ -19,6 +22,9 @@ const SAYING: usize = 16;
 const MARKS: [u8; 2] = [0x2a, 0x7f];
 const DIGIT: u8 = 0x90;
 const REST: u8 = 0xd5;
+
+/// A payload that no voice has: what an attacker says.
+pub const FORGED: [u8; SAMPLES] = [0x5b; SAMPLES];
 
 const PCMA: u8 = 8;
 const EVENT: u8 = 101;
@@ -33,10 +39,16 @@ pub(super) struct Stream {
     timestamp: u32,
     /// When each frame left, by its number.
     frames: Vec<Instant>,
+    /// Numbers of those that the network lost.
+    lost: Vec<usize>,
     /// Packets of key presses that go in place of voice: marker and payload; none is a frame of voice between keys.
     keys: VecDeque<Option<(bool, [u8; 4])>>,
     pressed_at: u32,
     heard: u64,
+    /// Packets that hold [`FORGED`].
+    forged: u64,
+    /// The network towards the server, if it is a bad one.
+    way: Option<Way>,
     stopped: Option<Instant>,
 }
 
@@ -45,6 +57,8 @@ pub(super) struct Stream {
 pub struct Sent {
     /// When each frame left, by its number.
     pub frames: Vec<Instant>,
+    /// Numbers of frames that the network lost.
+    pub lost: Vec<usize>,
     /// When it was told to be silent for good.
     pub stopped: Option<Instant>,
 }
@@ -61,9 +75,12 @@ impl Stream {
             sequence: 1,
             timestamp,
             frames: Vec::new(),
+            lost: Vec::new(),
             keys: VecDeque::new(),
             pressed_at: 0,
             heard: 0,
+            forged: 0,
+            way: None,
             stopped: None,
         }
     }
@@ -84,11 +101,19 @@ impl Stream {
     }
 
     pub(super) fn sent(&self) -> Sent {
-        Sent { frames: self.frames.clone(), stopped: self.stopped }
+        Sent { frames: self.frames.clone(), lost: self.lost.clone(), stopped: self.stopped }
     }
 
     pub(super) fn heard(&self) -> u64 {
         self.heard
+    }
+
+    pub(super) fn forged(&self) -> u64 {
+        self.forged
+    }
+
+    pub(super) fn impair(&mut self, weather: Weather) {
+        self.way = Some(Way::new(weather, self.number as u64));
     }
 
     /// Each key for 100 ms, its end said three times (RFC 4733 §2.5.1.4), then 80 ms of voice.
@@ -110,8 +135,9 @@ impl Stream {
 
     fn tick(&mut self) {
         let mut buffer = [0; 2048];
-        while self.socket.recv(&mut buffer).is_ok() {
+        while let Ok(length) = self.socket.recv(&mut buffer) {
             self.heard += 1;
+            self.forged += u64::from(buffer[..length].ends_with(&FORGED));
         }
         let Some(to) = self.to else { return };
         if let Some(Some((first, event))) = self.keys.pop_front() {
@@ -122,21 +148,36 @@ impl Stream {
         } else {
             let frame = frame(self.number, self.frames.len());
             self.frames.push(Instant::now());
-            self.send(to, PCMA, self.frames.len() == 1, self.timestamp, &frame);
+            if !self.send(to, PCMA, self.frames.len() == 1, self.timestamp, &frame) {
+                self.lost.push(self.frames.len() - 1);
+            }
         }
         self.timestamp = self.timestamp.wrapping_add(SAMPLES as u32);
     }
 
-    /// RFC 3550 §5.1.
-    fn send(&mut self, to: SocketAddr, kind: u8, marker: bool, timestamp: u32, payload: &[u8]) {
+    /// RFC 3550 §5.1. False if it will not arrive.
+    fn send(&mut self, to: SocketAddr, kind: u8, marker: bool, timestamp: u32, payload: &[u8]) -> bool {
         let mut packet = vec![0x80, kind | if marker { 0x80 } else { 0 }];
         packet.extend(self.sequence.to_be_bytes());
         packet.extend(timestamp.to_be_bytes());
         packet.extend(u32::try_from(self.number + 1).unwrap_or(0).to_be_bytes());
         packet.extend(payload);
         self.sequence = self.sequence.wrapping_add(1);
+        if let Some(way) = &mut self.way {
+            return way.set_out(&packet, Instant::now());
+        }
         // While the server is killed nobody listens.
         drop(self.socket.send_to(&packet, to));
+        true
+    }
+
+    /// What a bad network has let through by now.
+    fn deliver(&mut self) {
+        let (Some(way), Some(to)) = (&mut self.way, self.to) else { return };
+        let now = Instant::now();
+        while let Some(packet) = way.arrived(now) {
+            drop(self.socket.send_to(&packet, to));
+        }
     }
 }
 
@@ -144,11 +185,16 @@ impl Stream {
 pub(super) fn speak(state: Arc<Mutex<State>>, over: Arc<AtomicBool>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut next = Instant::now();
+        let mut step = 0;
         while !over.load(Ordering::Relaxed) {
             for stream in &mut state.lock().unwrap_or_else(PoisonError::into_inner).streams {
-                stream.tick();
+                if step % STEPS == 0 {
+                    stream.tick();
+                }
+                stream.deliver();
             }
-            next += Duration::from_millis(FRAME_MS);
+            step += 1;
+            next += Duration::from_millis(FRAME_MS) / STEPS;
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
     })
@@ -197,6 +243,13 @@ pub fn read(samples: &[i16]) -> Vec<Read> {
         }
     }
     found
+}
+
+/// Whether anything that an attacker said is in exported sound.
+#[must_use]
+pub fn holds_forged(samples: &[i16]) -> bool {
+    let forged = FORGED.map(pcm);
+    samples.windows(16).any(|window| window == &forged[..16])
 }
 
 /// ITU-T G.711, table 1: an A-law code as 16-bit PCM.

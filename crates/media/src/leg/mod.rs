@@ -207,16 +207,19 @@ impl Leg {
         let lost = self.lost_before + self.incoming.as_ref().map_or(0, Incoming::lost);
         let jitter = self.incoming.as_ref().map_or(Duration::ZERO, Incoming::jitter_time);
         let (rtt, received) = (self.control.rtt(), self.stats.received);
-        let codec = self.negotiated.map(|negotiated| negotiated.format.send.codec);
         Stats {
             lost,
             jitter,
             rtt,
             lost_there: self.control.lost_there(),
-            mos: codec.and_then(|codec| quality::mos(codec, received, lost, jitter, rtt)),
+            mos: quality::mos(received, lost, jitter, rtt),
             sent: u64::from(self.outgoing.packets),
             ..self.stats
         }
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.stats.refused()
     }
 
     fn direction(&self) -> Direction {

@@ -43,6 +43,8 @@ pub(crate) enum Kind {
     Noise,
     /// A telephone-event.
     Event,
+    /// Nothing, under a voice's payload type: it has a number, but no time passes in it.
+    Empty,
 }
 
 impl Leg {
@@ -79,7 +81,7 @@ impl Leg {
         self.listen(&view, kind, payload, now, sink);
         let units = match kind {
             Kind::Audio(codec) => codec.units(payload),
-            Kind::Noise | Kind::Event => 0,
+            Kind::Noise | Kind::Event | Kind::Empty => 0,
         };
         Some(Accepted { view, kind, units, extended, restarted })
     }
@@ -156,7 +158,10 @@ impl Leg {
             return None;
         };
         let payload = view.payload(bytes);
+        // Some keep a NAT open with packets that hold nothing.
+        let kind = if payload.is_empty() && matches!(kind, Kind::Audio(_)) { Kind::Empty } else { kind };
         let fits = match kind {
+            Kind::Empty => true,
             Kind::Audio(codec) => {
                 (1..=codec.clock_hz() / 1000 * MAX_AUDIO_MS).contains(&codec.units(payload))
             }
@@ -251,7 +256,7 @@ impl Leg {
                     self.digits.audio(timestamp, samples.iter().copied(), now, tell);
                 }
             }
-            Kind::Audio(_) | Kind::Noise => {}
+            Kind::Audio(_) | Kind::Noise | Kind::Empty => {}
             Kind::Event => {
                 let events = self.negotiated.as_ref().and_then(|negotiated| negotiated.format.events);
                 let clock_hz = events.map_or(LISTENED_HZ, |events| events.clock_hz);

@@ -68,7 +68,7 @@ impl Leg {
                 g711::transcode(codec, format.send.codec, view.payload_mut(bytes));
                 Some((format.send.payload_type, Payload::Audio { octets, units }))
             }
-            Kind::Audio(_) => None,
+            Kind::Audio(_) | Kind::Empty => None,
             Kind::Noise => format.noise.map(|noise| (noise.send, Payload::Audio { octets, units })),
             Kind::Event => {
                 format.events.filter(|_| relay_events).map(|events| (events.send, Payload::Event(octets)))

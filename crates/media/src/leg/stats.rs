@@ -42,3 +42,11 @@ pub struct Stats {
     /// Packets that came although the peer was told to send none.
     pub unwanted: u64,
 }
+
+impl Stats {
+    /// Packets that were neither heard nor answered: from others, or nothing that was agreed on.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.foreign + self.other_source + self.not_negotiated + self.malformed + self.unwanted
+    }
+}

@@ -116,6 +116,12 @@ impl Session {
         self.legs.iter().find(|l| l.key == leg).map(Leg::stats)
     }
 
+    /// How many packets that came to a leg's ports were neither heard nor answered so far.
+    #[must_use]
+    pub fn refused(&self, leg: LegKey) -> u64 {
+        self.legs.iter().find(|l| l.key == leg).map_or(0, Leg::refused)
+    }
+
     /// Whether no leg is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -182,7 +188,7 @@ fn tap(leg: LegKey, slot: u8, accepted: &Accepted, bytes: &[u8], now: Instant, s
     let content = match accepted.kind {
         Kind::Audio(codec) => Content::Voice(codec),
         Kind::Noise => Content::Noise,
-        Kind::Event => {
+        Kind::Event | Kind::Empty => {
             sink.passed(leg, slot, view.ssrc, view.sequence);
             return;
         }

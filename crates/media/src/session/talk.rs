@@ -114,9 +114,9 @@ impl Session {
                 (Some(_), None) => return,
                 (None, _) => true,
             },
-            Kind::Noise | Kind::Event => leg.is_decoded(),
+            Kind::Noise | Kind::Event | Kind::Empty => leg.is_decoded(),
         };
-        if decoded && accepted.kind != Kind::Event {
+        if decoded && !matches!(accepted.kind, Kind::Event | Kind::Empty) {
             leg.take_in(accepted, bytes, hz, now);
             if let Some(talk) = &mut self.talk {
                 talk.next_at.get_or_insert(now + TICK);

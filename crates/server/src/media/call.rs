@@ -38,7 +38,7 @@ pub struct CallMedia {
     legs: Vec<LegMedia>,
     next_leg: u32,
     recordings: Vec<Recording>,
-    closed: Vec<(LegSockets, u64)>,
+    closed: Vec<LegSockets>,
     ended: Vec<RecordingId>,
     scheduled: Option<Instant>,
 }
@@ -50,7 +50,8 @@ struct LegMedia {
     /// Where the peer's signalling comes from.
     signalling: IpAddr,
     playing: Option<PlayId>,
-    dropped: u64,
+    /// Packets that were neither heard nor answered, as far as they were counted.
+    refused: u64,
 }
 
 impl CallMedia {
@@ -86,7 +87,7 @@ impl CallMedia {
             return Err((Box::new(sockets), error));
         }
         self.next_leg += 1;
-        self.legs.push(LegMedia { id, key, sockets, signalling, playing: None, dropped: 0 });
+        self.legs.push(LegMedia { id, key, sockets, signalling, playing: None, refused: 0 });
         Ok(key)
     }
 
@@ -197,6 +198,10 @@ impl CallMedia {
         let mut sink =
             CallSink { call: self.call, legs: &mut self.legs, recordings: &mut self.recordings, outlet };
         self.session.handle(input, now, &mut sink);
+        let refused = self.session.refused(leg);
+        if let Some(known) = self.legs.get_mut(at) {
+            outlet.turn.dropped += refused - std::mem::replace(&mut known.refused, refused);
+        }
     }
 
     /// Does what is due.
@@ -216,7 +221,7 @@ impl CallMedia {
         self.session_command(Command::Close { leg: key }, now, outlet);
         if let Some(at) = self.legs.iter().position(|known| known.key == key) {
             let leg = self.legs.remove(at);
-            self.closed.push((leg.sockets, leg.dropped));
+            self.closed.push(leg.sockets);
         }
     }
 
@@ -231,8 +236,8 @@ impl CallMedia {
         }
     }
 
-    /// Sockets of legs that were closed, and how many packets each leg dropped.
-    pub fn take_closed(&mut self) -> Vec<(LegSockets, u64)> {
+    /// Sockets of legs that were closed.
+    pub fn take_closed(&mut self) -> Vec<LegSockets> {
         std::mem::take(&mut self.closed)
     }
 
@@ -399,19 +404,11 @@ impl Sink for CallSink<'_, '_> {
                 Some(MediaEvent::PlayEnded { call, leg: leg.id, play, complete })
             }),
             Event::Silent { leg } => self.leg(leg).map(|leg| MediaEvent::Silent { call, leg: leg.id }),
-            Event::Closed { leg, stats } => self.leg(leg).map(|leg| {
-                leg.dropped = dropped(&stats);
-                quality(call, leg.id, &stats)
-            }),
+            Event::Closed { leg, stats } => self.leg(leg).map(|leg| quality(call, leg.id, &stats)),
             Event::DigitEnded { .. } | Event::Latched { .. } | Event::RtcpBye { .. } => None,
         };
         self.outlet.events.extend(event);
     }
-}
-
-fn dropped(stats: &Stats) -> u64 {
-    let peers = stats.other_source + stats.not_negotiated + stats.unwanted + stats.replayed;
-    stats.foreign + stats.forged + stats.malformed + peers
 }
 
 fn quality(call: CallId, leg: LegId, stats: &Stats) -> MediaEvent {

@@ -44,10 +44,9 @@ impl Counters {
         self.legs.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A leg was closed, having dropped this many packets.
-    pub fn leg_closed(&self, dropped: u64) {
+    /// A leg was closed.
+    pub fn leg_closed(&self) {
         self.legs.fetch_sub(1, Ordering::Relaxed);
-        self.dropped.fetch_add(dropped, Ordering::Relaxed);
     }
 
     /// A recording runs.

@@ -424,8 +424,8 @@ impl Worker {
         let closed = media.take_closed();
         let ended = media.take_ended_recordings();
         let empty = media.is_empty();
-        for (sockets, dropped) in closed {
-            self.parts.counters.leg_closed(dropped);
+        for sockets in closed {
+            self.parts.counters.leg_closed();
             self.give_back(sockets, now);
         }
         for recording in ended {
