@@ -229,7 +229,7 @@ impl Ua {
                     calling.transaction = transaction;
                     calling.heard = false;
                     calling.early.clear();
-                    calling.request = Box::new(request);
+                    *calling.request = request;
                 }
             }
             Owner::Reinvite(id) | Owner::Update(id) => {
