@@ -66,8 +66,9 @@ impl Peer {
     #[must_use]
     pub fn bytes_within(&self, limit: Duration) -> usize {
         let end = Instant::now() + limit;
-        let heard =
-            std::iter::from_fn(|| self.hear(end.saturating_duration_since(Instant::now())).map(|text| text.len()));
+        let heard = std::iter::from_fn(|| {
+            self.hear(end.saturating_duration_since(Instant::now())).map(|text| text.len())
+        });
         heard.sum()
     }
 

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use vorzimmer_tests::crowd::words::{Message, sdp};
 use vorzimmer_tests::datagrams::{Peer, proof};
 use vorzimmer_tests::line::connect;
-use vorzimmer_tests::server::{PASSWORD, Server, Setup};
 use vorzimmer_tests::ports;
+use vorzimmer_tests::server::{PASSWORD, Server, Setup};
 
 const OFF: &str = "+493023125010";
 const TRUNK: &str = "127.0.0.1";
@@ -100,7 +100,11 @@ fn a_challenge_says_the_same_of_those_who_exist_and_those_who_do_not() {
     let gist = |answer: &str, user: &str| -> Vec<String> {
         let fresh = |line: &&str| !line.starts_with("Call-ID") && !line.starts_with("Via");
         let nonce = |line: &str| line.split("nonce=").next().unwrap_or_default().to_owned();
-        answer.lines().filter(fresh).map(|line| nonce(&line.replace(user, "X").replace("tag=", "tag\n"))).collect()
+        answer
+            .lines()
+            .filter(fresh)
+            .map(|line| nonce(&line.replace(user, "X").replace("tag=", "tag\n")))
+            .collect()
     };
     let without_tag = |lines: Vec<String>| -> Vec<String> {
         let cut = |line: String| line.split("tag\n").next().unwrap_or_default().to_owned();
@@ -114,8 +118,7 @@ fn a_challenge_says_the_same_of_those_who_exist_and_those_who_do_not() {
             let more = if round % 2 == 0 { String::new() } else { proof(&challenge, user, &guess) };
             ask(user, &more)
         });
-        let [anna, zora] =
-            [0, 1].map(|at| without_tag(gist(&answers[at].1, ["anna", "zora"][at])));
+        let [anna, zora] = [0, 1].map(|at| without_tag(gist(&answers[at].1, ["anna", "zora"][at])));
         assert_eq!(anna, zora, "in round {round}");
         for (took, (time, _)) in took.iter_mut().zip(&answers) {
             took.push(*time);
@@ -183,7 +186,8 @@ fn nobody_registers_for_somebody_else_or_with_somebody_elses_words() {
     let refused = thief.expect("a refusal", |message| message.status().is_some());
     assert_eq!(Message(&refused).status(), Some(401), "{refused}");
     let bound = server.json(&["registrations"]);
-    let logins: Vec<_> = bound.as_array().expect("registrations").iter().map(|one| one["login"].clone()).collect();
+    let logins: Vec<_> =
+        bound.as_array().expect("registrations").iter().map(|one| one["login"].clone()).collect();
     assert_eq!(logins.len(), 2, "{bound}");
     assert!(logins.contains(&"anna".into()) && logins.contains(&"ben".into()), "{bound}");
     assert!(!bound.to_string().contains("127.0.0.68"), "{bound}");
@@ -203,7 +207,8 @@ fn an_invite_that_is_said_again_makes_no_second_call() {
     trunk.acknowledge(&answer);
     thief.send(&invite);
     // In a new transaction: for a stranger nothing, for the trunk a loop (RFC 3261 §8.2.2.2).
-    let branch = |to: &Peer| invite.replace("z9hG4bKreplayed", "z9hG4bKagain").replace(&trunk.address, &to.address);
+    let branch =
+        |to: &Peer| invite.replace("z9hG4bKreplayed", "z9hG4bKagain").replace(&trunk.address, &to.address);
     thief.send(branch(&thief));
     another.send(branch(&another));
     let refused = another.expect("a refusal", |message| message.status().is_some_and(|status| status >= 200));
@@ -299,7 +304,11 @@ fn a_forged_407_gets_no_digest_and_a_302_no_call() {
     }
     assert_eq!(fraud.hear(A_WHILE), None, "nobody calls where a telephone points");
     for desk in [&anna, &ben] {
-        assert_eq!(desk.hear(Duration::from_millis(5)), None, "nobody is rung again, with a digest or without");
+        assert_eq!(
+            desk.hear(Duration::from_millis(5)),
+            None,
+            "nobody is rung again, with a digest or without"
+        );
     }
     let bye = trunk.expect("nobody is there", |message| message.method() == Some("BYE"));
     trunk.answer(&bye, "407 Proxy Authentication Required", &asks, "");

@@ -100,7 +100,8 @@ fn two_hundred_calls_are_sprayed_and_nothing_leaks_or_gets_in() {
     }
     assert!(crowd.heard() > 0 && crowd.forged() == 0, "{} forged packets were passed on", crowd.forged());
     let refused = wait::until("the operator to see it", LONG, || {
-        Some(metric(&server, "vorzimmer_rtp_packets_total{way=\"dropped\"} ")).filter(|dropped| *dropped > 1_000)
+        Some(metric(&server, "vorzimmer_rtp_packets_total{way=\"dropped\"} "))
+            .filter(|dropped| *dropped > 1_000)
     });
     println!("{sprayed} packets sprayed, {refused} refused at ports with a call");
     crowd.hang_up();

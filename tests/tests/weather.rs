@@ -1,7 +1,7 @@
 //! Calls on a bad network: 5 of 100 packets are lost, others are up to 40 ms late, out of order, said twice, and wear
 //! everything that RTP allows. The talk goes on, the recording has exactly the holes that the network tore, and the call
 //! record says how each leg sounded.
-#![expect(clippy::expect_used, reason = "a test ends with the reason")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test ends with the reason")]
 #![expect(clippy::disallowed_methods, reason = "people talk in real time")]
 
 use std::collections::BTreeSet;
@@ -99,7 +99,10 @@ fn exact(server: &Server, crowd: &Crowd, row: &Value, record: &Value) -> usize {
 fn torn(id: &str, crowd: &Crowd, heard: &[Read]) -> usize {
     let (first, last) = (heard.first().expect("a voice"), heard.last().expect("a voice"));
     assert!(heard.windows(2).all(|pair| pair[0].frame < pair[1].frame), "{id}: frames out of order");
-    assert!(heard.iter().all(|one| one.stream == first.stream && one.sayings == 10), "{id}: frames in pieces");
+    assert!(
+        heard.iter().all(|one| one.stream == first.stream && one.sayings == 10),
+        "{id}: frames in pieces"
+    );
     let sent = crowd.sent(first.stream).expect("a stream of ours");
     let there: BTreeSet<usize> = heard.iter().map(|one| one.frame).collect();
     let missing: Vec<usize> = (first.frame..=last.frame).filter(|frame| !there.contains(frame)).collect();
@@ -130,7 +133,8 @@ fn sounded(record: &Value) {
 fn a_softphone(with_rtcp: bool) -> (Value, u64) {
     let server = Server::start(&Setup::default());
     let folder = tempfile::tempdir().expect("a folder");
-    let [caller_says, anna_says] = ["caller", "anna"].map(|name| folder.path().join(name).with_extension("wav"));
+    let [caller_says, anna_says] =
+        ["caller", "anna"].map(|name| folder.path().join(name).with_extension("wav"));
     tone::write_sine(&caller_says, CALLER_HZ, 120.0);
     tone::write_sine(&anna_says, RECEPTIONIST_HZ, 120.0);
     let jitter = Duration::from_millis(40);
@@ -147,7 +151,8 @@ fn a_softphone(with_rtcp: bool) -> (Value, u64) {
         ptime_ms: 20,
         dtmf: "rtpevent",
     };
-    let mut anna = Baresip::registered(folder.path(), &phone("anna", Some(PASSWORD), &server.sip, &anna_says));
+    let mut anna =
+        Baresip::registered(folder.path(), &phone("anna", Some(PASSWORD), &server.sip, &anna_says));
     let mut caller = Baresip::start(folder.path(), &phone("caller", None, &relay.sip, &caller_says));
     caller.dial(&format!("sip:{ASK}@{}", relay.sip));
     caller.event("CALL_ESTABLISHED", LONG);
@@ -160,14 +165,16 @@ fn a_softphone(with_rtcp: bool) -> (Value, u64) {
     let lost = relay.lost();
     caller.hangup();
     anna.event("CALL_CLOSED", LONG);
-    let shown = server.call_record("the recording to end", |record| record["recordings"][0]["result"] == "ok");
+    let shown =
+        server.call_record("the recording to end", |record| record["recordings"][0]["result"] == "ok");
     let id = shown["record"]["recordings"][0]["recording"].as_str().expect("a recording").to_owned();
     let out = folder.path().join("talk.wav");
     let to = out.to_string_lossy();
     server.cli_ok(&["recording", "export", &id, "--purpose", "acceptance test", "--out", &to]);
     let tracks = tone::read_wav(&out);
     for (track, hertz) in [(0, CALLER_HZ), (1, RECEPTIONIST_HZ)] {
-        let heard = tone::find(&tracks[track], hertz).unwrap_or_else(|| panic!("no {hertz} Hz on track {track}"));
+        let heard =
+            tone::find(&tracks[track], hertz).unwrap_or_else(|| panic!("no {hertz} Hz on track {track}"));
         let long = heard.length_ms();
         assert!(long + 1_500 > TALK.as_millis() as usize, "track {track}: {long} ms of {TALK:?}");
         // Three packets in a row are lost once in eight thousand.

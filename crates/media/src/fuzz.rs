@@ -82,9 +82,9 @@ pub fn stun(bytes: &[u8], now: Instant) -> bool {
         return agent.selected(now).is_none();
     };
     let answer = room.get(..checked.answer).and_then(Request::parse);
-    answer.is_some_and(|answer| {
-        answer.is_from(PASSWORD) && Some(&answer.transaction[..]) == signed.get(8..20)
-    }) && checked.new_path == agent.knows(from, now)
+    answer
+        .is_some_and(|answer| answer.is_from(PASSWORD) && Some(&answer.transaction[..]) == signed.get(8..20))
+        && checked.new_path == agent.knows(from, now)
 }
 
 /// A binding request to us with these attributes, signed by somebody who knows the password.

@@ -76,7 +76,9 @@ mod tests {
     /// ITU-T G.107 Annex B, table B.1, and G.109 table 1: R and what people say of it.
     #[test]
     fn opinions_are_those_of_the_recommendation() {
-        for (r, expected) in [(93.2, 4.41), (90.0, 4.34), (80.0, 4.03), (70.0, 3.60), (60.0, 3.10), (50.0, 2.58)] {
+        for (r, expected) in
+            [(93.2, 4.41), (90.0, 4.34), (80.0, 4.03), (70.0, 3.60), (60.0, 3.10), (50.0, 2.58)]
+        {
             near(opinion(r), expected, 0.01);
         }
         assert_eq!((opinion(-5.0), opinion(120.0)), (1.0, 4.5));

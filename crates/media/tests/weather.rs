@@ -55,7 +55,11 @@ fn whatever_a_packet_wears_its_voice_is_heard_and_nothing_of_the_rest() {
         world.receive(A, Channel::Rtp, ann.addr, &packet);
         world.until(world.now_ms() + 20);
         let heard = world.heard_by(B).pop().unwrap();
-        assert_eq!(heard.payload, plain[12..], "{sources} sources, {words} words, {padding} bytes of padding");
+        assert_eq!(
+            heard.payload,
+            plain[12..],
+            "{sources} sources, {words} words, {padding} bytes of padding"
+        );
         assert!(heard.header.csrc.is_empty() && !heard.header.extension && !heard.header.padding);
         assert_eq!(world.said.taps.last().unwrap().payload, plain[12..]);
     }
@@ -70,14 +74,38 @@ fn a_packet_that_lies_about_itself_is_refused_and_counted() {
     let lies: Vec<Vec<u8>> = vec![
         plain[..12].iter().copied().chain([0; 3]).map(|b| b | 0x0f).take(11).collect(),
         // More sources than there are bytes.
-        { let mut p = plain[..20].to_vec(); p[0] |= 0x0f; p },
+        {
+            let mut p = plain[..20].to_vec();
+            p[0] |= 0x0f;
+            p
+        },
         // An extension beyond the end.
-        { let mut p = plain.clone(); p[0] |= 0x10; p[14] = 0xff; p[15] = 0xff; p },
+        {
+            let mut p = plain.clone();
+            p[0] |= 0x10;
+            p[14] = 0xff;
+            p[15] = 0xff;
+            p
+        },
         // Padding of none, and of more than everything.
-        { let mut p = plain.clone(); p[0] |= 0x20; *p.last_mut().unwrap() = 0; p },
-        { let mut p = plain.clone(); p[0] |= 0x20; *p.last_mut().unwrap() = 255; p },
+        {
+            let mut p = plain.clone();
+            p[0] |= 0x20;
+            *p.last_mut().unwrap() = 0;
+            p
+        },
+        {
+            let mut p = plain.clone();
+            p[0] |= 0x20;
+            *p.last_mut().unwrap() = 255;
+            p
+        },
         // Another version, and nothing at all.
-        { let mut p = plain.clone(); p[0] = 0x40; p },
+        {
+            let mut p = plain.clone();
+            p[0] = 0x40;
+            p
+        },
         Vec::new(),
         vec![0x80],
         // Longer than any packet is.

@@ -28,17 +28,19 @@ fn local() -> Local {
 }
 
 fn answered(offer: &Description) -> bool {
-    let mut session = Session::new(&mut Seeded::new(1));
-    let Ok((answer, _)) = session.answer(offer, &local()) else { return true };
+    let random = &mut Seeded::new(1);
+    let mut session = Session::new(random);
+    let Ok((answer, _)) = session.answer(offer, &local(), random) else { return true };
     // RFC 3264 §6: line for line. The offer after it keeps them (§8).
     answer.media.len() == offer.media.len()
         && stands(&answer)
-        && session.offer(&local()).media.len() == offer.media.len()
+        && session.offer(&local(), random).is_ok_and(|again| again.media.len() == offer.media.len())
 }
 
 fn accepted(answer: &Description) -> bool {
-    let mut session = Session::new(&mut Seeded::new(2));
-    let offer = session.offer(&local());
+    let random = &mut Seeded::new(2);
+    let mut session = Session::new(random);
+    let Ok(offer) = session.offer(&local(), random) else { return false };
     std::hint::black_box(session.accept(answer).is_ok());
     stands(&offer)
 }

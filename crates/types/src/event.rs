@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::consent::{Epoch, Policy, SignedReceipt};
 use crate::srtp::Security;
-use crate::{CallId, CustomerId, E164, LegId, PartyId, Pii, Quality, ReceptionistId, RecordingId, UnixMillis};
+use crate::{
+    CallId, CustomerId, E164, LegId, PartyId, Pii, Quality, ReceptionistId, RecordingId, UnixMillis,
+};
 
 /// One fact with its place in a call's history. `(call, seq)` is unique, so writing it twice does no harm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -49,7 +49,10 @@ fn stun(bytes: &[u8]) -> bool {
     vorzimmer_media::fuzz::stun(bytes, epoch())
 }
 
-#[expect(clippy::disallowed_methods, reason = "virtual time has to begin somewhere; nothing reads on from here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "virtual time has to begin somewhere; nothing reads on from here"
+)]
 fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
     *EPOCH.get_or_init(Instant::now)

@@ -15,9 +15,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use self::sip::Side;
-use crate::impair::Weather;
 use self::voice::Stream;
 pub use self::voice::{FORGED, FRAME_MS, Read, Sent, holds_forged, read};
+use crate::impair::Weather;
 
 /// Trunk and telephone; they fall silent when dropped.
 #[derive(Debug)]

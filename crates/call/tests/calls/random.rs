@@ -275,7 +275,11 @@ fn leg_happens(stage: &mut Stage, call: CallId, leg: LegId, what: OfLeg) {
         }
         OfLeg::Silent => stage.give(Input::Media(MediaEvent::Silent { call, leg })),
         OfLeg::Quality => {
-            stage.give(Input::Media(MediaEvent::Quality { call, leg, quality: Quality { received: 1, ..Quality::default() } }));
+            stage.give(Input::Media(MediaEvent::Quality {
+                call,
+                leg,
+                quality: Quality { received: 1, ..Quality::default() },
+            }));
         }
     }
 }

@@ -33,8 +33,8 @@ use watch::Watch;
 use crate::dtmf::{Digits, Key, Presses};
 use crate::ice::Agent;
 use crate::mix::{Inlet, Outlet};
-use crate::rtp::HEADER_LEN;
 use crate::quality;
+use crate::rtp::HEADER_LEN;
 use crate::sound::Player;
 use crate::{DigitSource, Event, LegConfig, LegKey, Sink};
 

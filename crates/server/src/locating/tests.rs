@@ -1,13 +1,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use vorzimmer_sip::carrier::{Locate, Query, Records, Srv};
-use vorzimmer_sip::ua::{Input, Transport};
+use vorzimmer_sip::ua::Transport;
 use vorzimmer_sip::uri::Host;
-use vorzimmer_types::TrunkId;
 
-use super::{Answer, Doors, Names, Wanted, keep_located};
+use super::{Answer, Doors, Names, locate, same};
 use crate::net::LocalAddresses;
 
 /// A zone that a test can change.
@@ -43,14 +41,10 @@ fn host(name: &str, address: &str) -> (Query, Records) {
     (Query::Addresses(name.into()), Records::Addresses(vec![address.parse().expect("an address")]))
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_provider_is_found_and_followed_and_not_forgotten_when_the_names_are_away() {
+#[tokio::test]
+async fn a_provider_is_found_and_known_by_the_address_that_it_sees() {
     let zone = Zone::default();
-    let wanted = Wanted {
-        trunk: TrunkId::from_bytes([1; 16]),
-        name: "carrier".into(),
-        search: Box::new(|| Locate::new(&Host::Name("carrier.example".into()), None, Some(Transport::Udp))),
-    };
+    let search = || Locate::new(&Host::Name("carrier.example".into()), None, Some(Transport::Udp));
     let doors = Doors {
         bound: vec![
             (Transport::Tcp, "192.0.2.200:5060".parse().expect("an address")),
@@ -59,31 +53,19 @@ async fn a_provider_is_found_and_followed_and_not_forgotten_when_the_names_are_a
         ],
         addresses: LocalAddresses::new(Vec::new()),
     };
-    let (tell, mut told) = mpsc::channel(4);
-    tokio::spawn(keep_located(wanted, doors, zone.clone(), tell));
-    assert!(tokio::time::timeout(Duration::from_secs(100), told.recv()).await.is_err(), "there is nothing");
+    assert!(locate(search(), &zone).await.0.is_empty(), "there is nothing");
     zone.set(vec![
-        srv(&["a.example", "b.example"]),
+        srv(&["a.example", "b.example", "c.example"]),
         host("a.example", "192.0.2.1"),
         host("b.example", "2001:db8::1"),
+        host("c.example", "127.0.0.9"),
     ]);
-    let Some(Input::Located { targets, .. }) = told.recv().await else { panic!("nothing was found") };
-    assert_eq!(targets.len(), 1, "nothing of ours speaks IPv6");
-    assert_eq!(
-        (targets[0].local.to_string(), targets[0].remote.to_string()),
-        ("192.0.2.200:5060".into(), "192.0.2.1:5060".into())
-    );
-    zone.set(Vec::new());
-    assert!(
-        tokio::time::timeout(Duration::from_secs(1000), told.recv()).await.is_err(),
-        "what was known stays"
-    );
-    zone.set(vec![
-        srv(&["a.example", "b.example"]),
-        host("a.example", "192.0.2.7"),
-        host("b.example", "192.0.2.8"),
-    ]);
-    let Some(Input::Located { targets, .. }) = told.recv().await else { panic!("nothing has changed") };
-    let places: Vec<String> = targets.iter().map(|target| target.remote.to_string()).collect();
-    assert_eq!(places, ["192.0.2.7:5060", "192.0.2.8:5060"]);
+    let (places, lives) = locate(search(), &zone).await;
+    assert_eq!(lives, Duration::from_secs(60), "the shortest life of all records");
+    let targets: Vec<_> = places.into_iter().filter_map(|place| doors.target(place)).collect();
+    let seen: Vec<_> = targets.iter().map(|one| format!("{} from {}", one.remote, one.local)).collect();
+    let expected = ["192.0.2.1:5060 from 192.0.2.200:5060", "127.0.0.9:5060 from 127.0.0.1:5062"];
+    assert_eq!(seen, expected, "nothing of ours speaks IPv6");
+    let turned: Vec<_> = targets.iter().rev().copied().collect();
+    assert!(same(&turned, &targets) && !same(&turned[1..], &targets), "an order drawn by weight is no news");
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use vorzimmer_call::api::{MediaCommand, MediaEvent, PlayId, Sound as Asked};
 use vorzimmer_consent::Permit;
@@ -199,7 +199,7 @@ impl CallMedia {
             CallSink { call: self.call, legs: &mut self.legs, recordings: &mut self.recordings, outlet };
         self.session.handle(input, now, &mut sink);
         let refused = self.session.refused(leg);
-        if let Some(known) = self.legs.get_mut(at) {
+        if let Some(known) = self.legs.iter_mut().find(|known| known.key == leg) {
             outlet.turn.dropped += refused - std::mem::replace(&mut known.refused, refused);
         }
     }

@@ -20,6 +20,7 @@ fn with(change: impl FnOnce(&mut Trunk)) -> UaConfig {
         addresses: vec![],
         digest: None,
         certificate: true,
+        provider: None,
     };
     change(&mut carrier);
     config.trunks.push(carrier);
