@@ -86,6 +86,6 @@ test: test-deps ## Everything: format, lints, licences, unit, property and model
 
 .PHONY: fuzz
 fuzz: build-deps ## Fuzz every parser for SECONDS=60 each, two at a time (DOORS="sip sdp": only these)
-	RUSTFLAGS="$(COVERAGE)" cargo build --release --locked --manifest-path tests/fuzz/Cargo.toml --target $(HOST) \
+	RUSTFLAGS="$(COVERAGE)" cargo build --release --manifest-path tests/fuzz/Cargo.toml --target $(HOST) \
 	  --target-dir $${CARGO_TARGET_DIR:-target}/fuzz
 	@printf '%s\n' $(DOORS) | xargs -P2 -I{} tests/fuzz/run {} $(SECONDS)

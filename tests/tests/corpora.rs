@@ -1,7 +1,7 @@
 //! Everything that fuzzing has kept goes through its door in every run of the tests, whole, cut short and with a bit
 //! turned over.
 
-#![expect(clippy::expect_used, reason = "a test ends with the reason")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test ends with the reason")]
 
 #[path = "../fuzz/src/doors.rs"]
 mod doors;

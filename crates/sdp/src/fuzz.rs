@@ -28,19 +28,19 @@ fn local() -> Local {
 }
 
 fn answered(offer: &Description) -> bool {
-    let random = &mut Seeded::new(1);
-    let mut session = Session::new(random);
-    let Ok((answer, _)) = session.answer(offer, &local(), random) else { return true };
+    let mut random = Seeded::new(1);
+    let mut session = Session::new(&mut random);
+    let Ok((answer, _)) = session.answer(offer, &local(), &mut random) else { return true };
     // RFC 3264 §6: line for line. The offer after it keeps them (§8).
     answer.media.len() == offer.media.len()
         && stands(&answer)
-        && session.offer(&local(), random).is_ok_and(|again| again.media.len() == offer.media.len())
+        && session.offer(&local(), &mut random).is_ok_and(|next| next.media.len() == offer.media.len())
 }
 
 fn accepted(answer: &Description) -> bool {
-    let random = &mut Seeded::new(2);
-    let mut session = Session::new(random);
-    let Ok(offer) = session.offer(&local(), random) else { return false };
+    let mut random = Seeded::new(2);
+    let mut session = Session::new(&mut random);
+    let Ok(offer) = session.offer(&local(), &mut random) else { return false };
     std::hint::black_box(session.accept(answer).is_ok());
     stands(&offer)
 }

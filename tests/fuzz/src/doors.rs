@@ -107,9 +107,10 @@ fn negotiated(leg: LegKey) -> Negotiated {
         peer(leg).port()
     );
     let local = vorzimmer_sdp::Local::new(SocketAddr::from((Ipv4Addr::new(198, 51, 100, 7), 40_000)));
-    let mut session = vorzimmer_sdp::Session::new(&mut Seeded::new(1));
+    let mut random = Seeded::new(1);
+    let mut session = vorzimmer_sdp::Session::new(&mut random);
     let offer = vorzimmer_sdp::Description::parse(offer.as_bytes()).expect("an offer");
-    session.answer(&offer, &local).expect("a common codec").1
+    session.answer(&offer, &local, &mut random).expect("a common codec").1
 }
 
 struct Said {

@@ -14,7 +14,7 @@ use vorzimmer_sip::ua::{Command, Ending, Event as SipEvent, SessionId};
 use vorzimmer_types::consent::Policy;
 use vorzimmer_types::entropy::Seeded;
 use vorzimmer_types::event::{Event, RecordingResult};
-use vorzimmer_types::{CallId, LegId, Now, UnixMillis};
+use vorzimmer_types::{CallId, LegId, Now, Quality, UnixMillis};
 
 use crate::disk::{Disk, Tape};
 use crate::phones::{Phone, Speech};
@@ -223,7 +223,8 @@ impl Play {
                 if let Some(leg) = self.legs.iter().find(|known| known.key == leg).map(|leg| leg.id) {
                     let jitter_us = u32::try_from(stats.jitter.as_micros()).unwrap_or(u32::MAX);
                     let (received, lost) = (stats.received, stats.lost);
-                    self.give(Input::Media(MediaEvent::Quality { call, leg, received, lost, jitter_us }));
+                    let quality = Quality { received, lost, jitter_us, mos: stats.mos, ..Quality::default() };
+                    self.give(Input::Media(MediaEvent::Quality { call, leg, quality }));
                 }
             }
             media::Event::Silent { .. } => panic!("somebody fell silent"),
@@ -310,6 +311,7 @@ impl Play {
             | Command::Answer { .. }
             | Command::Reinvite { .. }
             | Command::Update { .. } => {}
+            Command::Trunk { .. } | Command::Leave => panic!("a call says nothing to carriers"),
         }
     }
 

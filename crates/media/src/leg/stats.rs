@@ -47,6 +47,7 @@ impl Stats {
     /// Packets that were neither heard nor answered: from others, or nothing that was agreed on.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.foreign + self.other_source + self.not_negotiated + self.malformed + self.unwanted
+        let peers = self.other_source + self.not_negotiated + self.unwanted + self.replayed;
+        self.foreign + self.forged + self.malformed + peers
     }
 }

@@ -145,6 +145,7 @@ impl Stage {
             Command::Reinvite { session, sdp } => self.offered("re-invite", session, sdp),
             Command::Answer { .. } => panic!("nobody offers to us when rung"),
             Command::Update { session, sdp } => self.offered("update", session, sdp),
+            Command::Trunk { .. } | Command::Leave => panic!("a call orders nothing about trunks"),
         }
     }
 
