@@ -74,6 +74,8 @@ impl Gate {
             Input::Withdraw { party } => self.step(Step::Withdraw { party }, now),
             Input::Hold { party } => self.step(Step::Hold { party }, now),
             Input::Resume { party } => self.step(Step::Resume { party }, now),
+            Input::StepAside { party } => self.step(Step::StepAside { party }, now),
+            Input::StepBack { party } => self.step(Step::StepBack { party }, now),
             Input::Voicemail { on } => self.step(Step::Voicemail { on }, now),
             Input::Wake => Ok(()),
             Input::End => self.step(Step::End, now),

@@ -16,7 +16,7 @@
 //! It therefore stays good when a receptionist joins, leaves, or hands over to a colleague, and nobody is asked the
 //! same thing twice. When somebody from outside joins (a [`Role::Contact`](vorzimmer_types::consent::Role)), the
 //! company is not the one that was agreed to: every yes given in this call is void, only a consent on file stays.
-//! Whatever joins, leaves or is transferred, the epoch counts up and the running permit dies at once; a new one is
+//! Whatever joins, leaves, steps aside, comes back or is transferred, the epoch counts up and the running permit dies at once; a new one is
 //! made only when each one who is now on the call has a yes that is good for this company.
 
 pub mod error;

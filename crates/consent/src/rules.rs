@@ -51,6 +51,13 @@ pub trait Rules: Clone + Debug + Eq + Hash {
         true
     }
 
+    /// Whether nothing is recorded while somebody has left the talk for a while: those who are left talk to nobody, and
+    /// the one who is apart may be talking to somebody who was never asked.
+    #[must_use]
+    fn aside_interrupts() -> bool {
+        true
+    }
+
     /// Whether a newcomer makes void what the others agreed to. The question names our staff, and nobody else.
     #[must_use]
     fn voids_earlier_yes(newcomer: Who) -> bool {

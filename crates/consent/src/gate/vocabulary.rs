@@ -83,6 +83,16 @@ pub enum Input {
         /// Who.
         party: PartyId,
     },
+    /// Somebody leaves the talk for a while: to fetch somebody, or to talk to somebody apart.
+    StepAside {
+        /// Who.
+        party: PartyId,
+    },
+    /// And comes back alone; wait for [`Output::Settled`]. Whoever joins brings back whoever stands aside.
+    StepBack {
+        /// Who.
+        party: PartyId,
+    },
     /// The caller, alone on the call, begins or ends leaving a message.
     Voicemail {
         /// Begins or ends.

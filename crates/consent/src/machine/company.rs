@@ -1,4 +1,4 @@
-//! Who is on the call: joins, leaves, transfers, hold, voicemail, the end.
+//! Who is on the call: joins, leaves, transfers, stepping aside, hold, voicemail, the end.
 
 use vorzimmer_types::PartyId;
 use vorzimmer_types::consent::{Answer, Policy};
@@ -49,6 +49,32 @@ impl<R: Rules> Machine<R> {
         Ok(())
     }
 
+    /// Somebody leaves the talk for a while, to bring somebody or to talk apart: whoever is left talks to nobody. A
+    /// question that is being asked is taken back: they were not given the time.
+    pub(super) fn step_aside(&mut self, party: PartyId) -> Result<(), ConsentError> {
+        if self.here(party)?.aside {
+            return Ok(());
+        }
+        self.company_changes();
+        self.abandon_question();
+        self.here_mut(party)?.aside = true;
+        Ok(())
+    }
+
+    /// And comes back, alone: the same people as before, and what they agreed to is good for them.
+    pub(super) fn step_back(&mut self, party: PartyId) -> Result<(), ConsentError> {
+        if !self.here(party)?.aside {
+            return Ok(());
+        }
+        self.company_changes();
+        self.here_mut(party)?.aside = false;
+        self.unsettled = true;
+        if self.policy == Policy::AskBeforeConnect && !self.somebody_is_aside() {
+            self.open_question();
+        }
+        Ok(())
+    }
+
     /// The caller alone is one whole company: a message is recorded on the caller's yes only.
     pub(super) fn leave_a_message(&mut self, on: bool) -> Result<(), ConsentError> {
         if !on {
@@ -92,10 +118,14 @@ impl<R: Rules> Machine<R> {
                     if party.who.has_standing_consent() { Consent::Yes } else { Consent::Unasked };
             }
         }
+        // Whoever stood aside has fetched the newcomer, and is back with them.
+        for party in &mut self.parties {
+            party.aside = false;
+        }
         let asking = self.is_asking();
         let consent = if who.has_standing_consent() { Consent::Standing } else { Consent::Unasked };
         let place = if who == Who::Caller { 0 } else { self.parties.len() };
-        self.parties.insert(place, Party { id, who, consent, held: false });
+        self.parties.insert(place, Party { id, who, consent, held: false, aside: false });
         self.unsettled = true;
         if asking || self.policy == Policy::AskBeforeConnect {
             self.open_question();

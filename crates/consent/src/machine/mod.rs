@@ -4,7 +4,7 @@
 //! nothing, and it counts nothing that has no end: so it has finitely many states, and the checker in `tests/model`
 //! walks through every one of them.
 //!
-//! * `company`: joins, leaves, transfers, hold, voicemail.
+//! * `company`: joins, leaves, transfers, stepping aside, hold, voicemail.
 //! * `question`: asking, answers, withdrawal.
 //! * this file: the vocabulary, and what follows from both for the tape.
 
@@ -84,6 +84,8 @@ impl<R: Rules> Machine<R> {
             Step::Silent { party } => self.silent(party),
             Step::Hold { party } => self.hold(party),
             Step::Resume { party } => self.resume(party),
+            Step::StepAside { party } => self.step_aside(party),
+            Step::StepBack { party } => self.step_back(party),
             Step::Voicemail { on } => self.leave_a_message(on),
             Step::End => self.end(),
         };
@@ -138,11 +140,16 @@ impl<R: Rules> Machine<R> {
         self.over
     }
 
+    pub(super) fn somebody_is_aside(&self) -> bool {
+        self.parties.iter().any(|party| party.aside)
+    }
+
     /// Whether the tape may run, had nobody pressed hold.
     fn may_record(&self) -> bool {
         R::may_record(self.policy)
             && !self.crowded
             && !self.over
+            && (!R::aside_interrupts() || !self.somebody_is_aside())
             && self.parties.iter().any(|party| party.who == Who::Caller)
             && (self.parties.len() > 1 || self.voicemail)
             && self.parties.iter().all(|party| party.consent.is_yes() || !R::must_agree(party.role()))

@@ -123,9 +123,12 @@ impl<R: Rules> Machine<R> {
         self.open_question();
     }
 
-    /// A question makes sense while nothing is recorded, nobody is being asked, and nobody is on hold.
+    /// A question makes sense while nothing is recorded, nobody is being asked, and everybody is there
+    /// and not on hold.
     fn may_ask(&self) -> bool {
-        self.tape == Tape::Off && !self.is_asking() && !self.parties.iter().any(|party| party.held)
+        self.tape == Tape::Off
+            && !self.is_asking()
+            && !self.parties.iter().any(|party| party.held || party.aside)
     }
 
     fn forget_refusals(&mut self) {

@@ -82,6 +82,7 @@ pub struct Party {
     pub(super) who: Who,
     pub(super) consent: Consent,
     pub(super) held: bool,
+    pub(super) aside: bool,
 }
 
 impl Party {
@@ -107,6 +108,12 @@ impl Party {
     #[must_use]
     pub fn consent(&self) -> Consent {
         self.consent
+    }
+
+    /// Whether they have left the talk for a while.
+    #[must_use]
+    pub fn is_aside(&self) -> bool {
+        self.aside
     }
 
     /// Whether they pressed hold.
@@ -186,6 +193,17 @@ pub enum Step {
     },
     /// And came back.
     Resume {
+        /// Who.
+        party: PartyId,
+    },
+    /// Somebody leaves the talk for a while: to fetch somebody, or to talk to somebody apart. The epoch ends, and
+    /// nothing is recorded until they are back, alone or with whoever joins, or have left.
+    StepAside {
+        /// Who.
+        party: PartyId,
+    },
+    /// And comes back alone.
+    StepBack {
         /// Who.
         party: PartyId,
     },

@@ -50,6 +50,36 @@ fn somebody_from_outside_makes_earlier_answers_void() {
 }
 
 #[test]
+fn who_talks_apart_interrupts_the_recording_and_it_resumes_when_she_is_back() {
+    let mut lobby = Lobby::recording();
+    let epoch = lobby.gate.epoch();
+    assert_eq!(lobby.does(Input::StepAside { party: ANNA }), ["stop companychanged"]);
+    assert!(lobby.does(Input::StepAside { party: ANNA }).is_empty(), "she is aside already");
+    assert_eq!(lobby.does(Input::StepBack { party: ANNA }), ["record 4", "settled agreed"]);
+    assert_eq!(lobby.gate.epoch().0, epoch.0 + 2, "two changes of who hears whom");
+    assert!(!lobby.permits[0].is_live() && lobby.permits[1].is_live());
+}
+
+#[test]
+fn who_was_fetched_is_recorded_once_and_with_everybody() {
+    let mut lobby = Lobby::recording();
+    lobby.does(Input::StepAside { party: ANNA });
+    let said = lobby.join(BEA, bea(true));
+    assert_eq!(said, ["receipt bea yes standing", "record 4", "settled agreed"], "Anna is back with her");
+    assert_eq!(lobby.permit().parties(), [CALLER, ANNA, BEA]);
+}
+
+#[test]
+fn a_question_is_taken_back_when_the_receptionist_steps_aside_and_asked_anew_when_she_is_back() {
+    let mut lobby = Lobby::with(Policy::AskBeforeConnect);
+    lobby.join(CALLER, Who::Caller);
+    lobby.agrees(CALLER);
+    assert_eq!(lobby.join(ANNA, anna(false)), ["ask anna 0"]);
+    assert_eq!(lobby.does(Input::StepAside { party: ANNA }), ["hush anna", "settled notasked"]);
+    assert_eq!(lobby.does(Input::StepBack { party: ANNA }), ["ask anna 0"]);
+}
+
+#[test]
 fn a_question_that_a_stranger_walks_in_on_is_cut_short() {
     let mut lobby = Lobby::with(Policy::AskInCall);
     lobby.join(CALLER, Who::Caller);

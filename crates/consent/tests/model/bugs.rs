@@ -35,6 +35,8 @@ seeded! { /// Joins and leaves go unnoticed by the running recording.
 OneEpoch: fn change_ends_epoch() -> bool { false } }
 seeded! { /// What was agreed among staff is taken to hold in front of strangers.
 StrangersWelcome: fn voids_earlier_yes(_newcomer: Who) -> bool { false } }
+seeded! { /// The recording goes on while somebody talks apart.
+AbsentMinded: fn aside_interrupts() -> bool { false } }
 seeded! { /// *9 leaves a receipt and nothing else.
 DeafToWithdrawal: fn withdrawal_counts() -> bool { false } }
 seeded! { /// The policy off is not looked at.
@@ -52,6 +54,7 @@ fn breaks<R: Rules + Send + Sync + 'static>(policy: Policy, promise: &'static st
 const AGREED: &str = "whoever is recorded has agreed, in this company";
 const WITHDRAWAL: &str = "nothing is recorded after a withdrawal until a new yes";
 const SPANS: &str = "a permit never spans a join or a leave";
+const ASIDE: &str = "nothing is recorded while somebody stands aside";
 const OFF: &str = "policy off never records and never asks";
 const NO_STAYS: &str = "a no becomes a yes only by a new question";
 
@@ -88,6 +91,11 @@ fn a_permit_that_outlives_its_company_is_found() {
 #[test]
 fn a_yes_stretched_to_strangers_is_found() {
     assert!(breaks::<StrangersWelcome>(Policy::Attested, AGREED));
+}
+
+#[test]
+fn a_recording_while_somebody_is_apart_is_found() {
+    assert!(breaks::<AbsentMinded>(Policy::AskBeforeConnect, ASIDE));
 }
 
 #[test]

@@ -83,6 +83,8 @@ impl<R: Rules> Model for Hall<R> {
                 Step::Silent { party },
                 Step::Hold { party },
                 Step::Resume { party },
+                Step::StepAside { party },
+                Step::StepBack { party },
             ]);
         }
         for (from, to) in [(1, 2), (2, 1)] {
@@ -160,6 +162,9 @@ fn promises<R: Rules>() -> Vec<Property<Hall<R>>> {
         Property::always("who waits alone is not recorded", |_, scene: &Scene<R>| {
             !scene.judge.records_a_wait()
         }),
+        Property::always("nothing is recorded while somebody stands aside", |_, scene: &Scene<R>| {
+            !scene.recording() || !scene.judge.somebody_is_aside()
+        }),
         Property::always("nobody waits in vain", |_, scene: &Scene<R>| !scene.judge.waits_in_vain()),
         Property::always("a hold wants no frames", |_, scene: &Scene<R>| !scene.judge.takes_frames_on_hold()),
         Property::always("machine and outputs say the same", |_, scene: &Scene<R>| {
@@ -182,6 +187,9 @@ fn possibilities<R: Rules>() -> Vec<Property<Hall<R>>> {
         }),
         Property::sometimes("a colleague takes over and nobody is asked again", |_, scene: &Scene<R>| {
             scene.recording() && scene.judge.recorded_again_unasked()
+        }),
+        Property::sometimes("who stood aside comes back and nobody is asked again", |_, scene: &Scene<R>| {
+            scene.recording() && scene.judge.came_back_unasked()
         }),
         Property::sometimes("a recording is destroyed by withdrawal", |_, scene: &Scene<R>| {
             scene.judge.is_destroyed()

@@ -20,6 +20,7 @@ enum Question {
 struct Entry {
     who: Option<Who>,
     held: bool,
+    aside: bool,
     question: Question,
     agreed: bool,
     refused: bool,
@@ -41,6 +42,7 @@ pub struct Judge {
     recorded: bool,
     destroyed: bool,
     recorded_again_unasked: bool,
+    came_back_unasked: bool,
     waiting: bool,
     ended: Option<Kept>,
     surprised: bool,
@@ -65,6 +67,7 @@ impl Judge {
             recorded: false,
             destroyed: false,
             recorded_again_unasked: false,
+            came_back_unasked: false,
             waiting: false,
             ended: None,
             surprised: false,
@@ -88,6 +91,7 @@ impl Judge {
             self.see(effect);
         }
         self.recorded_again_unasked = took_over && self.permit == Some(Age::Current);
+        self.came_back_unasked = matches!(step, Step::StepBack { .. }) && self.permit == Some(Age::Current);
         self.spanned |= self.permit == Some(Age::Old);
     }
 
@@ -114,6 +118,8 @@ impl Judge {
             }
             Step::Withdraw { party } => self.presses(party, Key::Withdraw),
             Step::Resume { party } => self.of(party).held = false,
+            Step::StepAside { party } => self.steps_aside(party),
+            Step::StepBack { party } => self.steps_back(party),
             Step::Voicemail { on } => self.message = on,
             Step::End => {}
         }
@@ -156,9 +162,26 @@ impl Judge {
                 entry.question = Question::None;
             }
         }
+        self.book.iter_mut().for_each(|entry| entry.aside = false);
         let standing = matches!(who, Who::Receptionist { standing: true, .. });
         *self.of(party) = Entry { who: Some(who), agreed: standing, ..Entry::default() };
         self.waiting = true;
+    }
+
+    fn steps_aside(&mut self, party: PartyId) {
+        if !self.of(party).aside {
+            self.company_changes();
+            self.book.iter_mut().for_each(|entry| entry.question = Question::None);
+            self.of(party).aside = true;
+        }
+    }
+
+    fn steps_back(&mut self, party: PartyId) {
+        if self.of(party).aside {
+            self.company_changes();
+            self.of(party).aside = false;
+            self.waiting = true;
+        }
     }
 
     fn leaves(&mut self, party: PartyId) {
@@ -201,9 +224,9 @@ impl Judge {
         }
     }
 
-    /// Nothing is recorded, nobody is being asked, nobody is on hold: the receptionist can ask.
+    /// Nothing is recorded, nobody is being asked, nobody is on hold or aside: the receptionist can ask.
     fn is_quiet(&self) -> bool {
-        let busy = |entry: &Entry| entry.held || entry.question != Question::None;
+        let busy = |entry: &Entry| entry.held || entry.aside || entry.question != Question::None;
         self.permit.is_none() && !self.book.iter().any(busy)
     }
 
@@ -310,6 +333,14 @@ impl Judge {
 
     pub fn recorded_again_unasked(&self) -> bool {
         self.recorded_again_unasked
+    }
+
+    pub fn came_back_unasked(&self) -> bool {
+        self.came_back_unasked
+    }
+
+    pub fn somebody_is_aside(&self) -> bool {
+        self.here().any(|entry| entry.aside)
     }
 
     pub fn is_destroyed(&self) -> bool {
