@@ -46,6 +46,8 @@ pub struct Baresip {
     log: PathBuf,
     heard: PathBuf,
     name: String,
+    /// Where it listens for SIP.
+    pub port: u16,
 }
 
 impl Baresip {
@@ -77,7 +79,7 @@ impl Baresip {
             TcpStream::connect(("127.0.0.1", base + 2)).ok()
         });
         let events = listen(control.try_clone().expect("baresip's control port twice"));
-        Self { child, control, events, seen: Vec::new(), log, heard, name: setup.user.to_owned() }
+        Self { child, control, events, seen: Vec::new(), log, heard, name: setup.user.to_owned(), port: base }
     }
 
     /// Starts it as a receptionist and waits until the server has accepted its registration.

@@ -2,7 +2,7 @@
 //!
 //! | asked by | told |
 //! |---|---|
-//! | a receptionist's phone | 403: receptionists take calls |
+//! | a receptionist's phone that is in no call | 403: receptionists take calls, and ask others for their callers |
 //! | a number that is nobody's | 404 |
 //! | a call that was forwarded in a circle | 482 (483 if no hop is left) |
 //! | while draining, or full | 503 with Retry-After |
@@ -16,6 +16,7 @@ use bytes::Bytes;
 use vorzimmer_sdp::{Browser, Description, Local, Protection, Session};
 use vorzimmer_sip::identity::{IdentityError, NumberPlan};
 use vorzimmer_sip::ua::{Command, Flow, Peer, Reason, SessionId};
+use vorzimmer_sip::uri::Uri;
 use vorzimmer_types::directory::Customer;
 use vorzimmer_types::{CallId, Event};
 
@@ -33,6 +34,8 @@ pub(crate) struct Invitation {
     pub(crate) peer: Peer,
     pub(crate) request: Box<rsip::Request>,
     pub(crate) sdp: Option<Bytes>,
+    /// The session that it wants to take the place of.
+    pub(crate) replaces: Option<SessionId>,
     pub(crate) flow: Flow,
 }
 
@@ -49,10 +52,31 @@ impl Refusal {
     }
 }
 
+/// An INVITE of a receptionist's phone, by which she wants to talk to somebody for her caller.
+pub(crate) struct SecondCall {
+    pub(crate) session: SessionId,
+    /// Whom, as the phone wrote it.
+    pub(crate) target: Uri,
+    pub(crate) sdp: Option<Bytes>,
+    pub(crate) flow: Flow,
+}
+
 impl Invitation {
+    /// Says no.
+    pub(crate) fn refuse(self, hands: &mut Hands<'_>) {
+        hands.sip(Command::Refuse { session: self.session, status: 403, reason: None, retry_after: None });
+    }
+
+    /// As what a receptionist's phone sends.
+    pub(crate) fn into_second_call(self) -> SecondCall {
+        let Self { session, request, sdp, flow, .. } = self;
+        let target = Uri::from(&request.uri);
+        SecondCall { session, target, sdp, flow }
+    }
+
     /// The call, or an answer that says why not.
     pub(crate) fn admit(self, full: bool, hands: &mut Hands<'_>) -> Option<(CallId, Call)> {
-        let Self { session, peer, request, sdp, flow } = self;
+        let Self { session, peer, request, sdp, flow, .. } = self;
         let Peer::Trunk { id: trunk_id, name: trunk } = peer else {
             hands.sip(Command::Refuse { session, status: 403, reason: None, retry_after: None });
             return None;
@@ -75,6 +99,7 @@ impl Invitation {
                 let arrival = Arrival {
                     id,
                     session,
+                    trunk: trunk_id,
                     customer,
                     identity,
                     journal,

@@ -82,6 +82,10 @@ pub enum Sound {
     Ringback(Language),
     /// Something gentle that says "you are on hold", until stopped.
     HoldTone,
+    /// The tune for whoever waits, until stopped.
+    HoldMusic,
+    /// Nothing, in packets that keep the path open, until stopped.
+    Silence,
 }
 
 /// What the media workers are told.
@@ -159,8 +163,8 @@ pub enum MediaCommand {
         recording: RecordingId,
         /// The proof that everybody said yes.
         permit: Permit,
-        /// Slot 0 and slot 1: caller, then the other party.
-        tracks: [(LegId, PartyId); 2],
+        /// Slot by slot: the caller, then the others; at most as many as the consent crate counts.
+        tracks: Vec<(LegId, PartyId)>,
     },
     /// Take no frames until resumed: somebody is on hold. A named gap in the recording.
     PauseRecording {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vorzimmer_sip::identity::NumberPlan;
+use vorzimmer_sip::ua::Flow;
 use vorzimmer_types::TrunkId;
 use vorzimmer_types::audio::Codec;
 use vorzimmer_types::srtp::SrtpPolicy;
@@ -25,6 +26,40 @@ pub struct ExchangeConfig {
     pub codecs: Vec<Codec>,
     /// Whether legs are encrypted.
     pub srtp: SrtpConfig,
+    /// Whom calls may be put through to, besides the customer's contacts.
+    pub transfer: TransferRules,
+    /// The trunks through which calls can be placed.
+    pub ways_out: Vec<WayOut>,
+}
+
+/// Whom calls may be put through to, besides the customer's contacts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransferRules {
+    /// Which receptionists.
+    pub colleagues: Colleagues,
+    /// Beginnings of numbers (`+4930`) that any receptionist may put a call through to.
+    pub numbers: Vec<String>,
+}
+
+/// Which receptionists a call may be put through to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colleagues {
+    /// All of the operator's.
+    #[default]
+    All,
+    /// Those in the customer's team.
+    Team,
+    /// None.
+    None,
+}
+
+/// A trunk through which calls can be placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WayOut {
+    /// Which.
+    pub trunk: TrunkId,
+    /// The way to it.
+    pub flow: Flow,
 }
 
 /// What the operator says about encrypted media; receptionists and customers have a say of their own.
@@ -37,6 +72,13 @@ pub struct SrtpConfig {
 }
 
 impl ExchangeConfig {
+    /// The way out for a call that came by this trunk: the same trunk if it has one, else the first that does.
+    #[must_use]
+    pub fn way_out(&self, came_by: TrunkId) -> Option<WayOut> {
+        let same = self.ways_out.iter().find(|way| way.trunk == came_by);
+        same.or(self.ways_out.first()).copied()
+    }
+
     /// How this trunk writes numbers.
     #[must_use]
     pub fn plan_of(&self, trunk: TrunkId) -> &NumberPlan {
@@ -55,6 +97,8 @@ impl Default for ExchangeConfig {
             trunk_plans: BTreeMap::new(),
             codecs: Codec::ALL.to_vec(),
             srtp: SrtpConfig::default(),
+            transfer: TransferRules::default(),
+            ways_out: Vec::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
 use vorzimmer_sip::ua::{self, SessionId};
-use vorzimmer_types::{CallId, Entropy, Now};
+use vorzimmer_types::{CallId, Entropy, Now, ReceptionistId};
 
 use crate::api::{Input, MediaEvent, Output, World};
 use crate::call::Call;
@@ -125,8 +125,8 @@ impl Exchange {
 
     fn sip(&mut self, event: ua::Event, tools: &mut Tools<'_>) {
         match event {
-            ua::Event::Invited { session, peer, request, sdp, flow } => {
-                let invitation = crate::admission::Invitation { session, peer, request, sdp, flow };
+            ua::Event::Invited { session, peer, request, sdp, replaces, flow } => {
+                let invitation = crate::admission::Invitation { session, peer, request, sdp, replaces, flow };
                 self.invited(invitation, tools);
             }
             // Bindings are kept by the store; the world tells which there are.
@@ -144,12 +144,40 @@ impl Exchange {
         if self.sessions.contains_key(&session) {
             return;
         }
+        if let ua::Peer::Receptionist(receptionist) = &invitation.peer {
+            return self.second_call(*receptionist, invitation, tools);
+        }
         let full = self.draining || self.calls.len() >= self.config.max_calls;
         let mut hands = tools.hands(&self.config, &mut self.sessions, &mut self.outputs);
         let Some((id, call)) = invitation.admit(full, &mut hands) else { return };
         self.sessions.insert(session, id);
         self.calls.insert(id, Entry { call, wake: None });
         self.follow(id);
+    }
+
+    /// A receptionist's phone calls: to take the place of another phone in a call, or to ask somebody for a caller of hers;
+    /// then the call that she has on hold is meant, if there is one.
+    fn second_call(
+        &mut self,
+        receptionist: ReceptionistId,
+        invitation: crate::admission::Invitation,
+        tools: &mut Tools<'_>,
+    ) {
+        let replaces = invitation.replaces;
+        let hers = self
+            .calls
+            .iter()
+            .filter_map(|(id, entry)| entry.call.is_talked_in_by(receptionist).map(|holds| (holds, *id)));
+        let of = replaces.map(|of| self.sessions.get(&of).copied());
+        let id = of.unwrap_or_else(|| hers.max().map(|(_, id)| id));
+        let mut hands = tools.hands(&self.config, &mut self.sessions, &mut self.outputs);
+        let Some(id) = id else { return invitation.refuse(&mut hands) };
+        let call = invitation.into_second_call();
+        self.sessions.insert(call.session, id);
+        self.with_call(id, tools, |running, hands| match replaces {
+            Some(of) => running.pick_up(receptionist, call, of, hands),
+            None => running.second_call(call, hands),
+        });
     }
 
     fn timer(&mut self, tools: &mut Tools<'_>) {
@@ -226,6 +254,7 @@ fn session_of(event: &ua::Event) -> Option<SessionId> {
         | ua::Event::RefreshDue { session }
         | ua::Event::ProgressAnswered { session, .. }
         | ua::Event::ReinviteEnded { session, .. }
+        | ua::Event::Referred { session, .. }
         | ua::Event::Digit { session, .. }
         | ua::Event::Ended { session, .. } => Some(*session),
         ua::Event::BindingsChanged { .. } | ua::Event::Trunk { .. } => None,

@@ -3,13 +3,15 @@
 //! Two people talk; each may hold, both may at once. It says what each of them is to hear. It does not know how a
 //! hold is signalled, nor what it means for a recording: that is `call::talking`'s and the consent gate's.
 
-/// One of the two who talk.
+/// One of those who talk; a hold is between the first two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     /// Who rang.
     Caller,
     /// Who took the call.
     Attendant,
+    /// A third one, whom the attendant asks or has fetched.
+    Guest,
 }
 
 impl Side {
@@ -18,6 +20,7 @@ impl Side {
         match self {
             Self::Caller => Self::Attendant,
             Self::Attendant => Self::Caller,
+            Self::Guest => Self::Attendant,
         }
     }
 }

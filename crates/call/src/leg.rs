@@ -116,6 +116,11 @@ impl Leg {
         }
     }
 
+    /// Whether it has ports.
+    pub(crate) fn is_open(&self) -> bool {
+        self.rtp.is_some()
+    }
+
     /// It has ports.
     pub(crate) fn opened(&mut self, rtp: SocketAddr, browser: Option<Box<Browser>>) {
         self.rtp = Some(rtp);

@@ -16,6 +16,7 @@
 
 mod admission;
 mod aftermath;
+mod aim;
 pub mod api;
 mod call;
 pub mod config;
@@ -25,13 +26,15 @@ mod hold;
 mod identity;
 mod leg;
 pub mod limits;
+mod lines;
 mod plan;
 mod presses;
 pub mod prompts;
 mod reasons;
 mod recordings;
 mod security;
+mod shortcuts;
 
 pub use api::{Input, MediaCommand, MediaEvent, Output, PlayId, Sound, StopWhy, World};
-pub use config::{ExchangeConfig, SrtpConfig};
+pub use config::{Colleagues, ExchangeConfig, SrtpConfig, TransferRules, WayOut};
 pub use exchange::{Exchange, Overview};

@@ -16,6 +16,12 @@ pub const PROMPT_WITHIN: Duration = Duration::from_secs(60);
 /// The longest that one place of a plan rings, whatever the directory says: never a ring without end.
 pub const RING_AT_MOST: Duration = Duration::from_secs(180);
 
+/// How long somebody to whom a call is to be put through is rung: each way to a contact, all devices of a colleague.
+pub const TRANSFER_RINGS_FOR: Duration = Duration::from_secs(25);
+
+/// How long a receptionist is rung again when nobody could be reached after she had hung up.
+pub const RINGS_AGAIN_FOR: Duration = Duration::from_secs(20);
+
 /// How long a whole plan may take until the caller is told that nobody is there.
 pub const PLAN_AT_MOST: Duration = Duration::from_secs(600);
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use vorzimmer_types::ReceptionistId;
 use vorzimmer_types::directory::{RingOrder, RingPlan};
 
-use crate::limits::{PLAN_AT_MOST, RING_AT_MOST};
+use crate::limits::{PLAN_AT_MOST, RING_AT_MOST, RINGS_AGAIN_FOR};
 
 /// One place of the plan, by its position in the team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,17 @@ impl Plan {
             stage: Stage::Waiting,
         });
         Self { order: plan.order, places: places.collect(), until: now + PLAN_AT_MOST }
+    }
+
+    /// One receptionist again, to whom a call comes back.
+    pub(crate) fn again(receptionist: ReceptionistId, now: Instant) -> Self {
+        let place = Place { receptionist, timeout: RINGS_AGAIN_FOR, stage: Stage::Waiting };
+        Self { order: RingOrder::InOrder, places: vec![place], until: now + PLAN_AT_MOST }
+    }
+
+    /// Nobody: a plan that is over.
+    pub(crate) fn nobody(now: Instant) -> Self {
+        Self { order: RingOrder::InOrder, places: Vec::new(), until: now }
     }
 
     /// The next place to ring, if one is to be rung now; its time starts. Ask again until there is none.

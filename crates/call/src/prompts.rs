@@ -17,13 +17,17 @@ pub const CONSENT_ASK_RECEPTIONIST: &str = "consent-ask-receptionist";
 pub const CONSENT_IN_CALL: &str = "consent-in-call";
 /// Tells both that the recording has stopped.
 pub const WITHDRAWN: &str = "withdrawn";
+/// To a receptionist: nobody was reached, and she is with the caller again.
+pub const TRANSFER_FAILED: &str = "transfer-failed";
+/// To a receptionist: whom she named is nobody to whom a call may be put through.
+pub const TRANSFER_NOT_ALLOWED: &str = "transfer-not-allowed";
 /// Nobody took the call; we hang up after it.
 pub const NOBODY_THERE: &str = "nobody-there";
 /// The call ends without anybody's doing (a receptionist's phone was lost, the longest call is over).
 pub const GOODBYE: &str = "goodbye";
 
 /// All of them.
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 11] = [
     CONSENT_ASK,
     CONSENT_REPEAT,
     CONSENT_THANKS,
@@ -31,6 +35,8 @@ pub const ALL: [&str; 9] = [
     CONSENT_ASK_RECEPTIONIST,
     CONSENT_IN_CALL,
     WITHDRAWN,
+    TRANSFER_FAILED,
+    TRANSFER_NOT_ALLOWED,
     NOBODY_THERE,
     GOODBYE,
 ];

@@ -97,7 +97,7 @@ impl Recordings {
     pub(crate) fn begin(
         &mut self,
         permit: Permit,
-        tracks: [(LegId, PartyId); 2],
+        tracks: Vec<(LegId, PartyId)>,
         journal: &mut Journal,
         hands: &mut Hands<'_>,
     ) {

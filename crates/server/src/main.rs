@@ -14,6 +14,7 @@ mod locating;
 mod logging;
 mod media;
 mod net;
+mod outbound;
 mod protect;
 mod provider;
 mod receipts;

@@ -12,16 +12,13 @@ use vorzimmer_vault::{Error, KeyStore, SlotSecret};
 use crate::failure::{Failure, Kind};
 use crate::rooms::{Rooms, database_failure};
 
-/// Caller and the other party.
-const SLOTS: u8 = 2;
-
 /// Everything that is needed to open a recording.
 pub struct Sealed {
     /// What the store knows.
     pub row: RecordingRow,
     /// Where the file is, or was.
     pub path: PathBuf,
-    parties: [PartyId; SLOTS as usize],
+    parties: Vec<PartyId>,
     secrets: Vec<Option<SlotSecret>>,
 }
 
@@ -41,7 +38,7 @@ impl Sealed {
     /// As [`Sealed::find`].
     pub async fn of_row(rooms: &Rooms, folder: &Path, row: RecordingRow) -> Result<Self, Failure> {
         let parties = parties(rooms, row.call, row.recording).await?;
-        let secrets = secrets(&rooms.keys, row.recording).map_err(|error| {
+        let secrets = secrets(&rooms.keys, row.recording, parties.len()).map_err(|error| {
             Failure::failed(error, "see that the key store can be read").of_kind(Kind::Keys)
         })?;
         Ok(Self { path: callrec::file::path(folder, row.recording), row, parties, secrets })
@@ -91,38 +88,51 @@ impl Sealed {
 
     fn expected(&self, expiry: Day) -> Expected {
         let RecordingRow { recording, customer, .. } = self.row;
-        Expected { recording, customer, expiry, parties: self.parties.to_vec() }
+        Expected { recording, customer, expiry, parties: self.parties.clone() }
     }
 }
 
-fn secrets(keys: &KeyStore, recording: RecordingId) -> Result<Vec<Option<SlotSecret>>, Error> {
-    (0..SLOTS).map(|slot| keys.slot_secret(recording, slot)).collect()
+fn secrets(keys: &KeyStore, recording: RecordingId, slots: usize) -> Result<Vec<Option<SlotSecret>>, Error> {
+    (0..).take(slots).map(|slot| keys.slot_secret(recording, slot)).collect()
 }
 
-/// Whose voice is in which slot: the caller's in the first; in the second, that of whoever was connected when the
-/// recording began.
-async fn parties(rooms: &Rooms, call: CallId, recording: RecordingId) -> Result<[PartyId; 2], Failure> {
+/// Whose voice is in which slot: those who heard each other when the recording began, the caller first.
+async fn parties(rooms: &Rooms, call: CallId, recording: RecordingId) -> Result<Vec<PartyId>, Failure> {
     let story = rooms.store.story(call).await.map_err(database_failure)?;
     let caller = story.receipts.iter().find(|signed| signed.receipt.role == Role::Caller);
     let caller = caller.map(|signed| signed.receipt.party);
-    match (caller, connected_at_start(&story.events, recording)) {
-        (Some(caller), Some(other)) => Ok([caller, other]),
-        _ => Err(Failure::failed(
+    together_at_start(&story.events, caller, recording).ok_or_else(|| {
+        Failure::failed(
             format!("the store does not tell whose voices recording {recording} holds"),
             "restore the database from the backup that goes with the recordings",
         )
-        .of_kind(Kind::NotValid)),
-    }
+        .of_kind(Kind::NotValid)
+    })
 }
 
-fn connected_at_start(events: &[EventRecord], recording: RecordingId) -> Option<PartyId> {
-    let mut connected = None;
-    for record in events {
-        match &record.event {
-            Event::Connected { party, .. } => connected = Some(*party),
-            Event::RecordingStarted { recording: started, .. } if *started == recording => return connected,
-            _ => {}
+fn together_at_start(
+    events: &[EventRecord],
+    caller: Option<PartyId>,
+    recording: RecordingId,
+) -> Option<Vec<PartyId>> {
+    let started = events.iter().position(|record| {
+        matches!(&record.event, Event::RecordingStarted { recording: started, .. } if *started == recording)
+    })?;
+    let (before, from) = events.split_at_checked(started)?;
+    let Event::RecordingStarted { epoch, .. } = &from.first()?.event else { return None };
+    // The recorder says late that it runs: somebody may have come or gone since it was told to.
+    let together = before.iter().rev().find_map(|record| match &record.event {
+        Event::Together { epoch: of, parties }
+            if of == epoch && caller.is_none_or(|it| parties.contains(&it)) =>
+        {
+            Some(parties.clone())
         }
-    }
-    None
+        _ => None,
+    });
+    // Calls of before anybody wrote down who hears whom had two parties.
+    let connected = before.iter().rev().find_map(|record| match &record.event {
+        Event::Connected { party, .. } => Some(*party),
+        _ => None,
+    });
+    together.or_else(|| Some(vec![caller?, connected?]))
 }

@@ -25,12 +25,12 @@ use crate::destroyer::Destroyer;
 use crate::failure::{Failure, Kind};
 use crate::locating::{self, Doors};
 use crate::media::{self, Begun, Plane, Prompts, RecordingLog};
-use crate::net::{Listeners, Net, StreamLimits};
+use crate::net::{Listeners, LocalAddresses, Net, StreamLimits};
 use crate::receipts::ReceiptSigner;
 use crate::rooms::{Rooms, database_failure};
 use crate::switchboard::Ordered;
 use crate::tls::Tls;
-use crate::{directory, forgetting, provider, recovery};
+use crate::{directory, forgetting, outbound, provider, recovery};
 
 /// What a refused caller's network is told to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -63,8 +63,9 @@ pub async fn assemble(
     tls: Arc<Tls>,
     rooms: &Rooms,
 ) -> Result<Assembly, Failure> {
-    let ua_config = ua_config(settings)?;
-    let exchange = Exchange::new(exchange_config(settings).map_err(plan_failure)?);
+    let addresses = listeners.addresses();
+    let ua_config = ua_config(settings, &addresses)?;
+    let exchange = Exchange::new(exchange_config(settings, &addresses).map_err(plan_failure)?);
     let prompts = Prompts::load(&settings.media.prompts)
         .map_err(|error| Failure::failed(error, "restore the folder, or correct media.prompts"))?;
     let prompts = Arc::new(prompts);
@@ -89,7 +90,6 @@ pub async fn assemble(
     let now = clock::now();
     ua.restore(restorable(rooms.store.bindings(now.wall).await.map_err(database_failure)?), now);
 
-    let addresses = listeners.addresses();
     let located = look_up(settings, Doors { bound: listeners.bound(), addresses: addresses.clone() })?;
     let (net, arrivals) = Net::start(listeners, stream_limits(settings), tls);
     let (order, orders) = mpsc::channel(ORDERS);
@@ -125,15 +125,16 @@ fn look_up(settings: &Settings, doors: Doors) -> Result<mpsc::Receiver<ua::Input
     Ok(located)
 }
 
-fn ua_config(settings: &Settings) -> Result<UaConfig, Failure> {
+fn ua_config(settings: &Settings, addresses: &LocalAddresses) -> Result<UaConfig, Failure> {
     let realm = &settings.sip.realm;
     let trunks = settings.trunks.iter().map(|(name, trunk)| {
         let digest = digest(name, trunk, realm)?;
         let provider =
             trunk.provider.as_ref().map(|provider| provider::provider(name, provider)).transpose()?;
-        let (id, name, addresses) = (trunk_id(name), name.clone(), trunk.addresses.clone());
+        let (id, outbound) = (trunk_id(name), outbound::of(trunk, settings, addresses));
+        let (name, addresses) = (name.clone(), trunk.addresses.clone());
         let certificate = trunk.certificate.is_some();
-        Ok(ua::Trunk { id, name, addresses, digest, certificate, provider })
+        Ok(ua::Trunk { id, name, addresses, digest, certificate, provider, outbound })
     });
     // A call is a session on the caller's side and one for each device that rings.
     let sessions = settings.limits.max_calls.saturating_mul(2 + vorzimmer_call::limits::DEVICES_PER_CALL);
@@ -206,7 +207,7 @@ pub fn private_text(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn exchange_config(settings: &Settings) -> Result<ExchangeConfig, PlanError> {
+fn exchange_config(settings: &Settings, addresses: &LocalAddresses) -> Result<ExchangeConfig, PlanError> {
     let numbers = &settings.numbers;
     let area = Some(numbers.area.as_str()).filter(|area| !area.is_empty());
     let plan =
@@ -224,6 +225,8 @@ fn exchange_config(settings: &Settings) -> Result<ExchangeConfig, PlanError> {
         trunk_plans: to,
         codecs: settings.media.codecs.clone(),
         srtp: srtp_config(settings),
+        transfer: outbound::transfer_rules(settings),
+        ways_out: outbound::ways(settings, addresses),
         ..ExchangeConfig::default()
     })
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::consent::{Language, Policy};
+use crate::e164::E164Error;
 use crate::srtp::SrtpPolicy;
-use crate::{CustomerId, E164, Pii, ReceptionistId};
+use crate::{ContactId, CustomerId, E164, Pii, ReceptionistId};
 
 /// Everything the operator has told us. Held in memory whole; sealed in the store row by row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub struct Customer {
     #[serde(with = "crate::pii::sealed")]
     pub name: Pii<String>,
     /// Our numbers that it forwards to.
-    #[serde(with = "sealed_numbers")]
+    #[serde(with = "sealed_list")]
     pub numbers: Vec<Pii<E164>>,
     /// The language its callers are spoken to in.
     pub language: Language,
@@ -69,6 +70,122 @@ pub struct Customer {
     /// Whether all legs of its calls are encrypted.
     #[serde(default)]
     pub srtp: SrtpPolicy,
+    /// What a caller hears on hold.
+    #[serde(default)]
+    pub hold: HoldSound,
+    /// The people there whom a caller may ask for.
+    #[serde(default)]
+    pub contacts: Vec<Contact>,
+}
+
+impl Customer {
+    /// The contact with this short number.
+    #[must_use]
+    pub fn contact_by_short(&self, short: &str) -> Option<&Contact> {
+        self.contacts.iter().find(|contact| contact.short.expose() == short)
+    }
+}
+
+/// A person at a customer's whom a caller may ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Stable over re-imports of the same short number.
+    pub id: ContactId,
+    /// The digits that a receptionist dials for this person.
+    #[serde(with = "crate::pii::sealed")]
+    pub short: Pii<String>,
+    /// The person's name.
+    #[serde(with = "crate::pii::sealed")]
+    pub name: Pii<String>,
+    /// Where the person is reached, in the order in which it is tried.
+    #[serde(with = "sealed_list")]
+    pub reach: Vec<Pii<Reach>>,
+    /// Whether a caller may be put through, or joined by this person; else the receptionist knows the name only.
+    pub transfer: bool,
+}
+
+/// Where somebody outside is reached.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Reach {
+    /// By telephone.
+    Number(E164),
+    /// At a `sip:` or `sips:` address.
+    Address(String),
+}
+
+/// Why a text is not a [`Reach`]. Holds nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReachError {
+    /// It begins like a number and is none.
+    #[error(transparent)]
+    Number(#[from] E164Error),
+    /// It is neither.
+    #[error("it is neither a number (+49…) nor an address (sip:name@host)")]
+    Neither,
+}
+
+impl Reach {
+    /// As a file has it: `+4930123456` or `sip:name@host`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Number(number) => number.as_str(),
+            Self::Address(address) => address,
+        }
+    }
+}
+
+impl std::fmt::Debug for Reach {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reach(‹redacted›)")
+    }
+}
+
+impl std::str::FromStr for Reach {
+    type Err = ReachError;
+
+    fn from_str(text: &str) -> Result<Self, ReachError> {
+        if text.starts_with('+') {
+            return Ok(Self::Number(text.parse()?));
+        }
+        let rest = text.strip_prefix("sip:").or_else(|| text.strip_prefix("sips:"));
+        let (user, host) = rest.and_then(|rest| rest.split_once('@')).ok_or(ReachError::Neither)?;
+        let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let quiet = |text: &str| !text.contains(['<', '>', '"', '?', ',', '@', '\\']);
+        if [user, host].iter().all(|part| plain(part) && quiet(part)) {
+            Ok(Self::Address(text.to_owned()))
+        } else {
+            Err(ReachError::Neither)
+        }
+    }
+}
+
+impl TryFrom<String> for Reach {
+    type Error = ReachError;
+
+    fn try_from(text: String) -> Result<Self, ReachError> {
+        text.parse()
+    }
+}
+
+impl From<Reach> for String {
+    fn from(reach: Reach) -> Self {
+        reach.as_str().to_owned()
+    }
+}
+
+/// What a caller hears on hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldSound {
+    /// Soft single notes that say "you are on hold".
+    #[default]
+    Tone,
+    /// A tune of our own.
+    Music,
+    /// Nothing.
+    Silence,
 }
 
 /// What a withdrawal does to what was recorded before it.
@@ -167,16 +284,44 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-mod sealed_numbers {
-    use serde::{Deserialize, Deserializer, Serializer};
+mod sealed_list {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::{E164, Pii};
+    use crate::Pii;
 
-    pub fn serialize<S: Serializer>(numbers: &[Pii<E164>], to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(numbers.iter().map(Pii::expose))
+    pub fn serialize<T: Serialize, S: Serializer>(list: &[Pii<T>], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(list.iter().map(Pii::expose))
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Pii<E164>>, D::Error> {
-        Ok(Vec::<E164>::deserialize(from)?.into_iter().map(Pii::new).collect())
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<Pii<T>>, D::Error> {
+        Ok(Vec::<T>::deserialize(from)?.into_iter().map(Pii::new).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reach;
+
+    #[test]
+    fn where_people_are_reached() {
+        for good in ["+4930123456", "sip:chef@kanzlei.example", "sips:a.b@192.0.2.1:5061;transport=tls"] {
+            assert_eq!(good.parse::<Reach>().map(|reach| reach.as_str().to_owned()), Ok(good.to_owned()));
+        }
+        let bad = [
+            "030123",
+            "+0",
+            "sip:",
+            "sip:@host",
+            "sip:a@",
+            "sip:a b@c",
+            "sip:a@b?Replaces=x",
+            "sip:a@b>,<c@d",
+            "tel:+49",
+        ];
+        for bad in bad {
+            assert!(bad.parse::<Reach>().is_err(), "{bad}");
+        }
     }
 }

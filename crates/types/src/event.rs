@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::consent::{Epoch, Policy, SignedReceipt};
 use crate::srtp::Security;
 use crate::{
-    CallId, CustomerId, E164, LegId, PartyId, Pii, Quality, ReceptionistId, RecordingId, UnixMillis,
+    CallId, ContactId, CustomerId, E164, LegId, PartyId, Pii, Quality, ReceptionistId, RecordingId,
+    UnixMillis,
 };
 
 /// One fact with its place in a call's history. `(call, seq)` is unique, so writing it twice does no harm.
@@ -69,6 +70,13 @@ pub enum Event {
         /// Whose device.
         receptionist: ReceptionistId,
     },
+    /// Somebody outside is being called.
+    ContactRung {
+        /// The leg towards them.
+        leg: LegId,
+        /// Which contact of the customer's; none for a number that the operator allows besides.
+        contact: Option<ContactId>,
+    },
     /// A rung leg ended without being connected.
     RingEnded {
         /// The leg.
@@ -84,6 +92,48 @@ pub enum Event {
         party: PartyId,
         /// Who she is.
         receptionist: ReceptionistId,
+    },
+    /// The caller and somebody outside hear each other.
+    ContactConnected {
+        /// The leg towards them.
+        leg: LegId,
+        /// Their party.
+        party: PartyId,
+        /// Which contact of the customer's; none for a number that the operator allows besides.
+        contact: Option<ContactId>,
+    },
+    /// A receptionist wants the call put through to somebody, or to talk to somebody first.
+    TransferAsked {
+        /// Who asked.
+        by: PartyId,
+        /// To whom.
+        to: Aim,
+        /// How.
+        how: TransferBy,
+    },
+    /// It was asked for somebody who may not be reached, or cannot be.
+    TransferRefused {
+        /// Who asked.
+        by: PartyId,
+        /// Why, in the operator's words: never the number.
+        why: String,
+    },
+    /// What came of it.
+    TransferEnded {
+        /// How it ended.
+        outcome: TransferOutcome,
+    },
+    /// Who hears whom has changed: from here on these hear each other, and each other party hears nobody.
+    Together {
+        /// Counts the changes, as recordings and receipts do.
+        epoch: Epoch,
+        /// Who.
+        parties: Vec<PartyId>,
+    },
+    /// A party left the call, and others stay.
+    Left {
+        /// Who.
+        party: PartyId,
     },
     /// A party was put on hold.
     Held {
@@ -198,6 +248,57 @@ pub enum RingOutcome {
     CallerGone,
 }
 
+/// To whom a call is to be put through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Aim {
+    /// A colleague.
+    Receptionist {
+        /// Who.
+        receptionist: ReceptionistId,
+    },
+    /// A contact of the customer's.
+    Contact {
+        /// Who.
+        contact: ContactId,
+    },
+    /// A number that the operator allows besides.
+    Number,
+}
+
+/// How a transfer was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransferBy {
+    /// By REFER: put through without asking first.
+    Refer,
+    /// By key: asked first.
+    Key,
+    /// By a second call of the receptionist's phone: asked first.
+    SecondCall,
+    /// By INVITE with Replaces: a colleague picks the call up.
+    PickUp,
+}
+
+/// What came of a transfer or a consultation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum TransferOutcome {
+    /// The caller talks to whom they were put through to.
+    PutThrough,
+    /// All three talk.
+    Joined,
+    /// The receptionist went back to the caller.
+    Returned,
+    /// Nobody was reached; the caller is brought back.
+    Failed {
+        /// The SIP status that says why; 408 for no answer.
+        status: u16,
+    },
+    /// The caller, or whoever was asked, hung up.
+    HungUp,
+}
+
 /// What became of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -222,6 +323,8 @@ pub enum EndedBy {
     Caller,
     /// The receptionist.
     Receptionist,
+    /// Somebody outside, to whom the call was put through.
+    Contact,
     /// We did.
     Vorzimmer,
 }

@@ -94,6 +94,8 @@ id! {
     CustomerId
     /// A person who takes calls.
     ReceptionistId
+    /// A person at a customer's whom a caller may ask for.
+    ContactId
     /// A SIP trunk that forwards calls.
     TrunkId
 }

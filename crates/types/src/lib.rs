@@ -21,7 +21,9 @@ pub mod time;
 pub use e164::E164;
 pub use entropy::Entropy;
 pub use event::{Event, EventRecord};
-pub use id::{CallId, CustomerId, LegId, PartyId, ReceiptId, ReceptionistId, RecordingId, TrunkId};
+pub use id::{
+    CallId, ContactId, CustomerId, LegId, PartyId, ReceiptId, ReceptionistId, RecordingId, TrunkId,
+};
 pub use pii::Pii;
 pub use quality::Quality;
 pub use record::CallRecord;

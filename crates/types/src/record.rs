@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::consent::{Policy, Receipt};
+use crate::consent::{Epoch, Policy, Receipt, Role};
 use crate::event::{Caller, EndedBy, Event, EventRecord, Hop, RecordingResult, RingOutcome};
 use crate::srtp::Security;
-use crate::{CallId, CustomerId, E164, LegId, Pii, Quality, ReceptionistId, RecordingId, UnixMillis};
+use crate::{
+    CallId, ContactId, CustomerId, E164, LegId, PartyId, Pii, Quality, ReceptionistId, RecordingId,
+    UnixMillis,
+};
 
 /// The version of [`CallRecord`]'s JSON. Readers refuse what they do not know.
 pub const CALL_RECORD_VERSION: u32 = 1;
@@ -47,8 +50,14 @@ pub struct CallRecord {
     /// How the caller's leg was secured at last; none if it never had media.
     #[serde(default)]
     pub caller_security: Option<Security>,
-    /// The receptionists' legs, in the order they were rung.
+    /// The receptionists' and contacts' legs, in the order they were rung.
     pub legs: Vec<LegRecord>,
+    /// Who was on the call besides the caller, in the order they were connected.
+    #[serde(default)]
+    pub parties: Vec<PartyRecord>,
+    /// Who heard whom, from when on.
+    #[serde(default)]
+    pub epochs: Vec<EpochRecord>,
     /// Each party's answers, in order.
     pub consent: Vec<Receipt>,
     /// The recordings, in order.
@@ -75,13 +84,16 @@ pub enum Disposition {
     Handled,
 }
 
-/// One receptionist's leg.
+/// One receptionist's or contact's leg.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegRecord {
     /// The leg.
     pub leg: LegId,
-    /// Whose device.
-    pub receptionist: ReceptionistId,
+    /// Whose device; none for somebody outside.
+    pub receptionist: Option<ReceptionistId>,
+    /// Which contact was called, if it was one.
+    #[serde(default)]
+    pub contact: Option<ContactId>,
     /// When it began to ring.
     pub rung_at: UnixMillis,
     /// When it was connected.
@@ -105,11 +117,42 @@ pub struct LegQuality {
     pub quality: Quality,
 }
 
+/// Somebody who talked to the caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyRecord {
+    /// The name that receipts and epochs have for them.
+    pub party: PartyId,
+    /// What they are.
+    pub role: Role,
+    /// Which receptionist, if it is one.
+    pub receptionist: Option<ReceptionistId>,
+    /// Which contact, if it is one.
+    pub contact: Option<ContactId>,
+    /// When they were first connected.
+    pub connected_at: UnixMillis,
+    /// When they left, if others stayed.
+    pub left_at: Option<UnixMillis>,
+}
+
+/// One company of people who heard each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Which: recordings and receipts name it.
+    pub epoch: Epoch,
+    /// Since when.
+    pub from: UnixMillis,
+    /// Who.
+    pub parties: Vec<PartyId>,
+}
+
 /// One recording of the call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingRecord {
     /// Which; none if it never began.
     pub recording: Option<RecordingId>,
+    /// Under which consent.
+    #[serde(default)]
+    pub epoch: Option<Epoch>,
     /// When it began.
     pub started_at: Option<UnixMillis>,
     /// How it ended; none while it runs.
@@ -146,6 +189,8 @@ impl CallRecord {
             why: String::new(),
             caller_security: None,
             legs: Vec::new(),
+            parties: Vec::new(),
+            epochs: Vec::new(),
             consent: Vec::new(),
             recordings: Vec::new(),
             quality: Vec::new(),
@@ -181,23 +226,27 @@ impl CallRecord {
             }
             Event::Answered => self.answered_at = Some(at),
             Event::Consented { receipt } => self.consent.push(receipt.receipt.clone()),
-            Event::Rung { leg, receptionist } => self.legs.push(LegRecord {
-                leg: *leg,
-                receptionist: *receptionist,
-                rung_at: at,
-                connected_at: None,
-                outcome: None,
-                security: None,
-            }),
+            Event::Rung { leg, receptionist } => self.rung(*leg, Some(*receptionist), None, at),
+            Event::ContactRung { leg, contact } => self.rung(*leg, None, *contact, at),
             Event::RingEnded { leg, outcome } => {
                 if let Some(leg) = self.legs.iter_mut().find(|known| known.leg == *leg) {
                     leg.outcome = Some(outcome.clone());
                 }
             }
-            Event::Connected { leg, .. } => {
-                self.connected_at.get_or_insert(at);
-                if let Some(leg) = self.legs.iter_mut().find(|known| known.leg == *leg) {
-                    leg.connected_at = Some(at);
+            Event::Connected { leg, party, receptionist } => {
+                self.connected(*leg, *party, Role::Receptionist, at);
+                self.named(*party, Some(*receptionist), None);
+            }
+            Event::ContactConnected { leg, party, contact } => {
+                self.connected(*leg, *party, Role::Contact, at);
+                self.named(*party, None, *contact);
+            }
+            Event::Together { epoch, parties } => {
+                self.epochs.push(EpochRecord { epoch: *epoch, from: at, parties: parties.clone() });
+            }
+            Event::Left { party } => {
+                if let Some(known) = self.parties.iter_mut().find(|known| known.party == *party) {
+                    known.left_at = Some(at);
                 }
             }
             Event::Secured { leg, security } => {
@@ -220,17 +269,54 @@ impl CallRecord {
             }
             Event::Quality { leg, quality } => {
                 let rung = self.legs.iter().find(|known| known.leg == *leg);
-                let receptionist = rung.map(|leg| leg.receptionist);
+                let receptionist = rung.and_then(|leg| leg.receptionist);
                 self.quality.push(LegQuality { leg: *leg, receptionist, quality: *quality });
             }
-            Event::Prompted { .. } | Event::Held { .. } | Event::Resumed { .. } => {}
+            Event::Prompted { .. }
+            | Event::Held { .. }
+            | Event::Resumed { .. }
+            | Event::TransferAsked { .. }
+            | Event::TransferRefused { .. }
+            | Event::TransferEnded { .. } => {}
+        }
+    }
+
+    fn rung(
+        &mut self,
+        leg: LegId,
+        receptionist: Option<ReceptionistId>,
+        contact: Option<ContactId>,
+        at: UnixMillis,
+    ) {
+        let (rung_at, connected_at, outcome) = (at, None, None);
+        let security = None;
+        self.legs.push(LegRecord { leg, receptionist, contact, rung_at, connected_at, outcome, security });
+    }
+
+    /// Somebody and the caller hear each other, for the first time or again.
+    fn connected(&mut self, leg: LegId, party: PartyId, role: Role, at: UnixMillis) {
+        self.connected_at.get_or_insert(at);
+        if let Some(leg) = self.legs.iter_mut().find(|known| known.leg == leg) {
+            leg.connected_at.get_or_insert(at);
+        }
+        if !self.parties.iter().any(|known| known.party == party) {
+            let (receptionist, contact, left_at) = (None, None, None);
+            let connected_at = at;
+            self.parties.push(PartyRecord { party, role, receptionist, contact, connected_at, left_at });
+        }
+    }
+
+    fn named(&mut self, party: PartyId, receptionist: Option<ReceptionistId>, contact: Option<ContactId>) {
+        if let Some(known) = self.parties.iter_mut().find(|known| known.party == party) {
+            (known.receptionist, known.contact) = (receptionist, contact);
         }
     }
 
     fn apply_recording(&mut self, record: &EventRecord) {
         match &record.event {
-            Event::RecordingStarted { recording, .. } => self.recordings.push(RecordingRecord {
+            Event::RecordingStarted { recording, epoch } => self.recordings.push(RecordingRecord {
                 recording: Some(*recording),
+                epoch: Some(*epoch),
                 started_at: Some(record.at),
                 result: None,
                 duration_ms: 0,
@@ -257,6 +343,7 @@ impl CallRecord {
         let at = at.unwrap_or_else(|| {
             self.recordings.push(RecordingRecord {
                 recording,
+                epoch: None,
                 started_at: None,
                 result: None,
                 duration_ms: 0,

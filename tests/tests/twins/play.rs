@@ -124,7 +124,14 @@ pub fn play(folder: &Path, policy: Policy, speech: Speech) -> String {
     };
     let sdp = Some(Bytes::from(play.phones[0].description()));
     let request = Box::new(invite());
-    play.give(Input::Sip(SipEvent::Invited { session: CALLER, peer: trunk(), request, sdp, flow: flow() }));
+    play.give(Input::Sip(SipEvent::Invited {
+        session: CALLER,
+        peer: trunk(),
+        request,
+        sdp,
+        replaces: None,
+        flow: flow(),
+    }));
     let end = mono + AT_MOST;
     let mut step = 0;
     while play.exchange.running() > 0 {
@@ -312,6 +319,9 @@ impl Play {
             | Command::Reinvite { .. }
             | Command::Update { .. } => {}
             Command::Trunk { .. } | Command::Leave => panic!("a call says nothing to carriers"),
+            Command::Dial { .. } | Command::AnswerRefer { .. } | Command::Notify { .. } => {
+                panic!("nobody is put through")
+            }
         }
     }
 
@@ -359,11 +369,11 @@ impl Play {
         match command {
             MediaCommand::StartRecording { call, customer, recording, permit, tracks } => {
                 assert!(!self.disk.holds_recordings(), "a file before everybody said yes");
-                for (slot, (leg, _)) in (0..).zip(tracks) {
-                    let leg = self.legs[self.place(leg)].key;
+                for (slot, (leg, _)) in (0..).zip(&tracks) {
+                    let leg = self.legs[self.place(*leg)].key;
                     self.session_does(media::Command::Tap { leg, slot: Some(slot) });
                 }
-                let parties = tracks.map(|(_, party)| party).to_vec();
+                let parties = tracks.into_iter().map(|(_, party)| party).collect();
                 let day = self.now.wall.day().plus(30);
                 self.permitted_at = Some(self.now.mono);
                 self.tape = Some(self.disk.record(recording, customer, parties, day, permit, self.now.mono));
@@ -399,7 +409,8 @@ impl Play {
                 (media::Sound::Prompt(self.house.sound(name)), false)
             }
             Sound::Ringback(_) => (media::Sound::RingBack(media::RingBack::Germany), true),
-            Sound::HoldTone => (media::Sound::Hold, true),
+            Sound::HoldTone | Sound::HoldMusic => (media::Sound::Hold, true),
+            Sound::Silence => (media::Sound::Silence, true),
         };
         self.legs[at].playing = Some(play);
         let id = media::PlayId(u32::try_from(play.0).expect("a few"));

@@ -11,7 +11,8 @@ use vorzimmer_sip::ua::{Binding, Flow, Peer, Transport};
 use vorzimmer_tests::server::workspace;
 use vorzimmer_types::consent::{Language, Policy, PromptVersion, Receipt, SignedReceipt};
 use vorzimmer_types::directory::{
-    Credential, Customer, Directory, OnWithdrawal, Place, Receptionist, RingOrder, RingPlan, StandingConsent,
+    Credential, Customer, Directory, HoldSound, OnWithdrawal, Place, Receptionist, RingOrder, RingPlan,
+    StandingConsent,
 };
 use vorzimmer_types::srtp::SrtpPolicy;
 use vorzimmer_types::{CustomerId, Pii, ReceptionistId, TrunkId, UnixMillis};
@@ -45,6 +46,8 @@ impl House {
             },
             secrecy: false,
             srtp: SrtpPolicy::Off,
+            hold: HoldSound::default(),
+            contacts: Vec::new(),
         };
         let anna = Receptionist {
             id: ANNA,

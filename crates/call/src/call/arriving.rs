@@ -20,12 +20,13 @@ use crate::hold::Side;
 use crate::leg::{Leg, Purpose, Towards};
 use crate::limits::{ACK_WITHIN, OPEN_WITHIN};
 use crate::recordings::Recordings;
+use crate::shortcuts::Shortcuts;
 use crate::{reasons, security};
 
 impl Call {
     /// Lets a call in: the caller's phone rings while its leg is being opened.
     pub(crate) fn arrive(arrival: Arrival, hands: &mut Hands<'_>) -> Self {
-        let Arrival { id, session, customer, identity, journal, offer, local, signalling, protection } =
+        let Arrival { id, session, trunk, customer, identity, journal, offer, local, signalling, protection } =
             arrival;
         hands.sip(Command::Progress { session, status: 180, sdp: None });
         let browser = offer.as_ref().is_some_and(Description::is_browsers);
@@ -34,6 +35,7 @@ impl Call {
         let recordings = Recordings::new(id, customer.id);
         Self {
             id,
+            trunk,
             customer,
             identity,
             journal,
@@ -44,6 +46,8 @@ impl Call {
             aftermath: Aftermath::new(id),
             state: State::Arrived { offer, until: hands.now.mono + OPEN_WITHIN },
             plays: 0,
+            shortcuts: Shortcuts::default(),
+            pick_up: None,
             local,
             until: hands.now.mono + hands.config.max_call,
         }
@@ -57,23 +61,31 @@ impl Call {
         browser: Option<Box<Browser>>,
         hands: &mut Hands<'_>,
     ) {
+        if self.is_pick_up(leg) {
+            return self.picked_up(rtp, browser, hands);
+        }
         match &self.state {
             State::Arrived { .. } if self.side(leg) == Some(Side::Caller) => {
                 self.answer_caller(rtp, browser, hands)
             }
             State::Ringing(_) => self.ring_device(leg, rtp, browser, hands),
+            State::Giving(_) => self.line_opened(leg, rtp, browser, hands),
             _ => {}
         }
     }
 
     /// A leg could not be opened. There is nothing to close.
     pub(super) fn leg_failed(&mut self, leg: LegId, hands: &mut Hands<'_>) {
+        if self.pick_up_failed(leg, hands) {
+            return;
+        }
         match &self.state {
             State::Arrived { .. } if self.side(leg) == Some(Side::Caller) => {
                 self.caller = None;
                 self.refuse(503, "no media port is free", hands);
             }
             State::Ringing(_) => self.device_has_no_leg(leg, hands),
+            State::Giving(_) => self.line_failed(leg, hands),
             _ => {}
         }
     }
@@ -104,7 +116,8 @@ impl Call {
         let side = match self.whose(session) {
             Whose::Caller => Side::Caller,
             Whose::Attendant => Side::Attendant,
-            Whose::Device | Whose::Nobody => return,
+            Whose::Guest => Side::Guest,
+            Whose::Second | Whose::Device | Whose::Nobody => return,
         };
         let awaits = self.leg(side).is_some_and(Leg::awaits_answer);
         let accepted = match self.leg_mut(side) {

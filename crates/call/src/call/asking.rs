@@ -10,6 +10,7 @@ use vorzimmer_types::directory::OnWithdrawal;
 use vorzimmer_types::event::{EndedBy, Event};
 
 use super::{Call, State};
+use crate::aim::Person;
 use crate::api::StopWhy;
 use crate::hands::Hands;
 use crate::hold::Side;
@@ -99,10 +100,12 @@ impl Call {
     fn record(&mut self, permit: vorzimmer_consent::Permit, hands: &mut Hands<'_>) {
         let in_talk = self.is_bridged();
         self.connect(hands);
-        let (Some(caller), Some(attendant)) = (self.leg(Side::Caller), self.leg(Side::Attendant)) else {
+        self.join_three(hands);
+        let legs = [Side::Caller, Side::Attendant, Side::Guest].map(|side| self.leg(side));
+        let tracks: Vec<_> = legs.into_iter().flatten().map(|leg| (leg.id, leg.party)).collect();
+        if tracks.len() < 2 {
             return;
-        };
-        let tracks = [(caller.id, caller.party), (attendant.id, attendant.party)];
+        }
         self.recordings.begin(permit, tracks, &mut self.journal, hands);
         if in_talk {
             self.notice(prompts::CONSENT_THANKS, hands);
@@ -130,6 +133,10 @@ impl Call {
             State::Asking => self.tell_and_ring(outcome, hands),
             State::Taken { .. } => {
                 self.connect(hands);
+                self.hold_as_connected(hands);
+            }
+            State::Three(_) => {
+                self.join_three(hands);
                 self.hold_as_connected(hands);
             }
             // Between two who talk, what came of a question is said when it begins to count: see `record`, `say_blocked`.
@@ -162,11 +169,12 @@ impl Call {
 
     /// The words in which this side is asked. What is not shipped in that language is named as version 0, is never
     /// played, and so is never agreed to.
-    fn question_for(&self, side: Side, hands: &Hands<'_>) -> PromptVersion {
+    pub(super) fn question_for(&self, side: Side, hands: &Hands<'_>) -> PromptVersion {
         let name = match (self.customer.recording, side) {
             (Policy::AskInCall, _) | (Policy::Attested, Side::Caller) => prompts::CONSENT_IN_CALL,
             (_, Side::Caller) => prompts::CONSENT_ASK,
-            (_, Side::Attendant) => prompts::CONSENT_ASK_RECEPTIONIST,
+            (_, Side::Attendant) => self.question_by_role(self.attendant()),
+            (_, Side::Guest) => self.question_by_role(self.guest()),
         };
         let language = self.language(side);
         let unshipped =
@@ -174,9 +182,17 @@ impl Call {
         hands.world.prompt(name, language).unwrap_or_else(unshipped)
     }
 
+    /// Ours are asked in other words than anybody else.
+    fn question_by_role(&self, person: Option<&super::Attendant>) -> &'static str {
+        match person.map(|known| known.person) {
+            Some(Person::Contact { .. }) => prompts::CONSENT_ASK,
+            Some(Person::Receptionist { .. }) | None => prompts::CONSENT_ASK_RECEPTIONIST,
+        }
+    }
+
     fn side_of(&self, party: PartyId) -> Option<Side> {
         let is = |side: &Side| self.leg(*side).is_some_and(|leg| leg.party == party);
-        [Side::Caller, Side::Attendant].into_iter().find(is)
+        [Side::Caller, Side::Attendant, Side::Guest].into_iter().find(is)
     }
 
     fn in_words(&self, why: Why) -> String {

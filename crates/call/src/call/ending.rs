@@ -9,6 +9,7 @@ use vorzimmer_types::LegId;
 use vorzimmer_types::event::{EndedBy, Event, RingOutcome};
 
 use super::{Attendant, Call, State, Whose};
+use crate::aim::Person;
 use crate::api::MediaCommand;
 use crate::hands::Hands;
 use crate::hold::Side;
@@ -25,17 +26,24 @@ pub(crate) struct Why {
 impl Call {
     /// The caller's side gave up before we answered; or a session that we gave up is over.
     pub(super) fn cancelled(&mut self, session: SessionId, hands: &mut Hands<'_>) {
+        if self.pick_up_cancelled(session, hands) {
+            return;
+        }
         match self.whose(session) {
             Whose::Caller => {
                 self.caller_session_over(session, hands);
                 self.finish(EndedBy::Caller, "gave up before we answered", reasons::caller_gone(), hands);
             }
+            Whose::Second => self.second_gone(session, hands),
             _ => self.aftermath.session_over(session, hands),
         }
     }
 
     /// A session is over.
     pub(super) fn session_ended(&mut self, session: SessionId, why: Ending, hands: &mut Hands<'_>) {
+        if self.pick_up_cancelled(session, hands) {
+            return;
+        }
         match self.whose(session) {
             Whose::Caller => {
                 self.caller_session_over(session, hands);
@@ -53,7 +61,13 @@ impl Call {
                 self.finish(by, words, reasons::caller_gone(), hands);
             }
             Whose::Attendant => self.attendant_gone(session, why, hands),
-            Whose::Device => self.device_refused(session, 480, hands),
+            Whose::Guest => {
+                hands.forget_session(session);
+                self.forget_guest_session();
+                self.guest_gone(hands);
+            }
+            Whose::Second => self.second_gone(session, hands),
+            Whose::Device => self.device_gone(session, 480, hands),
             Whose::Nobody => self.aftermath.session_over(session, hands),
         }
     }
@@ -61,7 +75,7 @@ impl Call {
     /// A device refused.
     pub(super) fn refused(&mut self, session: SessionId, status: u16, hands: &mut Hands<'_>) {
         match self.whose(session) {
-            Whose::Device => self.device_refused(session, status, hands),
+            Whose::Device => self.device_gone(session, status, hands),
             _ => self.session_ended(session, Ending::DialogLost, hands),
         }
     }
@@ -69,6 +83,9 @@ impl Call {
     /// A device answered. If we have given it up meanwhile, it is told again.
     pub(super) fn answered(&mut self, session: SessionId, sdp: Option<&Bytes>, hands: &mut Hands<'_>) {
         match self.whose(session) {
+            Whose::Device if matches!(self.state, State::Giving(_)) => {
+                self.line_answered(session, sdp, hands)
+            }
             Whose::Device => self.device_answered(session, sdp, hands),
             Whose::Nobody if self.aftermath.holds(session) => {
                 self.aftermath.hang_up(session, reasons::taken_elsewhere(), hands);
@@ -91,6 +108,7 @@ impl Call {
             Side::Attendant => {
                 self.attendant_lost("nothing was heard from the receptionist for too long", hands)
             }
+            Side::Guest => self.guest_gone(hands),
         }
     }
 
@@ -102,6 +120,9 @@ impl Call {
                 self.finish(EndedBy::Vorzimmer, why, reasons::incompatible(), hands);
             }
             Some(Side::Attendant) => self.attendant_lost("the receptionist's DTLS handshake failed", hands),
+            Some(Side::Guest) => self.guest_gone(hands),
+            // Her second call can hear nobody: she is back with the caller.
+            None if self.second().is_some_and(|second| second.leg.id == leg) => self.wants_back(hands),
             None => {}
         }
     }
@@ -153,6 +174,7 @@ impl Call {
             return;
         }
         self.consent(Input::End, hands);
+        self.drop_pick_up(hands);
         match before {
             State::Ringing(ringing) => {
                 let outcome =
@@ -161,14 +183,16 @@ impl Call {
             }
             State::Taken { attendant, .. } => {
                 let (leg, outcome) = (attendant.leg.id, RingOutcome::CallerGone);
-                self.journal.write(hands, Event::RingEnded { leg, outcome });
+                if !attendant.met {
+                    self.journal.write(hands, Event::RingEnded { leg, outcome });
+                }
                 self.release(*attendant, reason.clone(), hands);
             }
             State::Bridged { attendant, .. } => {
                 hands.media(MediaCommand::Unbridge { call: self.id });
                 self.release(*attendant, reasons::normal(), hands);
             }
-            _ => {}
+            other => self.disband(other, hands),
         }
         if let Some(session) = self.session.take() {
             self.aftermath.hang_up(session, reason, hands);
@@ -206,13 +230,15 @@ impl Call {
     /// The receptionist's session is over.
     fn attendant_gone(&mut self, session: SessionId, why: Ending, hands: &mut Hands<'_>) {
         hands.forget_session(session);
-        let (State::Taken { attendant, .. } | State::Bridged { attendant, .. }) = &mut self.state else {
-            return;
-        };
+        let Some(attendant) = self.attendant_mut() else { return };
         attendant.session = None;
+        let by = match attendant.person {
+            Person::Receptionist { .. } => EndedBy::Receptionist,
+            Person::Contact { .. } => EndedBy::Contact,
+        };
         match (&self.state, why) {
             (State::Bridged { .. }, Ending::PeerHungUp) => {
-                self.finish(EndedBy::Receptionist, "hung up", reasons::normal(), hands);
+                self.finish(by, "hung up", reasons::normal(), hands);
             }
             _ => self.attendant_lost("the receptionist's phone lost the call", hands),
         }
@@ -221,14 +247,21 @@ impl Call {
     /// The receptionist is not on the call any more, without the caller's doing. Before they were connected, whoever is
     /// left of the plan is rung; after, the caller hears a word of good-bye.
     fn attendant_lost(&mut self, why: &'static str, hands: &mut Hands<'_>) {
+        if matches!(self.state, State::Giving(_) | State::Consulting(_) | State::Three(_)) {
+            return self.giver_gone(hands);
+        }
         let reason = reasons::ended_by_us();
         let before = std::mem::replace(&mut self.state, State::Farewell(Why { why, reason: reason.clone() }));
         match before {
             State::Taken { attendant, plan } => {
                 let (leg, party) = (attendant.leg.id, attendant.leg.party);
                 self.consent(Input::Leave { party }, hands);
-                self.journal
-                    .write(hands, Event::RingEnded { leg, outcome: RingOutcome::Failed { status: 480 } });
+                if attendant.met {
+                    self.journal.write(hands, Event::Left { party });
+                } else {
+                    let outcome = RingOutcome::Failed { status: 480 };
+                    self.journal.write(hands, Event::RingEnded { leg, outcome });
+                }
                 self.release(*attendant, reason, hands);
                 self.ring_on(plan, hands);
             }
@@ -253,7 +286,16 @@ impl Call {
         }
     }
 
-    fn release(&mut self, attendant: Attendant, reason: Reason, hands: &mut Hands<'_>) {
+    /// A device or a line said no, or is gone.
+    fn device_gone(&mut self, session: SessionId, status: u16, hands: &mut Hands<'_>) {
+        if matches!(self.state, State::Giving(_)) {
+            self.line_refused(session, status, hands);
+        } else {
+            self.device_refused(session, status, hands);
+        }
+    }
+
+    pub(super) fn release(&mut self, attendant: Attendant, reason: Reason, hands: &mut Hands<'_>) {
         if let Some(session) = attendant.session {
             self.aftermath.hang_up(session, reason, hands);
         }

@@ -9,6 +9,7 @@
 //! * [`talking`]: a receptionist has answered; hold, new descriptions.
 //! * [`reoffering`]: our own offers within a call.
 //! * [`telling`]: what a recording-aware telephone is told, and wants.
+//! * [`transfer`]: a receptionist gives the call away, or asks somebody first.
 //! * [`keys`] and [`sounds`]: what a leg says by key, and what it hears.
 //! * [`ending`]: every way in which a call ends.
 
@@ -21,6 +22,7 @@ mod ringing;
 mod sounds;
 mod talking;
 mod telling;
+mod transfer;
 
 use std::time::Instant;
 
@@ -30,7 +32,7 @@ use vorzimmer_sip::ua::{self, SessionId};
 use vorzimmer_types::directory::Customer;
 use vorzimmer_types::event::{Event, RecordingResult};
 use vorzimmer_types::srtp::Security;
-use vorzimmer_types::{CallId, LegId};
+use vorzimmer_types::{CallId, LegId, TrunkId};
 
 use crate::aftermath::Aftermath;
 use crate::api::MediaEvent;
@@ -40,13 +42,17 @@ use crate::identity::Identity;
 use crate::leg::Leg;
 use crate::plan::Plan;
 use crate::recordings::{Recordings, Report};
+use crate::shortcuts::Shortcuts;
 
 pub(crate) use ringing::Ringing;
 pub(crate) use talking::Attendant;
+use transfer::{Consulting, Giving, PickUp, Three};
 
 /// A call that was let in.
 pub(crate) struct Call {
     id: CallId,
+    /// By which it came.
+    trunk: TrunkId,
     customer: Customer,
     identity: Identity,
     journal: Journal,
@@ -59,6 +65,10 @@ pub(crate) struct Call {
     aftermath: Aftermath,
     state: State,
     plays: u64,
+    /// What the receptionist has half typed.
+    shortcuts: Shortcuts,
+    /// A colleague who picks the call up.
+    pick_up: Option<PickUp>,
     /// Our address towards the caller.
     local: std::net::IpAddr,
     /// When the call has lasted long enough.
@@ -81,6 +91,12 @@ enum State {
     Taken { attendant: Box<Attendant>, plan: Plan },
     /// Two people talk.
     Bridged { attendant: Box<Attendant>, hold: Hold },
+    /// Somebody is being reached, to whom the caller is to be put through or who is to be asked.
+    Giving(Box<Giving>),
+    /// The receptionist asks somebody, and the caller waits.
+    Consulting(Box<Consulting>),
+    /// All three are on the call.
+    Three(Box<Three>),
     /// The caller hears the last words.
     Farewell(ending::Why),
     /// Over; the rest is reported.
@@ -91,6 +107,9 @@ enum State {
 enum Whose {
     Caller,
     Attendant,
+    Guest,
+    /// The second call of the receptionist's phone.
+    Second,
     Device,
     /// Given up, and not over yet.
     Nobody,
@@ -100,6 +119,7 @@ enum Whose {
 pub(crate) struct Arrival {
     pub(crate) id: CallId,
     pub(crate) session: SessionId,
+    pub(crate) trunk: TrunkId,
     pub(crate) customer: Customer,
     pub(crate) identity: Identity,
     pub(crate) journal: Journal,
@@ -142,6 +162,9 @@ impl Call {
             ua::Event::Answered { sdp, .. } => self.answered(session, sdp.as_ref(), hands),
             ua::Event::Acknowledged { sdp, .. } => self.acknowledged(session, sdp.as_ref(), hands),
             ua::Event::Reoffered { sdp, .. } => self.reoffered(session, sdp.as_ref(), hands),
+            ua::Event::Referred { refer, target, replaced, .. } => {
+                self.referred(session, refer, target.expose(), replaced, hands);
+            }
             ua::Event::Digit { digit, .. } => self.digit_by_info(session, digit, hands),
             ua::Event::RefreshDue { .. } => self.refresh_due(session, hands),
             ua::Event::ReinviteEnded { status, sdp, .. } => {
@@ -197,13 +220,22 @@ impl Call {
         let state = match &self.state {
             State::Arrived { until, .. } | State::Answered { until } => Some(*until),
             State::Ringing(ringing) => ringing.next_wake(),
-            State::Taken { attendant, .. } | State::Bridged { attendant, .. } => attendant.leg.next_wake(),
-            State::Greeting | State::Asking | State::Farewell(_) | State::Over => None,
+            State::Giving(giving) => giving.next_wake(),
+            State::Taken { .. }
+            | State::Bridged { .. }
+            | State::Consulting(_)
+            | State::Three(_)
+            | State::Greeting
+            | State::Asking
+            | State::Farewell(_)
+            | State::Over => None,
         };
         let life = (!self.is_over()).then_some(self.until);
         let talk = if self.is_over() { None } else { self.gate.next_wake() };
-        let caller = self.caller.as_ref().and_then(Leg::next_wake);
-        [state, life, talk, caller, self.recordings.next_wake(), self.aftermath.next_wake()]
+        let sides = [Side::Caller, Side::Attendant, Side::Guest].into_iter();
+        let plays = sides.filter_map(|side| self.leg(side)?.next_wake()).min();
+        let pick_up = self.pick_up.as_ref().map(PickUp::next_wake);
+        [state, life, talk, plays, pick_up, self.recordings.next_wake(), self.aftermath.next_wake()]
             .into_iter()
             .flatten()
             .min()
@@ -216,10 +248,14 @@ impl Call {
             self.consent(vorzimmer_consent::Input::Wake, hands);
         }
         self.plays_overdue(hands);
+        if self.pick_up.as_ref().is_some_and(|pick_up| pick_up.next_wake() <= now) {
+            self.drop_pick_up(hands);
+        }
         match &self.state {
             State::Arrived { until, .. } if *until <= now => self.refuse(503, "no media leg in time", hands),
             State::Answered { until } if *until <= now => self.never_acknowledged(hands),
             State::Ringing(_) => self.ring_overdue(hands),
+            State::Giving(_) => self.lines_overdue(hands),
             _ => {}
         }
         if self.until <= now {
@@ -233,13 +269,16 @@ impl Call {
         if self.session == Some(session) {
             return Whose::Caller;
         }
+        if self.attendant().is_some_and(|attendant| attendant.session == Some(session)) {
+            return Whose::Attendant;
+        }
+        if self.guest().is_some_and(|guest| guest.session == Some(session)) {
+            return Whose::Guest;
+        }
         match &self.state {
-            State::Taken { attendant, .. } | State::Bridged { attendant, .. }
-                if attendant.session == Some(session) =>
-            {
-                Whose::Attendant
-            }
             State::Ringing(ringing) if ringing.rings(session) => Whose::Device,
+            State::Giving(giving) if giving.rings(session) => Whose::Device,
+            _ if self.second().is_some_and(|second| second.session == session) => Whose::Second,
             _ => Whose::Nobody,
         }
     }
@@ -247,21 +286,24 @@ impl Call {
     /// The side of the talk that this leg is.
     fn side(&self, leg: LegId) -> Option<Side> {
         let is = |side: &Side| self.leg(*side).is_some_and(|known| known.id == leg);
-        [Side::Caller, Side::Attendant].into_iter().find(is)
+        [Side::Caller, Side::Attendant, Side::Guest].into_iter().find(is)
     }
 
     fn leg(&self, side: Side) -> Option<&Leg> {
         match side {
             Side::Caller => self.caller.as_ref(),
             Side::Attendant => self.attendant().map(|attendant| &attendant.leg),
+            Side::Guest => self.guest().map(|guest| &guest.leg),
         }
     }
 
     fn leg_mut(&mut self, side: Side) -> Option<&mut Leg> {
         match side {
             Side::Caller => self.caller.as_mut(),
-            Side::Attendant => match &mut self.state {
-                State::Taken { attendant, .. } | State::Bridged { attendant, .. } => Some(&mut attendant.leg),
+            Side::Attendant => self.attendant_mut().map(|attendant| &mut attendant.leg),
+            Side::Guest => match &mut self.state {
+                State::Consulting(consulting) => Some(&mut consulting.guest.leg),
+                State::Three(three) => Some(&mut three.guest.leg),
                 _ => None,
             },
         }
@@ -270,6 +312,52 @@ impl Call {
     fn attendant(&self) -> Option<&Attendant> {
         match &self.state {
             State::Taken { attendant, .. } | State::Bridged { attendant, .. } => Some(attendant),
+            State::Giving(giving) => giving.giver.as_ref(),
+            State::Consulting(consulting) => Some(&consulting.giver),
+            State::Three(three) => Some(&three.attendant),
+            _ => None,
+        }
+    }
+
+    fn attendant_mut(&mut self) -> Option<&mut Attendant> {
+        match &mut self.state {
+            State::Taken { attendant, .. } | State::Bridged { attendant, .. } => Some(attendant),
+            State::Giving(giving) => giving.giver.as_mut(),
+            State::Consulting(consulting) => Some(&mut consulting.giver),
+            State::Three(three) => Some(&mut three.attendant),
+            _ => None,
+        }
+    }
+
+    fn forget_guest_session(&mut self) {
+        match &mut self.state {
+            State::Consulting(consulting) => consulting.guest.session = None,
+            State::Three(three) => three.guest.session = None,
+            _ => {}
+        }
+    }
+
+    /// A third one, whom the attendant asks or has fetched.
+    fn guest(&self) -> Option<&Attendant> {
+        match &self.state {
+            State::Consulting(consulting) => Some(&consulting.guest),
+            State::Three(three) => Some(&three.guest),
+            _ => None,
+        }
+    }
+
+    fn second_mut(&mut self) -> Option<&mut transfer::Second> {
+        match &mut self.state {
+            State::Giving(giving) => giving.second.as_deref_mut(),
+            State::Consulting(consulting) => consulting.second.as_deref_mut(),
+            _ => None,
+        }
+    }
+
+    fn second(&self) -> Option<&transfer::Second> {
+        match &self.state {
+            State::Giving(giving) => giving.second.as_deref(),
+            State::Consulting(consulting) => consulting.second.as_deref(),
             _ => None,
         }
     }

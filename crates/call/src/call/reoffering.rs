@@ -44,7 +44,8 @@ impl Call {
         match self.whose(session) {
             Whose::Caller => Some(Side::Caller),
             Whose::Attendant => Some(Side::Attendant),
-            Whose::Device | Whose::Nobody => None,
+            Whose::Guest => Some(Side::Guest),
+            Whose::Second | Whose::Device | Whose::Nobody => None,
         }
     }
 }

@@ -16,6 +16,7 @@ use vorzimmer_types::{LegId, Pii, ReceptionistId};
 use super::talking::{refuse_offer, take_offer};
 use super::{Attendant, Call, State};
 use crate::aftermath::Aftermath;
+use crate::aim::Person;
 use crate::hands::{Hands, Journal};
 use crate::hold::Side;
 use crate::leg::{Leg, Towards};
@@ -258,8 +259,10 @@ impl Call {
             device.end(RingOutcome::TakenElsewhere, reason, journal, aftermath, hands);
         }
         plan.done(winner.place);
-        let attendant =
-            Attendant::new(winner.leg, session, winner.receptionist, self.customer.language, hands);
+        let known = hands.world.directory().receptionist(winner.receptionist);
+        let standing = known.is_some_and(|known| known.standing_consent.is_some());
+        let person = Person::Receptionist { id: winner.receptionist, standing };
+        let attendant = Attendant::new(winner.leg, session, person, self.customer.language, hands);
         self.state = State::Taken { attendant: Box::new(attendant), plan };
         self.tell_security(Side::Attendant, hands);
         self.attendant_joins(hands);
@@ -304,7 +307,7 @@ impl Call {
     }
 
     /// What the receptionist's phone shows: for whom she answers, and who rings. A withheld number is not shown.
-    fn shown_party(&self) -> FromParty {
+    pub(super) fn shown_party(&self) -> FromParty {
         match &self.identity.caller {
             Caller::Known { address, .. } => {
                 FromParty::Known { display: Some(self.customer.name.clone()), user: address.clone() }
@@ -314,7 +317,7 @@ impl Call {
     }
 
     /// For whom she answers also when nothing may be said in From (RFC 7315 §4.2).
-    fn called_party(&self) -> Vec<(String, Pii<String>)> {
+    pub(super) fn called_party(&self) -> Vec<(String, Pii<String>)> {
         let uri = format!("<tel:{}>", self.identity.did.expose().as_str());
         vec![("P-Called-Party-ID".to_owned(), Pii::new(uri))]
     }

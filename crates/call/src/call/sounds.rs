@@ -3,6 +3,7 @@
 use vorzimmer_consent::Input;
 use vorzimmer_types::LegId;
 use vorzimmer_types::consent::{Language, PromptVersion};
+use vorzimmer_types::directory::HoldSound;
 use vorzimmer_types::event::Event;
 
 use super::{Call, State};
@@ -38,7 +39,7 @@ impl Call {
 
     /// Says a word to both who talk.
     pub(super) fn notice(&mut self, name: &str, hands: &mut Hands<'_>) {
-        for side in [Side::Caller, Side::Attendant] {
+        for side in [Side::Caller, Side::Attendant, Side::Guest] {
             self.prompt(side, name, Purpose::Notice, hands);
         }
     }
@@ -54,12 +55,12 @@ impl Call {
 
     /// What a leg hears when nothing is said to it: the hold tone, or nothing but the other party.
     pub(super) fn settle_sound(&mut self, side: Side, hands: &mut Hands<'_>) {
-        let waits = matches!(&self.state, State::Bridged { hold, .. } if hold.waits(side));
+        let sound = self.sound_of_waiting(side);
         let play = self.next_play();
-        match self.leg_mut(side) {
-            Some(leg) if waits => leg.tone(play, Sound::HoldTone, hands),
-            Some(leg) => leg.hush(hands),
-            None => {}
+        match (self.leg_mut(side), sound) {
+            (Some(leg), Some(sound)) => leg.tone(play, sound, hands),
+            (Some(leg), None) => leg.hush(hands),
+            (None, _) => {}
         }
     }
 
@@ -78,7 +79,7 @@ impl Call {
 
     /// Prompts whose end was never reported.
     pub(super) fn plays_overdue(&mut self, hands: &mut Hands<'_>) {
-        for side in [Side::Caller, Side::Attendant] {
+        for side in [Side::Caller, Side::Attendant, Side::Guest] {
             let Some(leg) = self.leg_mut(side) else { continue };
             let Some(play) = leg.overdue(hands.now.mono) else { continue };
             let id = leg.id;
@@ -94,10 +95,31 @@ impl Call {
         self.back_to_the_tone(side, hands);
     }
 
+    /// What a side hears for as long as it waits.
+    fn sound_of_waiting(&self, side: Side) -> Option<Sound> {
+        match &self.state {
+            State::Bridged { hold, .. } if hold.waits(side) => Some(match side {
+                Side::Caller => self.hold_sound(),
+                Side::Attendant | Side::Guest => Sound::HoldTone,
+            }),
+            // Whoever was put through hears that until those who must be asked have been.
+            State::Taken { .. } if side == Side::Caller => Some(Sound::Ringback(self.customer.language)),
+            _ => self.sound_of_transfer(side),
+        }
+    }
+
+    /// What a caller hears on hold: as the customer wants it.
+    pub(super) fn hold_sound(&self) -> Sound {
+        match self.customer.hold {
+            HoldSound::Tone => Sound::HoldTone,
+            HoldSound::Music => Sound::HoldMusic,
+            HoldSound::Silence => Sound::Silence,
+        }
+    }
+
     /// After a prompt: a tone that it interrupted goes on.
     fn back_to_the_tone(&mut self, side: Side, hands: &mut Hands<'_>) {
-        let waits = matches!(&self.state, State::Bridged { hold, .. } if hold.waits(side));
-        if waits && self.leg(side).is_some_and(|leg| leg.playing.is_none()) {
+        if self.sound_of_waiting(side).is_some() && self.leg(side).is_some_and(|leg| leg.playing.is_none()) {
             self.settle_sound(side, hands);
         }
     }
@@ -108,6 +130,7 @@ impl Call {
             Side::Attendant => {
                 self.attendant().map_or(self.customer.language, |attendant| attendant.language)
             }
+            Side::Guest => self.guest().map_or(self.customer.language, |guest| guest.language),
         }
     }
 

@@ -1,44 +1,44 @@
 //! A receptionist has answered: she may be asked, is connected, holds and resumes.
 
 use bytes::Bytes;
-use vorzimmer_consent::{Input, Who};
+use vorzimmer_consent::Input;
 use vorzimmer_sdp::{Codec, Description, Refusal};
 use vorzimmer_sip::ua::{Command, SessionId};
-use vorzimmer_types::ReceptionistId;
+use vorzimmer_types::PartyId;
 use vorzimmer_types::consent::Language;
 use vorzimmer_types::event::{EndedBy, Event};
 
 use super::{Call, State, Whose};
+use crate::aim::Person;
 use crate::api::MediaCommand;
 use crate::hands::Hands;
 use crate::hold::{Hold, Side};
 use crate::leg::Leg;
 use crate::{reasons, security};
 
-/// The receptionist who took the call.
+/// Whoever took the call: a receptionist, or somebody outside to whom it was put through.
 pub(crate) struct Attendant {
     pub(crate) leg: Leg,
     /// Until it is over.
     pub(crate) session: Option<SessionId>,
-    pub(crate) receptionist: ReceptionistId,
+    pub(crate) person: Person,
     pub(crate) language: Language,
-    /// Her consent to be recorded is on file.
-    standing: bool,
+    /// It was said in the call's history that she is connected.
+    pub(super) met: bool,
 }
 
 impl Attendant {
-    /// `fallback` is the language of somebody who has just been taken out of the directory.
+    /// `fallback` is the language of somebody outside, or who has just been taken out of the directory.
     pub(super) fn new(
         leg: Leg,
         session: SessionId,
-        receptionist: ReceptionistId,
+        person: Person,
         fallback: Language,
         hands: &Hands<'_>,
     ) -> Self {
-        let known = hands.world.directory().receptionist(receptionist);
+        let known = person.receptionist().and_then(|id| hands.world.directory().receptionist(id));
         let language = known.map_or(fallback, |known| known.language);
-        let standing = known.is_some_and(|known| known.standing_consent.is_some());
-        Self { leg, session: Some(session), receptionist, language, standing }
+        Self { leg, session: Some(session), person, language, met: false }
     }
 }
 
@@ -46,7 +46,7 @@ impl Call {
     /// She joins, while the caller still hears ring-back: if she must be asked, that happens before they are connected.
     pub(super) fn attendant_joins(&mut self, hands: &mut Hands<'_>) {
         let State::Taken { attendant, .. } = &self.state else { return };
-        let who = Who::Receptionist { id: attendant.receptionist, standing: attendant.standing };
+        let who = attendant.person.who();
         if !self.join(Side::Attendant, who, hands) {
             self.finish(EndedBy::Vorzimmer, "the receptionist could not join", reasons::ended_by_us(), hands);
         }
@@ -56,21 +56,25 @@ impl Call {
     pub(super) fn connect(&mut self, hands: &mut Hands<'_>) {
         let (State::Taken { .. }, Some(caller)) = (&self.state, &mut self.caller) else { return };
         caller.hush(hands);
-        let caller = caller.id;
-        let State::Taken { attendant, .. } = std::mem::replace(&mut self.state, State::Asking) else {
+        let (caller, party) = (caller.id, caller.party);
+        let State::Taken { mut attendant, .. } = std::mem::replace(&mut self.state, State::Asking) else {
             return;
         };
         let (call, other) = (self.id, attendant.leg.id);
         hands.media(MediaCommand::Bridge { call, caller, other });
-        let (party, receptionist) = (attendant.leg.party, attendant.receptionist);
-        self.journal.write(hands, Event::Connected { leg: other, party, receptionist });
+        if let Some(event) = attendant.meet() {
+            self.journal.write(hands, event);
+        }
+        let parties = vec![party, attendant.leg.party];
+        self.together(parties, hands);
         self.state = State::Bridged { attendant, hold: Hold::Nobody };
     }
 
     /// Somebody may have pressed hold before they were connected.
     pub(super) fn hold_as_connected(&mut self, hands: &mut Hands<'_>) {
-        self.hold_changed(Side::Caller, hands);
-        self.hold_changed(Side::Attendant, hands);
+        for side in [Side::Caller, Side::Attendant, Side::Guest] {
+            self.hold_changed(side, hands);
+        }
     }
 
     /// A new description is offered within a session: hold, resume, another address, or only a refresh.
@@ -81,6 +85,8 @@ impl Call {
             Whose::Device => return self.device_reoffers(session, sdp, hands),
             // It is on its way out, and its last request wants an answer.
             Whose::Nobody => return refuse_offer(session, Refusal::NoAudio, hands),
+            Whose::Guest => Side::Guest,
+            Whose::Second => return self.second_reoffered(session, sdp, hands),
         };
         let prefer = self.leg(side.other()).and_then(Leg::codec);
         let Some(leg) = self.leg_mut(side) else {
@@ -116,6 +122,12 @@ impl Call {
     pub(super) fn hold_changed(&mut self, side: Side, hands: &mut Hands<'_>) {
         let Some(leg) = self.leg(side) else { return };
         let (party, holds) = (leg.party, leg.holds());
+        if let State::Three(three) = &self.state {
+            if three.joined {
+                self.hold_among_three(party, holds, hands);
+            }
+            return;
+        }
         let State::Bridged { hold, .. } = &mut self.state else { return };
         let before = *hold;
         *hold = before.after(side, holds);
@@ -135,6 +147,37 @@ impl Call {
             }
         }
         self.consent(input, hands);
+    }
+}
+
+impl Call {
+    /// Among three, whoever holds misses something, and nothing is recorded meanwhile; the others go on talking.
+    fn hold_among_three(&mut self, party: PartyId, holds: bool, hands: &mut Hands<'_>) {
+        let held = self.gate.machine().party(party).is_some_and(|known| known.is_holding());
+        if held == holds {
+            return;
+        }
+        let (event, input) = if holds {
+            (Event::Held { party }, Input::Hold { party })
+        } else {
+            (Event::Resumed { party }, Input::Resume { party })
+        };
+        self.journal.write(hands, event);
+        self.consent(input, hands);
+    }
+
+    /// A new description for the second call of a receptionist's phone: holding it concerns nobody else.
+    fn second_reoffered(&mut self, session: SessionId, sdp: Option<&Bytes>, hands: &mut Hands<'_>) {
+        let prefer = self.leg(Side::Guest).and_then(Leg::codec);
+        let Some(leg) = self.second_mut().map(|second| &mut second.leg) else { return };
+        let answer = match sdp {
+            Some(sdp) => take_offer(leg, sdp, prefer, hands),
+            None => leg.offer(prefer, hands),
+        };
+        match answer {
+            Ok(sdp) => hands.sip(Command::Accept { session, sdp }),
+            Err(status) => refuse_offer(session, status, hands),
+        }
     }
 }
 

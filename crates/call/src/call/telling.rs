@@ -15,7 +15,7 @@ use crate::hands::Hands;
 use crate::hold::Side;
 use crate::leg::Leg;
 
-const SIDES: [Side; 2] = [Side::Caller, Side::Attendant];
+const SIDES: [Side; 3] = [Side::Caller, Side::Attendant, Side::Guest];
 
 impl Call {
     /// A telephone says that it can show whether it is recorded.
@@ -23,6 +23,8 @@ impl Call {
         match self.whose(session) {
             Whose::Caller => self.leg_mut(Side::Caller).map(Leg::is_record_aware),
             Whose::Attendant => self.leg_mut(Side::Attendant).map(Leg::is_record_aware),
+            Whose::Guest => self.leg_mut(Side::Guest).map(Leg::is_record_aware),
+            Whose::Second => self.second_mut().map(|second| second.leg.is_record_aware()),
             Whose::Device => self.device_is_record_aware(session),
             Whose::Nobody => None,
         };
@@ -64,6 +66,7 @@ impl Call {
             (Side::Caller, State::Arrived { .. } | State::Answered { .. }) => None,
             (Side::Caller, _) => self.session,
             (Side::Attendant, _) => self.attendant().and_then(|attendant| attendant.session),
+            (Side::Guest, _) => self.guest().and_then(|guest| guest.session),
         }
     }
 }

@@ -16,4 +16,5 @@ mod refusals;
 mod ringing;
 mod stage;
 mod timeline;
+mod transfer;
 mod world;

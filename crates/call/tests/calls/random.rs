@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use vorzimmer_call::{ExchangeConfig, Input, MediaEvent, PlayId};
-use vorzimmer_sip::ua::{Ending, Event as SipEvent, SessionId};
+use vorzimmer_call::{ExchangeConfig, Input, MediaEvent, PlayId, TransferRules};
+use vorzimmer_sip::ua::{Ending, Event as SipEvent, ReferId, Replaced, SessionId};
+use vorzimmer_sip::uri::Uri;
 use vorzimmer_types::consent::Policy;
 use vorzimmer_types::directory::RingOrder;
 use vorzimmer_types::event::{Event, RecordingResult};
-use vorzimmer_types::{CallId, LegId, Quality, RecordingId};
+use vorzimmer_types::{CallId, LegId, Pii, Quality, RecordingId};
 
 use crate::stage::{Quirks, Stage, alaw, sdp_of};
 use crate::world::FakeWorld;
@@ -24,6 +25,8 @@ enum Happening {
     Sip(usize, OfSession),
     Media(usize, OfLeg),
     Recorder(usize, usize, OfRecording),
+    /// A receptionist's phone calls somebody, or wants to replace one of the sessions.
+    Calls(bool, &'static str, Option<usize>),
     Timer,
     Drain,
 }
@@ -47,6 +50,7 @@ enum OfSession {
     Reoffered(Sdp),
     Digit(char),
     Ended(Ending),
+    Referred(&'static str, usize),
 }
 
 #[derive(Clone, Debug)]
@@ -94,11 +98,22 @@ fn of_session() -> impl Strategy<Value = OfSession> {
         5 => sdp().prop_map(OfSession::Reoffered),
         3 => digit.prop_map(OfSession::Digit),
         2 => ending.prop_map(OfSession::Ended),
+        4 => (address(), 0..8_usize).prop_map(|(to, replaced)| OfSession::Referred(to, replaced)),
+    ]
+}
+
+fn address() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        Just("sip:ben@vorzimmer.example"),
+        Just("sip:carol@vorzimmer.example"),
+        Just("sip:21@vorzimmer.example"),
+        Just("tel:+4990012345"),
     ]
 }
 
 fn of_leg() -> impl Strategy<Value = OfLeg> {
-    let keys = prop_oneof![4 => Just("1"), 1 => Just("2"), 2 => Just("*5"), 2 => Just("*6"), 1 => Just("*9"), 1 => Just("*")];
+    let keys = prop_oneof![4 => Just("1"), 1 => Just("2"), 2 => Just("*5"), 2 => Just("*6"), 1 => Just("*9"), 1 => Just("*"),
+        3 => Just("*121#"), 1 => Just("*2"), 2 => Just("*3"), 1 => Just("*0")];
     prop_oneof![
         1 => Just(OfLeg::Opened),
         1 => Just(OfLeg::OpenFailed),
@@ -128,6 +143,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         10 => (any::<usize>(), of_leg()).prop_map(|(which, what)| Happening::Media(which, what)),
         1 => (any::<usize>(), any::<usize>(), of_recording())
             .prop_map(|(call, which, what)| Happening::Recorder(call, which, what)),
+        3 => (any::<bool>(), address(), proptest::option::of(any::<usize>()))
+            .prop_map(|(anna, to, of)| Happening::Calls(anna, to, of)),
         1 => Just(Happening::Timer),
         1 => (0..12_u8).prop_map(|n| if n == 0 { Happening::Drain } else { Happening::Timer }),
     ]
@@ -202,6 +219,16 @@ fn sip_event(session: SessionId, what: OfSession) -> SipEvent {
         OfSession::Reoffered(sdp) => SipEvent::Reoffered { session, sdp: sdp.bytes() },
         OfSession::Digit(digit) => SipEvent::Digit { session, digit, duration: None },
         OfSession::Ended(why) => SipEvent::Ended { session, why },
+        OfSession::Referred(to, replaced) => SipEvent::Referred {
+            session,
+            refer: ReferId(1),
+            target: Pii::new(Uri::parse(to).expect("an address")),
+            replaced: match replaced {
+                0..5 => Replaced::Nothing,
+                5 => Replaced::Unknown,
+                other => Replaced::Session(SessionId(100_000 + other as u64 - 5)),
+            },
+        },
     }
 }
 
@@ -233,6 +260,11 @@ fn happen(stage: &mut Stage, clock: &mut f64, happening: Happening) {
                 OfRecording::Ended(result) => stage.recorder_says_ended(call, recording, result),
                 OfRecording::Destroyed => stage.give(Input::RecordingDestroyed { call, recording }),
             }
+        }
+        Happening::Calls(anna, to, of) => {
+            let (name, who) = if anna { ("anna-2", "anna") } else { ("ben-2", "ben") };
+            let of = of.map(|which| pick(which, &stage.all_sessions(), SessionId(7_777_777)));
+            stage.calls_replacing(name, who, to, of);
         }
         Happening::Timer => stage.give(Input::Timer),
         Happening::Drain => stage.give(Input::Drain),
@@ -303,8 +335,23 @@ fn check_histories(stage: &Stage) {
         let finished = count(|event| matches!(event, Event::RecordingFinished { .. }));
         let expected = if begun > 0 { begun } else { usize::from(wanted && ended == 1) };
         assert_eq!(finished, expected, "each recording ends once, or is blocked once: {history:?}");
-        let rung = count(|event| matches!(event, Event::Rung { .. }));
-        let settled = count(|event| matches!(event, Event::RingEnded { .. } | Event::Connected { .. }));
+        let legs = |which: fn(&Event) -> Option<LegId>| {
+            let mut legs: Vec<LegId> = history.iter().filter_map(|event| which(event)).collect();
+            legs.sort_unstable();
+            legs
+        };
+        let rung = legs(|event| match event {
+            Event::Rung { leg, .. } | Event::ContactRung { leg, .. } => Some(*leg),
+            _ => None,
+        });
+        let mut settled = legs(|event| match event {
+            Event::RingEnded { leg, .. }
+            | Event::Connected { leg, .. }
+            | Event::ContactConnected { leg, .. } => Some(*leg),
+            _ => None,
+        });
+        // Who picks a call up was never rung.
+        settled.retain(|leg| rung.contains(leg));
         assert_eq!(rung, settled, "each device that rang was connected or ended: {history:?}");
     }
 }
@@ -317,7 +364,8 @@ proptest! {
         (world, quirks) in scene(),
         happenings in proptest::collection::vec(happening(), 1..60),
     ) {
-        let mut stage = Stage::with_config(world, ExchangeConfig { max_calls: 3, ..ExchangeConfig::default() });
+        let config = ExchangeConfig { max_calls: 3, ..crate::transfer::config(TransferRules::default()) };
+        let mut stage = Stage::with_config(world, config);
         stage.quirks = quirks;
         stage.invite(Some(&alaw()));
         let mut clock = 0.0;

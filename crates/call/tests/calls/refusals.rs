@@ -69,7 +69,14 @@ fn more_calls_than_may_be() {
     stage.until(1.0);
     stage.seen();
     let (request, sdp) = (Box::new(request(DID)), Some(bytes::Bytes::from(alaw())));
-    let second = SipEvent::Invited { session: SessionId(55), peer: trunk(), request, sdp, flow: flow() };
+    let second = SipEvent::Invited {
+        session: SessionId(55),
+        peer: trunk(),
+        request,
+        sdp,
+        replaces: None,
+        flow: flow(),
+    };
     stage.give(Input::Sip(second));
     stage.expect("1.0 503 to somebody, retry after 30 s");
     stage.hangs_up("caller");
@@ -108,7 +115,14 @@ fn the_same_session_twice_is_one_call() {
     stage.invite(Some(&alaw()));
     let session = stage.session("caller");
     let (request, sdp) = (Box::new(request(DID)), Some(bytes::Bytes::from(alaw())));
-    stage.give(Input::Sip(SipEvent::Invited { session, peer: trunk(), request, sdp, flow: flow() }));
+    stage.give(Input::Sip(SipEvent::Invited {
+        session,
+        peer: trunk(),
+        request,
+        sdp,
+        replaces: None,
+        flow: flow(),
+    }));
     assert_eq!(stage.exchange.running(), 1);
     stage.hangs_up("caller");
     stage.expect_nothing_left();

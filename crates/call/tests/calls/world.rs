@@ -7,13 +7,17 @@ use vorzimmer_call::World;
 use vorzimmer_sip::ua::{Binding, Flow, Transport};
 use vorzimmer_types::consent::{Language, Policy, PromptVersion, Receipt, SignedReceipt};
 use vorzimmer_types::directory::{
-    Credential, Customer, Directory, OnWithdrawal, Place, Receptionist, RingOrder, RingPlan, StandingConsent,
+    Contact, Credential, Customer, Directory, HoldSound, OnWithdrawal, Place, Receptionist, RingOrder,
+    RingPlan, StandingConsent,
 };
 use vorzimmer_types::srtp::SrtpPolicy;
-use vorzimmer_types::{CustomerId, Pii, ReceptionistId, UnixMillis};
+use vorzimmer_types::{ContactId, CustomerId, Pii, ReceptionistId, UnixMillis};
 
 pub const DID: &str = "+493023125001";
 pub const CALLER: &str = "+4915112345678";
+pub const BOSS: &str = "+493023125777";
+pub const BOSS_AT_HOME: &str = "sip:boss@home.example";
+pub const PRIVATE: &str = "+493023125778";
 
 #[derive(Debug)]
 pub struct FakeWorld {
@@ -43,6 +47,8 @@ impl FakeWorld {
             plan: RingPlan::default(),
             secrecy: false,
             srtp: SrtpPolicy::Prefer,
+            hold: HoldSound::Tone,
+            contacts: vec![contact("21", &[BOSS, BOSS_AT_HOME], true), contact("22", &[PRIVATE], false)],
         };
         let receptionists = vec![
             somebody("anna", Language::De, true),
@@ -82,6 +88,11 @@ impl FakeWorld {
         self
     }
 
+    pub fn holding_with(mut self, hold: HoldSound) -> Self {
+        self.customer().hold = hold;
+        self
+    }
+
     pub fn keeping_withdrawn(mut self) -> Self {
         self.customer().on_withdrawal = OnWithdrawal::Keep;
         self
@@ -89,6 +100,16 @@ impl FakeWorld {
 
     fn customer(&mut self) -> &mut Customer {
         self.directory.customers.first_mut().expect("one customer")
+    }
+}
+
+fn contact(short: &str, ways: &[&str], transfer: bool) -> Contact {
+    Contact {
+        id: ContactId::from_bytes([short.bytes().next_back().unwrap_or(0); 16]),
+        short: Pii::new(short.into()),
+        name: Pii::new(format!("Contact {short}")),
+        reach: ways.iter().map(|way| Pii::new(way.parse().expect("a way"))).collect(),
+        transfer,
     }
 }
 

@@ -3,8 +3,8 @@
 use clap::Subcommand;
 use vorzimmer_store::{CallStory, Page};
 use vorzimmer_types::consent::{Method, Receipt};
-use vorzimmer_types::event::{Caller, Event, Hop};
-use vorzimmer_types::{CallId, CallRecord, E164, EventRecord};
+use vorzimmer_types::event::{Aim, Caller, Event, Hop, TransferBy, TransferOutcome};
+use vorzimmer_types::{CallId, CallRecord, E164, EventRecord, PartyId};
 
 use super::table::{Table, word};
 use super::{Context, audit, print_json};
@@ -137,12 +137,17 @@ fn show(story: &CallStory) -> Result<(), Failure> {
         let security = leg.security.map_or_else(|| "no media".to_owned(), |security| security.to_string());
         println!("device leg   {}: {security}", leg.leg);
     }
+    for party in &record.parties {
+        let left = party.left_at.map(|at| format!(", left {at}")).unwrap_or_default();
+        println!("talked       {} since {}{left}", who(party.party, record), party.connected_at);
+    }
     for recording in &record.recordings {
         let id = recording.recording.map_or_else(|| "never began".to_owned(), |id| id.to_string());
         let result = recording.result.map_or_else(|| "open".to_owned(), |result| word(&result));
         let [caller, other] = recording.gaps;
         println!(
-            "recording    {id}: {result}, {} ms, gaps {caller}+{other} {}{}",
+            "recording    {id}: {}{result}, {} ms, gaps {caller}+{other} {}{}",
+            recording.epoch.map(|epoch| format!("epoch {}, ", epoch.0)).unwrap_or_default(),
             recording.duration_ms,
             recording.why,
             recording.destroyed.as_ref().map(|why| format!(" destroyed: {why}")).unwrap_or_default()
@@ -154,7 +159,7 @@ fn show(story: &CallStory) -> Result<(), Failure> {
     }
     println!("\ntimeline");
     for event in &story.events {
-        println!("  {}  {}", event.at, timeline(event));
+        println!("  {}  {}", event.at, timeline(event, record));
     }
     println!("\nconsent");
     for signed in &story.receipts {
@@ -180,14 +185,69 @@ fn answer(receipt: &Receipt) -> String {
     format!("{}: {}{how}{}", word(&receipt.role), word(&receipt.answer), asked.unwrap_or_default())
 }
 
+/// What some events are in words.
+fn in_words(event: &Event, record: &CallRecord) -> Option<String> {
+    Some(match event {
+        Event::Consented { receipt } => answer(&receipt.receipt),
+        Event::TransferAsked { by, to, how } => {
+            let how = match how {
+                TransferBy::Refer => "by her phone (REFER)",
+                TransferBy::Key => "by key, to ask first",
+                TransferBy::SecondCall => "by a second call, to ask first",
+                TransferBy::PickUp => "by picking up",
+            };
+            format!("{} wants {} {how}", who(*by, record), aim(to))
+        }
+        Event::TransferRefused { by, why } => format!("{}: {why}", who(*by, record)),
+        Event::TransferEnded { outcome } => match outcome {
+            TransferOutcome::PutThrough => "the caller is put through".to_owned(),
+            TransferOutcome::Joined => "all three are to talk".to_owned(),
+            TransferOutcome::Returned => "back to the caller".to_owned(),
+            TransferOutcome::Failed { status } => {
+                format!("nobody was reached ({status}), back to the caller")
+            }
+            TransferOutcome::HungUp => "somebody hung up".to_owned(),
+        },
+        Event::Together { epoch, parties } if parties.is_empty() => {
+            format!("epoch {}: the caller waits and talks to nobody", epoch.0)
+        }
+        Event::Together { epoch, parties } => {
+            let parties: Vec<String> = parties.iter().map(|party| who(*party, record)).collect();
+            format!("epoch {}: {} hear each other", epoch.0, parties.join(", "))
+        }
+        Event::Left { party } => format!("{} left", who(*party, record)),
+        _ => return None,
+    })
+}
+
+fn aim(aim: &Aim) -> String {
+    match aim {
+        Aim::Receptionist { receptionist } => format!("receptionist {receptionist}"),
+        Aim::Contact { contact } => format!("contact {contact}"),
+        Aim::Number => "a number that is allowed".to_owned(),
+    }
+}
+
+/// A party as far as the record knows her: whoever is not named rang.
+fn who(party: PartyId, record: &CallRecord) -> String {
+    let Some(known) = record.parties.iter().find(|known| known.party == party) else {
+        return "the caller".to_owned();
+    };
+    match (known.receptionist, known.contact) {
+        (Some(receptionist), _) => format!("receptionist {receptionist}"),
+        (None, Some(contact)) => format!("contact {contact}"),
+        (None, None) => "somebody outside".to_owned(),
+    }
+}
+
 /// One event as a line: its name, then what it holds.
-fn timeline(event: &EventRecord) -> String {
+fn timeline(event: &EventRecord, record: &CallRecord) -> String {
     let Ok(serde_json::Value::Object(mut fields)) = serde_json::to_value(&event.event) else {
         return String::new();
     };
     let name = fields.remove("event").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
-    if let Event::Consented { receipt } = &event.event {
-        return format!("{name:<20} {}", answer(&receipt.receipt));
+    if let Some(words) = in_words(&event.event, record) {
+        return format!("{name:<20} {words}");
     }
     let details: Vec<String> = fields
         .iter()

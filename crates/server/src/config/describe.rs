@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::provider::Provider;
-use super::settings::{KeySource, Period, Settings, Trunk};
+use super::settings::{KeySource, OutboundTransport, Period, Settings, Transfer, TransferTo, Trunk};
 use super::tls::CertificateFiles;
 use super::values::Listen;
 
@@ -16,48 +16,8 @@ pub fn describe(settings: &Settings) -> String {
 }
 
 fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
-    let Settings { sip, tls, numbers, trunks, media, turn, data, key, retention, http, logs, limits, drain } =
-        settings;
-    writeln!(out, "SIP over UDP      {}", list(&sip.udp))?;
-    writeln!(out, "SIP over TCP      {}", list(&sip.tcp))?;
-    writeln!(out, "SIP over TLS      {}", list(&sip.tls))?;
-    writeln!(out, "SIP over WSS      {} for pages of {}", list(&sip.wss), or_none(&sip.origins))?;
-    if !sip.ws.is_empty() {
-        writeln!(out, "SIP over WS       {} (not encrypted)", list(&sip.ws))?;
-    }
-    for CertificateFiles { chain, key } in &tls.certificates {
-        writeln!(out, "certificate       {} with the key {}", chain.display(), key.display())?;
-    }
-    if tls.certificates.is_empty() {
-        writeln!(out, "certificate       made at the first start, in {}", tls.folder.display())?;
-    }
-    if !sip.advertise.is_empty() {
-        let addresses: Vec<String> = sip.advertise.iter().map(ToString::to_string).collect();
-        writeln!(out, "peers are told    {}", addresses.join(", "))?;
-    }
-    writeln!(out, "realm             {}", sip.realm)?;
-    writeln!(
-        out,
-        "sessions          are refreshed within {} s; shorter than {} s is refused",
-        sip.session_expires_s, sip.min_session_expires_s
-    )?;
-    writeln!(
-        out,
-        "numbers           country +{}, national {}, international {}, area {}",
-        numbers.country,
-        numbers.national_prefix,
-        numbers.international_prefix,
-        if numbers.area.is_empty() { "none" } else { &numbers.area }
-    )?;
-    for (name, trunk) in trunks {
-        writeln!(out, "trunk             {name}: {}, SRTP: {:?}", known_by(trunk), trunk.srtp)?;
-    }
-    for (name, provider) in trunks.iter().filter_map(|(name, trunk)| Some((name, trunk.provider.as_ref()?))) {
-        writeln!(out, "provider {name:<8} {}", towards(provider))?;
-    }
-    if trunks.is_empty() {
-        writeln!(out, "trunk             none: nobody can forward a call to us")?;
-    }
+    signalling(settings, out)?;
+    let Settings { sip, media, turn, data, key, retention, http, logs, limits, drain, .. } = settings;
     let workers =
         if media.workers == 0 { "one for each core".to_owned() } else { format!("{}", media.workers) };
     writeln!(
@@ -115,6 +75,53 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
     writeln!(out, "on SIGTERM        no new calls, running ones may take {} s more", drain.deadline_s)
 }
 
+/// Who speaks to us, how, and what they may ask for.
+fn signalling(settings: &Settings, out: &mut String) -> std::fmt::Result {
+    let Settings { sip, tls, numbers, trunks, transfer, .. } = settings;
+    writeln!(out, "SIP over UDP      {}", list(&sip.udp))?;
+    writeln!(out, "SIP over TCP      {}", list(&sip.tcp))?;
+    writeln!(out, "SIP over TLS      {}", list(&sip.tls))?;
+    writeln!(out, "SIP over WSS      {} for pages of {}", list(&sip.wss), or_none(&sip.origins))?;
+    if !sip.ws.is_empty() {
+        writeln!(out, "SIP over WS       {} (not encrypted)", list(&sip.ws))?;
+    }
+    for CertificateFiles { chain, key } in &tls.certificates {
+        writeln!(out, "certificate       {} with the key {}", chain.display(), key.display())?;
+    }
+    if tls.certificates.is_empty() {
+        writeln!(out, "certificate       made at the first start, in {}", tls.folder.display())?;
+    }
+    if !sip.advertise.is_empty() {
+        let addresses: Vec<String> = sip.advertise.iter().map(ToString::to_string).collect();
+        writeln!(out, "peers are told    {}", addresses.join(", "))?;
+    }
+    writeln!(out, "realm             {}", sip.realm)?;
+    writeln!(
+        out,
+        "sessions          are refreshed within {} s; shorter than {} s is refused",
+        sip.session_expires_s, sip.min_session_expires_s
+    )?;
+    writeln!(
+        out,
+        "numbers           country +{}, national {}, international {}, area {}",
+        numbers.country,
+        numbers.national_prefix,
+        numbers.international_prefix,
+        if numbers.area.is_empty() { "none" } else { &numbers.area }
+    )?;
+    for (name, trunk) in trunks {
+        let (known, way) = (known_by(trunk), way_out(trunk));
+        writeln!(out, "trunk             {name}: {known}, SRTP: {:?}{way}", trunk.srtp)?;
+    }
+    for (name, provider) in trunks.iter().filter_map(|(name, trunk)| Some((name, trunk.provider.as_ref()?))) {
+        writeln!(out, "provider {name:<8} {}", towards(provider))?;
+    }
+    if trunks.is_empty() {
+        writeln!(out, "trunk             none: nobody can forward a call to us")?;
+    }
+    writeln!(out, "transfer          to {}", allowed(transfer))
+}
+
 fn list(listeners: &[Listen]) -> String {
     or_none(&listeners.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
@@ -134,6 +141,28 @@ fn towards(provider: &Provider) -> String {
         Some(every) => format!("{registered}, at {server}, asked every {} s", every.as_secs()),
         None => format!("{registered}, at {server}"),
     }
+}
+
+/// Where calls go that are placed through it.
+fn way_out(trunk: &Trunk) -> String {
+    let Some(out) = &trunk.outbound else { return String::new() };
+    let by = match out.transport {
+        OutboundTransport::Udp => "UDP",
+        OutboundTransport::Tcp => "TCP",
+        OutboundTransport::Tls => "TLS",
+    };
+    format!("; calls out go to {} port {} by {by}", out.host, out.port)
+}
+
+/// Whom callers may be put through to.
+fn allowed(transfer: &Transfer) -> String {
+    let colleagues = match transfer.receptionists {
+        TransferTo::All => "every receptionist",
+        TransferTo::Team => "the customer's team",
+        TransferTo::None => "no receptionist",
+    };
+    let numbers = transfer.allowed.iter().map(|prefix| format!(", numbers that begin with {prefix}"));
+    format!("the customer's contacts, {colleagues}{}", numbers.collect::<String>())
 }
 
 fn known_by(trunk: &Trunk) -> String {

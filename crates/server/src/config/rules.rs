@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::error::{ConfigError, Problem};
-use super::settings::{KeySource, Period, Retention, Settings, Sip, Trunk};
+use super::settings::{KeySource, OutboundTransport, Period, Retention, Settings, Sip, Trunk};
 
 /// The longest call that anybody holds without noticing: drains longer than this are a typing error.
 const LONGEST_DRAIN_S: u64 = 24 * 60 * 60;
@@ -29,6 +29,8 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<String>, ConfigError> {
     super::secrecy::check(settings, &mut found);
     super::provider::check(settings, &mut found);
     overlapping_trunks(settings, &mut found);
+    outbound(settings, &mut found);
+    transfer(settings, &mut found);
     media(settings, &mut found);
     super::turn::check(&settings.turn, &mut found);
     data(settings, &mut found);
@@ -211,6 +213,45 @@ fn trunk(name: &str, trunk: &Trunk, found: &mut Findings) {
                 "hash user:realm:password without a newline",
             );
         }
+    }
+}
+
+fn outbound(settings: &Settings, found: &mut Findings) {
+    for (name, trunk) in &settings.trunks {
+        let Some(outbound) = &trunk.outbound else { continue };
+        let option = format!("trunks.{name}.outbound");
+        let listeners = match outbound.transport {
+            OutboundTransport::Udp => &settings.sip.udp,
+            OutboundTransport::Tcp => &settings.sip.tcp,
+            OutboundTransport::Tls => &settings.sip.tls,
+        };
+        if !listeners.iter().any(|listen| listen.0.is_ipv4() == outbound.host.is_ipv4()) {
+            let what = "no listener of ours has its transport and kind of address";
+            found.refuse(&option, what, "add one to sip.udp, sip.tcp or sip.tls");
+        }
+        if !trunk.addresses.iter().any(|range| range.contains(&outbound.host)) {
+            found.warn(format!(
+                "{option}: {} is not among the trunk's addresses, so requests that it sends within our calls are challenged",
+                outbound.host
+            ));
+        }
+    }
+}
+
+fn transfer(settings: &Settings, found: &mut Findings) {
+    for prefix in &settings.transfer.allowed {
+        let digits = prefix.strip_prefix('+').unwrap_or_default();
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) || digits.starts_with('0') {
+            found.refuse(
+                "transfer.allowed",
+                "it is not the beginning of a number in international form",
+                "write \"+4930\" for all numbers of Berlin",
+            );
+        }
+    }
+    if !settings.transfer.allowed.is_empty() && settings.trunks.values().all(|trunk| trunk.outbound.is_none())
+    {
+        found.warn("transfer.allowed: no trunk has an outbound way, so nobody outside can be called");
     }
 }
 

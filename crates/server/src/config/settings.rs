@@ -29,6 +29,8 @@ pub struct Settings {
     pub numbers: Numbers,
     /// Who may forward calls to us, by name.
     pub trunks: BTreeMap<String, Trunk>,
+    /// Whom a caller may be put through to.
+    pub transfer: Transfer,
     /// Voices.
     pub media: Media,
     /// The operator's TURN server, for browsers.
@@ -156,6 +158,62 @@ pub struct Trunk {
     pub srtp: SrtpPolicy,
     /// What we do towards it; none: it only sends us calls.
     pub provider: Option<Provider>,
+    /// Where calls go that we place through it; none: it only brings calls.
+    pub outbound: Option<Outbound>,
+}
+
+/// The way out through a trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outbound {
+    /// Its address.
+    pub host: IpAddr,
+    /// Its port.
+    #[serde(default = "sip_port")]
+    pub port: u16,
+    /// How it is reached.
+    #[serde(default)]
+    pub transport: OutboundTransport,
+}
+
+fn sip_port() -> u16 {
+    5060
+}
+
+/// How a trunk is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutboundTransport {
+    /// Datagrams.
+    #[default]
+    Udp,
+    /// A stream.
+    Tcp,
+    /// The same, encrypted; the trunk shows its certificate.
+    Tls,
+}
+
+/// Whom a caller may be put through to, besides the contacts of the customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Transfer {
+    /// Which receptionists.
+    pub receptionists: TransferTo,
+    /// Beginnings of numbers in international form.
+    pub allowed: Vec<String>,
+}
+
+/// Which receptionists a caller may be put through to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransferTo {
+    /// All of the operator's.
+    #[default]
+    All,
+    /// Those in the customer's team.
+    Team,
+    /// None.
+    None,
 }
 
 /// Where a trunk tells which number was reached.

@@ -35,8 +35,8 @@ impl Ledger {
                 tracing::info!(%call, "the call is answered");
                 histogram!(meters::SETUP_SECONDS).record(self.seconds_since_offer(record));
             }
-            Event::Connected { .. } => {
-                tracing::info!(%call, "caller and receptionist hear each other");
+            Event::Connected { .. } | Event::ContactConnected { .. } => {
+                tracing::info!(%call, "somebody is connected");
                 self.connected(record);
             }
             Event::Consented { receipt } => {
@@ -57,7 +57,13 @@ impl Ledger {
             Event::Secured { security, .. } => {
                 counter!(meters::LEGS, "security" => security.label()).increment(1);
             }
+            Event::TransferAsked { how, .. } => tracing::info!(%call, ?how, "the call is to be put through"),
+            Event::TransferRefused { why, .. } => tracing::info!(%call, why, "a transfer is refused"),
+            Event::TransferEnded { outcome } => tracing::info!(%call, ?outcome, "the transfer is over"),
             Event::Prompted { .. }
+            | Event::ContactRung { .. }
+            | Event::Together { .. }
+            | Event::Left { .. }
             | Event::Rung { .. }
             | Event::RingEnded { .. }
             | Event::Held { .. }

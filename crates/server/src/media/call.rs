@@ -19,6 +19,9 @@ use super::sockets::LegSockets;
 use super::writer::Report;
 use crate::clock::SystemEntropy;
 
+/// The tune among the prompts; it has no words, and is listed under one language only.
+const HOLD_MUSIC: &str = "hold-music";
+
 /// An order to record.
 pub struct RecordingOrder {
     /// Whose call.
@@ -28,7 +31,7 @@ pub struct RecordingOrder {
     /// The proof that everybody said yes.
     pub permit: Permit,
     /// Slot 0 and slot 1.
-    pub tracks: [(LegId, PartyId); 2],
+    pub tracks: Vec<(LegId, PartyId)>,
 }
 
 /// The media of one call.
@@ -135,12 +138,12 @@ impl CallMedia {
         outlet: &mut Outlet<'_>,
     ) {
         let RecordingOrder { customer, recording, permit, tracks } = order;
-        let legs = tracks.map(|(leg, _)| self.key(leg));
-        for (slot, leg) in (0..).zip(legs) {
-            let Some(leg) = leg else { continue };
+        let legs: Vec<_> = tracks.iter().map(|(leg, _)| self.key(*leg)).collect();
+        for (slot, leg) in (0..).zip(&legs) {
+            let Some(leg) = *leg else { continue };
             self.session_command(Command::Tap { leg, slot: Some(slot) }, now, outlet);
         }
-        let parties = tracks.map(|(_, party)| party);
+        let parties = tracks.into_iter().map(|(_, party)| party).collect();
         let wanted = Wanted { call: self.call, customer, recording, legs, parties, at: now };
         self.recordings.push(Recording::begin(wanted, permit, worker, outlet));
         self.forget_recordings();
@@ -285,6 +288,11 @@ impl CallMedia {
             Asked::Ringback(Language::De) => (Sound::RingBack(RingBack::Germany), true),
             Asked::Ringback(Language::En) => (Sound::RingBack(RingBack::UnitedKingdom), true),
             Asked::HoldTone => (Sound::Hold, true),
+            Asked::HoldMusic => match outlet.prompts.prompt(HOLD_MUSIC, Language::De) {
+                Some(music) => (Sound::Prompt(music), true),
+                None => (Sound::Hold, true),
+            },
+            Asked::Silence => (Sound::Silence, true),
         };
         self.playing(leg, Some(play));
         let id = short(play);

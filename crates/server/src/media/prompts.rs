@@ -155,6 +155,7 @@ mod tests {
                 assert_eq!(prompts.version(name, language).unwrap().sha256.len(), 64);
             }
         }
+        assert!(prompts.prompt("hold-music", Language::De).is_some());
         assert!(prompts.prompt("no-such-prompt", Language::De).is_none());
     }
 
@@ -164,9 +165,11 @@ mod tests {
         let shipped = shipped();
         std::fs::create_dir(folder.path().join("de")).unwrap();
         std::fs::create_dir(folder.path().join("en")).unwrap();
+        std::fs::create_dir(folder.path().join("music")).unwrap();
         for file in std::fs::read_dir(shipped.join("en"))
             .unwrap()
             .chain(std::fs::read_dir(shipped.join("de")).unwrap())
+            .chain(std::fs::read_dir(shipped.join("music")).unwrap())
         {
             let file = file.unwrap().path();
             let to = folder.path().join(file.strip_prefix(&shipped).unwrap());

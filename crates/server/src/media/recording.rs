@@ -29,9 +29,9 @@ pub struct Wanted {
     /// The recording.
     pub recording: RecordingId,
     /// The legs of the slots, as far as they are still there.
-    pub legs: [Option<LegKey>; 2],
+    pub legs: Vec<Option<LegKey>>,
     /// The parties of the slots.
-    pub parties: [PartyId; 2],
+    pub parties: Vec<PartyId>,
     /// When it was ordered, everybody having said yes.
     pub at: Instant,
 }
@@ -56,8 +56,9 @@ impl Recording {
     /// Asks the writer for keys and a file.
     pub fn begin(wanted: Wanted, permit: Permit, worker: usize, outlet: &mut Outlet<'_>) -> Self {
         let Wanted { call, customer, recording, .. } = wanted;
+        let slots = wanted.parties.len();
         let mut new = Self { wanted, stage: Stage::Waiting(permit, None), told_pages: 0 };
-        if outlet.pages.offer(Job::Begin { worker, call, customer, recording }).is_err() {
+        if outlet.pages.offer(Job::Begin { worker, call, customer, recording, slots }).is_err() {
             new.fail("the disk does not follow", outlet);
         }
         new
@@ -76,7 +77,7 @@ impl Recording {
     /// Keys and file are there: starts the recorder, if the permit still lives.
     pub fn ready(
         &mut self,
-        secrets: [SlotSecret; 2],
+        secrets: Vec<SlotSecret>,
         expiry: Day,
         key_version: u32,
         now: Instant,
@@ -94,8 +95,8 @@ impl Recording {
             customer: self.wanted.customer,
             expiry,
             key_version,
-            parties: self.wanted.parties.to_vec(),
-            secrets: secrets.into(),
+            parties: self.wanted.parties.clone(),
+            secrets,
             consented: self.wanted.at,
             queue: pages,
         };

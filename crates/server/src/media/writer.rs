@@ -70,6 +70,8 @@ pub enum Job {
         customer: CustomerId,
         /// The new recording.
         recording: RecordingId,
+        /// How many voices it holds.
+        slots: usize,
     },
     /// Write the first page, and from now on what comes through the queue.
     Run {
@@ -107,7 +109,7 @@ pub enum Report {
         /// The recording.
         recording: RecordingId,
         /// The secrets of the slots.
-        secrets: [SlotSecret; 2],
+        secrets: Vec<SlotSecret>,
         /// The day on which it is destroyed.
         expiry: Day,
         /// The version of the key-encryption key.
@@ -230,9 +232,9 @@ impl Writer {
     fn work(&mut self, job: Job) {
         self.listen();
         match job {
-            Job::Begin { worker, call, customer, recording } => {
+            Job::Begin { worker, call, customer, recording, slots } => {
                 self.making.insert(recording, true);
-                self.give(Task::Make { worker, call, customer, recording });
+                self.give(Task::Make { worker, call, customer, recording, slots });
             }
             Job::Run { recording, header, drain } => self.run_file(recording, &header, drain),
             Job::Look { recording } => self.look(recording),

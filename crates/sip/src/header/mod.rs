@@ -11,6 +11,7 @@ mod lookup;
 mod privacy;
 mod reason;
 mod reliable;
+mod replaces;
 mod timing;
 mod via;
 
@@ -23,6 +24,7 @@ pub use lookup::*;
 pub use privacy::{Privacy, privacy};
 pub use reason::{Reason, reasons};
 pub use reliable::{RAck, rack, rseq};
+pub use replaces::{Replaces, replaces};
 use timing::seconds;
 pub use timing::{Refresher, SessionExpires, expires, min_session_expires, retry_after, session_expires};
 pub use via::{Via, ViaHost, stamp};

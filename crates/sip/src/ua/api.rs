@@ -13,10 +13,35 @@ use vorzimmer_types::{Pii, ReceptionistId, TrunkId};
 use super::carriers::{TrunkNews, TrunkOrder};
 use crate::carrier::Target;
 use crate::flow::{Binding, ConnectionId, Flow, Transport};
+use crate::uri::Uri;
 
 /// One INVITE session, from the first INVITE to the end of its dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
+
+/// One REFER within a session: the number of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReferId(pub u32);
+
+/// Which dialog a REFER wants replaced (RFC 3891), as far as it is one of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// None: it names somebody to be called.
+    Nothing,
+    /// This session's.
+    Session(SessionId),
+    /// One that is not there.
+    Unknown,
+}
+
+/// Whom to call through a trunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialled {
+    /// Through which.
+    pub trunk: TrunkId,
+    /// An E.164 number, or a `sip:` or `sips:` URI.
+    pub target: Pii<String>,
+}
 
 /// Who stands behind a request, once that is proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +178,37 @@ pub enum Command {
         /// The answer.
         sdp: Bytes,
     },
+    /// Call somebody through a trunk, by its configured outbound way. Ends in Answered or Refused as for a device.
+    Dial {
+        /// The session's name, chosen by the layer above with [`super::Ua::next_session`].
+        session: SessionId,
+        /// Whom.
+        to: Box<Dialled>,
+        /// What stands in From: a number of ours.
+        from: FromParty,
+        /// The offer.
+        sdp: Bytes,
+        /// Further headers, such as `P-Asserted-Identity`; printable ASCII, checked.
+        headers: Vec<(String, Pii<String>)>,
+    },
+    /// Say whether a REFER is tried: 202 begins the telling, anything from 300 up refuses it.
+    AnswerRefer {
+        /// The session.
+        session: SessionId,
+        /// Which REFER.
+        refer: ReferId,
+        /// 202 or 300–699.
+        status: u16,
+    },
+    /// Tell how far an accepted REFER got (RFC 3515 §2.4.5). A status of 200 or above is the last.
+    Notify {
+        /// The session.
+        session: SessionId,
+        /// Which REFER.
+        refer: ReferId,
+        /// The status line that the peer is told.
+        status: u16,
+    },
     /// Give up an INVITE that was not answered yet. A 2xx that crosses the CANCEL is answered with ACK and BYE.
     Cancel {
         /// The session.
@@ -230,6 +286,8 @@ pub enum Event {
         request: Box<rsip::Request>,
         /// Its description, if it has one.
         sdp: Option<Bytes>,
+        /// The session that it wants to take the place of (RFC 3891); only ever said of a receptionist's.
+        replaces: Option<SessionId>,
         /// The way it came: media is offered from the same address family and local address.
         flow: Flow,
     },
@@ -323,6 +381,17 @@ pub enum Event {
         trunk: TrunkId,
         /// What.
         news: TrunkNews,
+    },
+    /// A receptionist's phone wants its peer put through (RFC 3515): answer with AnswerRefer.
+    Referred {
+        /// The session.
+        session: SessionId,
+        /// Which REFER.
+        refer: ReferId,
+        /// To whom, without headers. Nobody is called because it stands here: look up who it may be.
+        target: Pii<Uri>,
+        /// By replacing which dialog.
+        replaced: Replaced,
     },
     /// The session is over: BYE came or was answered, or no ACK came in 64·T1, or the dialog broke.
     Ended {

@@ -1,5 +1,6 @@
 //! INVITEs that go: a device is rung, or no longer (RFC 3261 §13.2, §9.1).
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,10 +9,13 @@ use vorzimmer_types::Pii;
 
 use super::answers::Declined;
 use super::compose::{self, Letterhead};
+use super::flows::Hop;
 use super::keep::FLOW_FAILED;
 use super::lifetime::Life;
 use super::session::{Abilities, Calling, Cancel, OurInvite, Owner, Session, Stage, Wake};
-use super::{Binding, Event, Flow, FromParty, Peer, Reason, SessionId, Turn, Ua};
+use super::{
+    Binding, Dialled, Event, Flow, FromParty, Outbound, Peer, Reason, SessionId, Transport, Turn, Ua,
+};
 use crate::fault::Fault;
 use crate::header;
 use crate::transaction::{ClientKey, Kind, PATIENCE, TransactionId};
@@ -41,9 +45,25 @@ const RESERVED: [&str; 17] = [
     "User-Agent",
 ];
 
-/// What [`super::Command::Invite`] asks for, without its session.
+/// Who is rung.
+pub(super) enum Callee {
+    Device(Box<Binding>),
+    /// Somebody whom a trunk reaches.
+    Dialled(Box<Dialled>),
+}
+
+/// The way to whoever is rung.
+struct Route {
+    flow: Flow,
+    target: Uri,
+    peer: Peer,
+    /// The Contact of a device.
+    contact: Option<Pii<String>>,
+}
+
+/// What [`super::Command::Invite`] and [`super::Command::Dial`] ask for, without their session.
 pub(super) struct Ring {
-    pub to: Box<Binding>,
+    pub to: Callee,
     pub from: FromParty,
     pub sdp: Option<Bytes>,
     pub headers: Vec<(String, Pii<String>)>,
@@ -61,10 +81,11 @@ impl Ua {
             self.counters.overload += 1;
             return self.refused(id, 503, None);
         }
-        let Some(flow) = self.way_to_device(&ring.to) else {
-            return self.refused(id, FLOW_FAILED, None);
+        let Some(Route { flow, target, peer, contact }) = self.route(&ring.to, turn) else {
+            let status = if matches!(ring.to, Callee::Device(_)) { FLOW_FAILED } else { 503 };
+            return self.refused(id, status, None);
         };
-        let Ok(request) = self.invitation(&ring, &flow, turn) else {
+        let Ok(request) = self.invitation(&ring, target, &flow, turn) else {
             self.counters.unprintable += 1;
             return self.refused(id, 500, None);
         };
@@ -77,15 +98,14 @@ impl Ua {
         let key = (call_id, tag);
         self.dialogs.insert(key.clone(), id);
         let calling = Calling::new(transaction, request);
-        let Ring { to, .. } = ring;
         self.sessions.insert(
             id,
             Session {
                 id,
-                peer: Peer::Receptionist(to.receptionist),
+                peer,
                 flow,
                 key,
-                contact: Some(to.contact),
+                contact,
                 can: Abilities::default(),
                 life: Life::default(),
                 provisional: None,
@@ -100,14 +120,43 @@ impl Ua {
         self.flows.event(Event::Refused { session, status, retry_after });
     }
 
+    fn route(&mut self, to: &Callee, turn: &Turn<'_>) -> Option<Route> {
+        match to {
+            Callee::Device(device) => {
+                let flow = self.way_to_device(device)?;
+                let target = Uri::parse(device.contact.expose()).ok()?.without_headers();
+                let (peer, contact) = (Peer::Receptionist(device.receptionist), Some(device.contact.clone()));
+                Some(Route { flow, target, peer, contact })
+            }
+            Callee::Dialled(dialled) => {
+                let trunk = self.config.trunks.iter().find(|trunk| trunk.id == dialled.trunk)?;
+                let (Outbound { transport, local, remote }, peer) = (trunk.outbound?, trunk.peer());
+                let target = outside(dialled.target.expose(), remote)?;
+                let flow = match transport {
+                    Transport::Udp => Flow { transport, local, remote, connection: None },
+                    _ => {
+                        let trunk = Some(trunk.id);
+                        self.flows.connect(Hop { transport, local, remote, trunk }, turn.now.mono)?
+                    }
+                };
+                Some(Route { flow, target, peer, contact: None })
+            }
+        }
+    }
+
     /// The flow that a device registered over last; if that is gone, another flow of the same device (RFC 5626 §5.3).
     fn way_to_device(&self, binding: &Binding) -> Option<Flow> {
         let mut flows = self.registrar.flows_of(binding).chain([binding.flow]);
         flows.find(|flow| self.flows.is_usable(flow))
     }
 
-    fn invitation(&mut self, ring: &Ring, flow: &Flow, turn: &mut Turn<'_>) -> Result<Request, Fault> {
-        let target = Uri::parse(ring.to.contact.expose())?.without_headers();
+    fn invitation(
+        &mut self,
+        ring: &Ring,
+        target: Uri,
+        flow: &Flow,
+        turn: &mut Turn<'_>,
+    ) -> Result<Request, Fault> {
         let from = self.from(&ring.from).with_tag(&Letterhead::tag(turn.entropy));
         let call_id = hex::encode(vorzimmer_types::entropy::array::<16>(turn.entropy));
         let mut headers = Headers::default();
@@ -256,6 +305,16 @@ impl Ua {
         // §9.1: without an answer to the INVITE in 64·T1 it counts as cancelled.
         self.timers.set(Wake::Uncancelled(id), turn.now.mono + PATIENCE);
     }
+}
+
+/// What stands in the request line for whoever is outside: a number is the trunk's to find.
+fn outside(target: &str, trunk: SocketAddr) -> Option<Uri> {
+    if target.starts_with('+') {
+        let uri = Uri::sip(Some(target), Host::Ip(trunk.ip()), Some(trunk.port()));
+        return Some(uri.with_param("user", Some("phone")));
+    }
+    let uri = Uri::parse(target).ok()?.without_headers();
+    matches!(uri.scheme, Scheme::Sip | Scheme::Sips).then_some(uri)
 }
 
 /// The ACK of a refusal of our INVITE (§17.1.1.3).

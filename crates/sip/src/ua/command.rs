@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rsip::{Header, Method, Response};
 
-use super::calling::Ring;
+use super::calling::{Callee, Ring};
 use super::compose;
 use super::session::{Pending, Stage, Talking, Unacknowledged, Wake};
 use super::{Command, Flow, Reason, SessionId, Turn, Ua};
@@ -22,11 +22,18 @@ impl Ua {
                 self.refuse(session, status, reason.as_ref(), retry_after, turn);
             }
             Command::Invite { session, to, from, sdp, headers } => {
-                self.ring(session, Ring { to, from, sdp, headers }, turn);
+                self.ring(session, Ring { to: Callee::Device(to), from, sdp, headers }, turn);
             }
             Command::Answer { session, sdp } => self.answer_offer(session, &sdp, turn),
             Command::Trunk { trunk, order } => self.order_trunk(trunk, order, turn),
             Command::Leave => self.leave_all(turn),
+            Command::Dial { session, to, from, sdp, headers } => {
+                self.ring(session, Ring { to: Callee::Dialled(to), from, sdp: Some(sdp), headers }, turn);
+            }
+            Command::AnswerRefer { session, refer, status } => {
+                self.answer_refer(session, refer, status, turn)
+            }
+            Command::Notify { session, refer, status } => self.notify(session, refer, status, turn),
             Command::Cancel { session, reason } => self.cancel(session, reason, turn),
             Command::Reinvite { session, sdp } => self.reinvite(session, sdp, Method::Invite, turn),
             Command::Update { session, sdp } => self.reinvite(session, sdp, Method::Update, turn),

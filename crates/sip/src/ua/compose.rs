@@ -14,12 +14,12 @@ use crate::uri::{Host, Scheme, Uri};
 use crate::wire::{self, Skeleton};
 
 /// What we answer to (RFC 3261 §20.5).
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, REGISTER";
 /// What a peer may insist on besides: we tell every recording-aware peer what we record (RFC 7866 §6.1.2). It is not
 /// among what we say that we know: whoever sends that would have us show what *it* records, and there is nobody to look.
 pub(super) const TOLERATED: [&str; 1] = ["record-aware"];
 /// The extensions that a peer may insist on (RFC 3261 §20.32, §20.37).
-pub(super) const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
+pub(super) const EXTENSIONS: [&str; 4] = ["100rel", "timer", "replaces", "norefersub"];
 /// What an INVITE may carry.
 pub(super) const ACCEPT_SDP: &str = "application/sdp";
 /// The port of a Via without one (§18.2.2).

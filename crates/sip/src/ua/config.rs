@@ -1,11 +1,12 @@
 //! What the user agent is told once: its names, its trunks, its limits; and whom it asks for accounts.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use vorzimmer_types::{ReceptionistId, TrunkId};
 
+use super::{Peer, Transport};
 use crate::carrier::Login;
 use crate::digest::Ha1;
 use crate::registrar::Expires;
@@ -89,6 +90,8 @@ pub struct Trunk {
     pub certificate: bool,
     /// What we do towards it; none: it only sends us calls.
     pub provider: Option<Provider>,
+    /// Where calls that we place through it go; without, it only brings calls.
+    pub outbound: Option<Outbound>,
 }
 
 /// A trunk that we turn to ourselves: to register with it, to see whether it is there, to place calls.
@@ -117,7 +120,24 @@ pub struct Registration {
     pub bulk: bool,
 }
 
+/// The way out through a trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// How.
+    pub transport: Transport,
+    /// The address of ours that the trunk is reached from.
+    pub local: SocketAddr,
+    /// The trunk's.
+    pub remote: SocketAddr,
+}
+
 impl Trunk {
+    /// It, as a peer.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        Peer::Trunk { id: self.id, name: self.name.clone() }
+    }
+
     /// Whether requests of this trunk come from `ip`. IPv4 in IPv6 clothes (RFC 4291 §2.5.5.2) is IPv4.
     #[must_use]
     pub fn holds(&self, ip: IpAddr) -> bool {

@@ -33,8 +33,11 @@ pub(super) enum Standing {
 impl Ua {
     /// Who sent a request outside a dialog.
     pub(super) fn standing(&mut self, arrival: &Arrival, turn: &mut Turn<'_>) -> Standing {
-        let called = self.trunk_by_line(&arrival.request.uri, &arrival.flow);
-        if let Some(peer) = called.or_else(|| self.trunk_by_flow(&arrival.flow)) {
+        // A phone behind a trunk's address, as on one machine or behind a PBX, is a phone: it has registered from that port.
+        let known = self.known.peer(&arrival.flow, turn.now.mono);
+        let phone = matches!(known, Some(Peer::Receptionist(_)));
+        let called = || self.trunk_by_line(&arrival.request.uri, &arrival.flow);
+        if !phone && let Some(peer) = called().or_else(|| self.trunk_by_flow(&arrival.flow)) {
             return Standing::Proven(peer);
         }
         let familiar = self.is_familiar(&arrival.flow, turn.now);
@@ -64,8 +67,8 @@ impl Ua {
             trunk.digest.is_none() && shows && may_come_by(trunk, flow, certified)
         };
         let trunks = || self.config.trunks.iter();
-        let configured =
-            trunks().filter(|trunk| trunk.certificate).find(known).or_else(|| trunks().find(known)).map(peer);
+        let certified = trunks().filter(|trunk| trunk.certificate).find(known);
+        let configured = certified.or_else(|| trunks().find(known)).map(Trunk::peer);
         configured.or_else(|| self.trunk_by_target(flow))
     }
 
@@ -91,7 +94,7 @@ impl Ua {
             });
             if let Some((trunk, (_, secret))) = trunk.and_then(|trunk| Some((trunk, trunk.digest.as_ref()?)))
             {
-                return Some((peer(trunk), secret.clone()));
+                return Some((trunk.peer(), secret.clone()));
             }
             let account = accounts.receptionist(user)?;
             Some((Peer::Receptionist(account.id), account.secret))
@@ -165,8 +168,4 @@ fn may_come_by(trunk: &Trunk, flow: &Flow, certified: Option<TrunkId>) -> bool {
     !flow.transport.is_websocket()
         && (trunk.addresses.is_empty() || trunk.holds(flow.remote.ip()))
         && (!trunk.certificate || certified == Some(trunk.id))
-}
-
-fn peer(trunk: &Trunk) -> Peer {
-    Peer::Trunk { id: trunk.id, name: trunk.name.clone() }
 }

@@ -64,6 +64,7 @@ fn check_method(request: &Request) -> Result<(), Objection> {
         | Method::Info
         | Method::PRack
         | Method::Update
+        | Method::Refer
         | Method::Register => Ok(()),
         _ => Err(not_allowed()),
     }

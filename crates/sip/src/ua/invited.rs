@@ -21,6 +21,10 @@ impl Ua {
         if let Err(objection) = self.room_for_a_session(&peer) {
             return self.answer(&opened, objection.status, objection.extra, now);
         }
+        let replaces = match self.replaced_by(&arrival.request, &peer) {
+            Ok(replaces) => replaces,
+            Err(objection) => return self.answer(&opened, objection.status, objection.extra, now),
+        };
         let interval = match self.granted(&arrival.request, None) {
             Ok(interval) => interval,
             Err(objection) => return self.answer(&opened, objection.status, objection.extra, now),
@@ -59,7 +63,7 @@ impl Ua {
         self.counters.sessions_begun += 1;
         let request = Box::new(arrival.request);
         let headers = request.headers.clone();
-        self.flows.event(Event::Invited { session: id, peer, request, sdp, flow });
+        self.flows.event(Event::Invited { session: id, peer, request, sdp, replaces, flow });
         self.peer_can(id, &headers);
     }
 

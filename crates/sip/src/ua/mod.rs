@@ -15,6 +15,7 @@
 //! | `progress` | our provisional answers, and their PRACKs |
 //! | `calling`, `early`, `answers` | INVITEs that go |
 //! | `carriers` | registering with trunks, watching them, answering their challenges |
+//! | `refer`, `replaces` | calls put through and picked up |
 //! | `talking`, `reinvite` | requests within a dialog, theirs and ours |
 //! | `update`, `lifetime` | UPDATE, and what keeps a session alive |
 //! | `ending` | BYE, and the way to a peer |
@@ -46,8 +47,10 @@ mod known;
 mod lifetime;
 mod outside;
 mod progress;
+mod refer;
 mod register;
 mod reinvite;
+mod replaces;
 mod respond;
 mod session;
 mod shown;
@@ -61,10 +64,12 @@ use vorzimmer_types::{Entropy, Now, ReceptionistId};
 
 pub use crate::flow::{Binding, ConnectionId, Flow, Transport};
 pub use crate::registrar::Expires;
-pub use api::{Command, Ending, Event, FromParty, Input, Output, Peer, Reason, SessionId};
+pub use api::{
+    Command, Dialled, Ending, Event, FromParty, Input, Output, Peer, Reason, ReferId, Replaced, SessionId,
+};
 pub use carriers::{TrunkNews, TrunkOrder, TrunkStatus};
 pub use config::{
-    Account, Accounts, Limits, PhoneDigest, Provider, Registration, SessionTimer, Trunk, UaConfig,
+    Account, Accounts, Limits, Outbound, PhoneDigest, Provider, Registration, SessionTimer, Trunk, UaConfig,
 };
 pub use counters::Counters;
 

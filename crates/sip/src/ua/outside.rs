@@ -6,7 +6,7 @@ use super::compose::{self, ACCEPT_SDP};
 use super::gate::Standing;
 use super::inspect::not_allowed;
 use super::respond::Arrival;
-use super::{Flow, Peer, Turn, Ua};
+use super::{Flow, Turn, Ua};
 use crate::wire::Skeleton;
 
 impl Ua {
@@ -30,9 +30,9 @@ impl Ua {
             return self.answer(&opened, objection.status, objection.extra, turn.now);
         }
         match (method, peer) {
-            (Method::Invite, Some(peer @ Peer::Trunk { .. })) => self.invite(arrival, peer, opened, turn),
-            // Receptionists are rung; they do not place calls yet.
-            (Method::Invite, _) => self.answer(&opened, 403, Vec::new(), turn.now),
+            (Method::Invite, Some(peer)) => self.invite(arrival, peer, opened, turn),
+            // A transfer is asked for within the call that is to be transferred, or not at all.
+            (Method::Invite | Method::Refer, _) => self.answer(&opened, 403, Vec::new(), turn.now),
             (Method::Options, _) => self.answer(&opened, 200, abilities(), turn.now),
             // Both belong to a dialog, and there is none.
             (Method::Bye | Method::Info | Method::PRack | Method::Update, _) => {

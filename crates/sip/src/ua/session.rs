@@ -9,6 +9,7 @@ use vorzimmer_types::{Pii, TrunkId};
 use super::compose::Envelope;
 use super::lifetime::{Interval, Life};
 use super::progress::{Provisional, Reliably};
+use super::refer::Refer;
 use super::{ConnectionId, Ending, Flow, Peer, Reason, SessionId};
 use crate::dialog::Dialog;
 use crate::transaction::TransactionId;
@@ -149,6 +150,10 @@ pub(super) struct Talking {
     pub owed: Option<Owed>,
     /// A BYE that waits for the ACK of our 2xx (§15).
     pub hangup: Option<Option<Reason>>,
+    /// A REFER of theirs that is not over.
+    pub refer: Option<Refer>,
+    /// There was a REFER before.
+    pub was_referred: bool,
 }
 
 /// A 2xx of ours without its ACK (§13.3.1.4).
@@ -165,12 +170,19 @@ pub(super) struct Unacknowledged {
 impl Talking {
     /// A dialog that has just been confirmed.
     pub fn new(dialog: Dialog, unacknowledged: Option<Unacknowledged>) -> Self {
-        let (theirs, ours, refresh, owed, hangup) = (None, Reinvite::None, None, None, None);
-        Self { dialog, unacknowledged, theirs, ours, refresh, owed, hangup }
+        Self {
+            dialog,
+            unacknowledged,
+            theirs: None,
+            ours: Reinvite::None,
+            refresh: None,
+            owed: None,
+            hangup: None,
+            refer: None,
+            was_referred: false,
+        }
     }
-}
 
-impl Talking {
     /// Whether the ACK of the 2xx with this tag waits for the layer above.
     pub fn owes_ack_to(&self, tag: &str) -> bool {
         matches!(&self.owed, Some(Owed::Ack { tag: owed, .. }) if owed == tag)

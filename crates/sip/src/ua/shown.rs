@@ -44,6 +44,9 @@ impl fmt::Debug for Command {
             Self::Refuse { session, status, .. } => write!(f, "Refuse({session:?}, {status})"),
             Self::Invite { session, .. } => write!(f, "Invite({session:?})"),
             Self::Answer { session, .. } => write!(f, "Answer({session:?})"),
+            Self::Dial { session, .. } => write!(f, "Dial({session:?})"),
+            Self::AnswerRefer { session, status, .. } => write!(f, "AnswerRefer({session:?}, {status})"),
+            Self::Notify { session, status, .. } => write!(f, "Notify({session:?}, {status})"),
             Self::Cancel { session, .. } => write!(f, "Cancel({session:?})"),
             Self::Reinvite { session, .. } => write!(f, "Reinvite({session:?})"),
             Self::Update { session, .. } => write!(f, "Update({session:?})"),
@@ -71,6 +74,7 @@ impl fmt::Debug for Event {
             // Which key was pressed may be an answer to a question, and is the caller's own.
             Self::Digit { session, .. } => write!(f, "Digit({session:?})"),
             Self::Trunk { trunk, news } => write!(f, "Trunk({trunk:?}, {news:?})"),
+            Self::Referred { session, replaced, .. } => write!(f, "Referred({session:?}, {replaced:?})"),
             Self::Ended { session, why } => write!(f, "Ended({session:?}, {why:?})"),
             Self::BindingsChanged { receptionist, bindings } => {
                 write!(f, "BindingsChanged({receptionist:?}, {} of them)", bindings.len())

@@ -42,6 +42,7 @@ impl Ua {
             Method::PRack => self.pracked(id, &arrival, opened, turn),
             Method::Update => self.updated(id, &arrival, opened, turn),
             Method::Bye => self.bye(id, &opened, turn),
+            Method::Refer => self.referred(id, &arrival, opened, turn),
             Method::Info => self.info(id, &arrival, &opened, turn),
             Method::Options => self.answer(&opened, 200, abilities(), turn.now),
             _ => {

@@ -36,6 +36,7 @@ fn with(provider: Provider) -> UaConfig {
         addresses: Vec::new(),
         digest: None,
         certificate: false,
+        outbound: None,
         provider: Some(provider),
     });
     config

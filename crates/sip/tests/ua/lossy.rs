@@ -66,6 +66,7 @@ impl Pair {
                 digest: None,
                 certificate: false,
                 provider: None,
+                outbound: None,
             };
             config.trunks = vec![trunk];
             Ua::new(config, [secret; 32])

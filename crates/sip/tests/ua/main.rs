@@ -10,6 +10,7 @@ mod property;
 mod rfc3262_reliable;
 mod rfc3264_late_offer;
 mod rfc3311_update;
+mod rfc3515_refer;
 mod rfc4028_timers;
 mod s08_server;
 mod s09_cancel;

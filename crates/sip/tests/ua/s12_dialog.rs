@@ -162,7 +162,7 @@ fn digits_by_info_and_what_else_may_stand_there() {
 fn other_methods_within_a_dialog() {
     let mut world = World::new();
     let (_, mut call) = talking(&mut world);
-    for method in ["REFER", "MESSAGE", "NOTIFY"] {
+    for method in ["SUBSCRIBE", "MESSAGE", "NOTIFY"] {
         world.datagram(TRUNK, &call.next(method, "", ""));
         let answer = world.only();
         assert_eq!(answer.status(), Some(405), "{method}");

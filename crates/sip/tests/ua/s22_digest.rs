@@ -5,7 +5,7 @@ use std::time::Duration;
 use vorzimmer_sip::ua::{Event, Peer};
 
 use crate::world::{
-    DIGEST_TRUNK_USER, Over, PHONE, REALM, STRANGER, Script, Sent, World, authorize,
+    ANNA, DIGEST_TRUNK_USER, Over, PHONE, REALM, STRANGER, Script, Sent, World, authorize,
     config_with_digest_trunk, register,
 };
 
@@ -113,7 +113,7 @@ fn without_a_digest_trunk_a_stranger_hears_nothing() {
 }
 
 #[test]
-fn a_receptionist_may_not_call_yet() {
+fn a_receptionist_calls_with_her_digest_only() {
     let mut world = World::new();
     world.ring();
     let invite = |credentials: &str| {
@@ -127,8 +127,12 @@ fn a_receptionist_may_not_call_yet() {
     let credentials = authorize(&challenge, "anna", "anna", "INVITE", URI);
     world.happened();
     world.datagram(PHONE, &invite(&credentials));
-    assert_eq!(world.only().status(), Some(403));
-    assert!(world.happened().is_empty());
+    assert_eq!(world.only().status(), Some(100));
+    let happened = world.happened();
+    assert!(
+        matches!(&happened[..], [Event::Invited { peer: Peer::Receptionist(who), .. }] if *who == ANNA),
+        "{happened:?}"
+    );
 }
 
 #[test]

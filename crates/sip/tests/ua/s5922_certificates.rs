@@ -21,6 +21,7 @@ fn with(change: impl FnOnce(&mut Trunk)) -> UaConfig {
         digest: None,
         certificate: true,
         provider: None,
+        outbound: None,
     };
     change(&mut carrier);
     config.trunks.push(carrier);

@@ -46,6 +46,7 @@ pub fn config() -> UaConfig {
         digest: None,
         certificate: false,
         provider: None,
+        outbound: None,
     };
     UaConfig {
         realm: REALM.into(),
@@ -69,6 +70,7 @@ pub fn config_with_digest_trunk() -> UaConfig {
         digest: Some((DIGEST_TRUNK_USER.into(), Ha1::new(DIGEST_TRUNK_USER, REALM, "secret"))),
         certificate: false,
         provider: None,
+        outbound: None,
     });
     config
 }

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use toml_edit::{Datetime, Document, Value};
 use vorzimmer_types::E164;
 use vorzimmer_types::consent::{Language, Policy};
-use vorzimmer_types::directory::{OnWithdrawal, RingOrder, StandingConsent};
+use vorzimmer_types::directory::{HoldSound, OnWithdrawal, RingOrder, StandingConsent};
 use vorzimmer_types::srtp::SrtpPolicy;
 
+use super::contact::{self, DraftContact};
 use super::reader::{Fields, Reader, RowError};
 
 /// Characters of a name, a purpose and the like.
@@ -21,6 +22,8 @@ const LANGUAGES: [(&str, Language); 2] = [("de", Language::De), ("en", Language:
 const ORDERS: [(&str, RingOrder); 2] = [("together", RingOrder::Together), ("in-order", RingOrder::InOrder)];
 const WITHDRAWALS: [(&str, OnWithdrawal); 2] =
     [("destroy", OnWithdrawal::Destroy), ("keep", OnWithdrawal::Keep)];
+const HOLDS: [(&str, HoldSound); 3] =
+    [("tone", HoldSound::Tone), ("music", HoldSound::Music), ("silence", HoldSound::Silence)];
 const POLICIES: [(&str, Policy); 4] = [
     ("off", Policy::Off),
     ("ask-before-connect", Policy::AskBeforeConnect),
@@ -50,6 +53,10 @@ pub(super) fn withdrawal_word(withdrawal: OnWithdrawal) -> &'static str {
 
 pub(super) fn srtp_word(policy: SrtpPolicy) -> &'static str {
     word(&SRTP, &policy)
+}
+
+pub(super) fn hold_word(hold: HoldSound) -> &'static str {
+    word(&HOLDS, &hold)
 }
 
 pub(super) fn policy_word(policy: Policy) -> &'static str {
@@ -99,6 +106,8 @@ pub(super) struct DraftCustomer {
     pub(super) team: Vec<DraftPlace>,
     pub(super) secrecy: bool,
     pub(super) srtp: SrtpPolicy,
+    pub(super) hold: HoldSound,
+    pub(super) contacts: Vec<DraftContact>,
 }
 
 pub(super) struct DraftPlace {
@@ -250,7 +259,7 @@ fn hash<'a>(reader: &mut Reader<'a>, row: Fields<'a>, name: &str, digits: usize)
     Some((text.to_ascii_lowercase(), line))
 }
 
-const CUSTOMER: [&str; 11] = [
+const CUSTOMER: [&str; 13] = [
     "key",
     "name",
     "numbers",
@@ -262,6 +271,8 @@ const CUSTOMER: [&str; 11] = [
     "secrecy",
     "srtp",
     "ring",
+    "hold",
+    "contact",
 ];
 
 fn customer<'a>(reader: &mut Reader<'a>, row: Fields<'a>) -> Option<DraftCustomer> {
@@ -279,9 +290,11 @@ fn customer<'a>(reader: &mut Reader<'a>, row: Fields<'a>) -> Option<DraftCustome
     let recording = reader.choice(row, "recording", &POLICIES);
     let purpose = purpose(reader, row, recording);
     let on_withdrawal = reader.choice(row, "on-withdrawal", &WITHDRAWALS);
-    let secrecy = reader.flag(row, "secrecy");
+    let secrecy = reader.flag(row, "secrecy", false);
     let srtp = reader.choice(row, "srtp", &SRTP);
     let (order, team) = ring(reader, row);
+    let hold = reader.choice(row, "hold", &HOLDS);
+    let contacts = contact::read(reader, row, needed_text);
     Some(DraftCustomer {
         line: row.line,
         key: key?.0.to_owned(),
@@ -296,6 +309,8 @@ fn customer<'a>(reader: &mut Reader<'a>, row: Fields<'a>) -> Option<DraftCustome
         team,
         secrecy,
         srtp,
+        hold,
+        contacts,
     })
 }
 

@@ -6,7 +6,8 @@ use toml_edit::Value;
 use vorzimmer_types::directory::{Customer, Directory, Receptionist};
 use vorzimmer_types::srtp::SrtpPolicy;
 
-use super::draft::{language_word, order_word, policy_word, srtp_word, withdrawal_word};
+use super::contact;
+use super::draft::{hold_word, language_word, order_word, policy_word, srtp_word, withdrawal_word};
 
 /// The file. Names people and numbers: whoever writes it somewhere answers for where.
 pub(super) fn export(directory: &Directory) -> String {
@@ -73,5 +74,7 @@ fn customer(file: &mut String, row: &Customer, directory: &Directory) -> std::fm
     srtp(file, row.srtp)?;
     let order = quoted(order_word(row.plan.order));
     writeln!(file, "ring = {{ order = {order}, team = [{}] }}", team.join(", "))?;
-    writeln!(file)
+    writeln!(file, "hold = {}", quoted(hold_word(row.hold)))?;
+    writeln!(file)?;
+    row.contacts.iter().try_for_each(|row| contact::export(file, row))
 }

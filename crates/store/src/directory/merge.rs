@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use vorzimmer_types::directory::{Credential, Customer, Directory, Place, Receptionist, RingPlan};
 use vorzimmer_types::{CustomerId, E164, Entropy, Pii, ReceptionistId};
 
+use super::contact;
 use super::credential::{credential, generate};
 use super::draft::{Draft, DraftCustomer, DraftReceptionist, Secret};
 use super::reader::RowError;
@@ -239,6 +240,8 @@ impl Merger<'_> {
             plan: RingPlan { order: row.order, team },
             secrecy: row.secrecy,
             srtp: row.srtp,
+            hold: row.hold,
+            contacts: contact::merged(&row.contacts, known, self.entropy),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Rows are sealed under the directory's key. A customer is known by its key and a receptionist by her log-in: both
 //! keep their id, and she her password, when a later file names them again.
 
+mod contact;
 mod credential;
 mod draft;
 mod export;

@@ -139,13 +139,13 @@ impl<'a> Reader<'a> {
         T::default()
     }
 
-    /// True or false; false if the field is not there.
-    pub(super) fn flag(&mut self, fields: Fields<'a>, name: &str) -> bool {
-        let Some((item, line)) = self.item(fields, name) else { return false };
+    /// True or false; `otherwise` if the field is not there.
+    pub(super) fn flag(&mut self, fields: Fields<'a>, name: &str, otherwise: bool) -> bool {
+        let Some((item, line)) = self.item(fields, name) else { return otherwise };
         item.as_bool().unwrap_or_else(|| {
             let fix = format!("write {name} = true or {name} = false");
             self.error(line, format!("`{name}` is neither true nor false"), fix);
-            false
+            otherwise
         })
     }
 

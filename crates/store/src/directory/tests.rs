@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 use vorzimmer_types::consent::{Language, Policy};
 use vorzimmer_types::directory::{
-    Customer, Directory, OnWithdrawal, Place, Receptionist, RingOrder, RingPlan, StandingConsent,
+    Contact, Customer, Directory, HoldSound, OnWithdrawal, Place, Receptionist, RingOrder, RingPlan,
+    StandingConsent,
 };
 use vorzimmer_types::entropy::Seeded;
 use vorzimmer_types::srtp::SrtpPolicy;
-use vorzimmer_types::{CustomerId, ReceptionistId};
+use vorzimmer_types::{ContactId, CustomerId, Pii, ReceptionistId};
 
 use super::credential::credential;
 use super::draft::Draft;
@@ -51,6 +52,31 @@ fn customer(line: &str) -> String {
     rows.retain(|row| !row.starts_with(&format!("{key} ")));
     rows.push(line);
     format!("{ANNA}{}\n", rows.join("\n"))
+}
+
+/// A customer with one contact, with this line instead of its own.
+fn contact(line: &str) -> String {
+    let mut rows = vec![
+        "[[customer.contact]]",
+        "short = \"21\"",
+        "name = \"Boss\"",
+        "reach = [\"+4930112\", \"sip:boss@acme.example\"]",
+    ];
+    let key = line.split(' ').next().unwrap_or_default();
+    rows.retain(|row| key.is_empty() || !row.starts_with(&format!("{key} ")));
+    rows.push(line);
+    format!("{}{}\n", customer("hold = \"music\""), rows.join("\n"))
+}
+
+#[test]
+fn a_contact_keeps_the_id_with_the_short_number() {
+    let first = sorted(take(&contact(""), &Directory::default(), Unnamed::Keep).expect("a contact"));
+    let renamed = contact("").replace("Boss", "Deputy");
+    let second = sorted(take(&renamed, &first, Unnamed::Keep).expect("renamed"));
+    let [before, after] = [&first, &second].map(|directory| directory.customers[0].contacts[0].clone());
+    assert_eq!((before.id, before.transfer), (after.id, true));
+    assert_eq!(second.customers[0].hold, HoldSound::Music);
+    assert_ne!(before.name, after.name);
 }
 
 #[test]
@@ -117,6 +143,19 @@ fn each_wrong_line_is_named_with_what_to_do() {
         (
             customer("ring = { oder = \"together\", team = [] }"),
             "line 8: `oder` is not known here; did you mean `order`?",
+        ),
+        (customer("hold = \"jazz\""), "line 9: `hold` has no such choice; write one of tone, music, silence"),
+        (contact("short = \"2a\""), "line 13: `short` is not a short number; write 1 to 6 digits"),
+        (contact("reach = [\"030\"]"), "line 13: nobody is reached there; it is neither a number"),
+        (contact("reach = [\"sip:a@b?Replaces=c\"]"), "line 13: nobody is reached there"),
+        (contact("reach = []"), "line 13: `reach` is not a list of something"),
+        (contact("transfer = 1"), "line 14: `transfer` is neither true nor false; write transfer = true"),
+        (
+            format!(
+                "{}[[customer.contact]]\nshort = \"21\"\nname = \"B\"\nreach = [\"+491\"]\n",
+                contact("")
+            ),
+            "line 15: this customer has this short number already, in line 10",
         ),
         ("[[customer]\n".into(), "line 1: this is not TOML"),
     ];
@@ -214,6 +253,25 @@ fn receptionists() -> impl Strategy<Value = Vec<Receptionist>> {
     })
 }
 
+fn contacts() -> impl Strategy<Value = Vec<Contact>> {
+    let row = (text(), any::<bool>(), 1..4_usize);
+    proptest::collection::vec(row, 0..4).prop_map(|rows| {
+        let rows = rows.into_iter().enumerate();
+        rows.map(|(at, (name, transfer, ways))| Contact {
+            id: ContactId::from_bytes([at as u8; 16]),
+            short: format!("2{at}").into(),
+            name: name.into(),
+            reach: ["+49301", "sip:a@b.example", "sips:c@[2001:db8::1]"][..ways]
+                .iter()
+                .map(|way| way.parse().map(Pii::new))
+                .collect::<Result<_, _>>()
+                .expect("ways"),
+            transfer,
+        })
+        .collect()
+    })
+}
+
 fn customers(people: usize) -> impl Strategy<Value = Vec<Customer>> {
     let policy = prop_oneof![
         Just(Policy::Off),
@@ -223,10 +281,10 @@ fn customers(people: usize) -> impl Strategy<Value = Vec<Customer>> {
     ];
     let team =
         proptest::sample::subsequence((0..people as u8).collect::<Vec<_>>(), 1..=people).prop_shuffle();
-    let row = (text(), text(), policy, any::<[bool; 6]>(), team, 1..=300_u16, 1..4_usize);
+    let row = (text(), text(), policy, any::<[bool; 6]>(), team, 1..=300_u16, (1..4_usize, contacts()));
     proptest::collection::vec(row, 0..5).prop_map(|rows| {
         let rows = rows.into_iter().enumerate();
-        rows.map(|(at, (name, purpose, recording, flags, team, timeout_s, numbers))| Customer {
+        rows.map(|(at, (name, purpose, recording, flags, team, timeout_s, (numbers, contacts)))| Customer {
             id: CustomerId::from_bytes([at as u8; 16]),
             key: format!("c-{at}").into(),
             name: name.into(),
@@ -239,6 +297,8 @@ fn customers(people: usize) -> impl Strategy<Value = Vec<Customer>> {
             recording,
             purpose,
             on_withdrawal: if flags[2] { OnWithdrawal::Destroy } else { OnWithdrawal::Keep },
+            hold: [HoldSound::Tone, HoldSound::Music, HoldSound::Silence][at % 3],
+            contacts,
             plan: RingPlan {
                 order: if flags[3] { RingOrder::Together } else { RingOrder::InOrder },
                 team: team

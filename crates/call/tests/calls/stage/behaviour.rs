@@ -75,7 +75,7 @@ impl Stage {
             Output::Sip(command) => self.user_agent(command),
             Output::Media(command) => self.media(command),
             Output::Event(record) => {
-                if let Event::Rung { leg, .. } = &record.event
+                if let Event::Rung { leg, .. } | Event::ContactRung { leg, .. } = &record.event
                     && let Some(name) = self.ringing.pop_front()
                 {
                     self.legs.insert(*leg, name);
@@ -128,6 +128,22 @@ impl Stage {
                 self.offers.insert(name.clone(), sdp);
                 self.shown.insert(name.clone(), from);
                 self.ringing.push_back(name);
+            }
+            Command::Dial { session, to, from, sdp, .. } => {
+                let name = to.target.expose().clone();
+                self.note(format!("dial {name}"));
+                self.leg_sessions.insert(name.clone(), session);
+                self.offers.insert(name.clone(), sdp);
+                self.shown.insert(name.clone(), from);
+                self.ringing.push_back(name);
+            }
+            Command::AnswerRefer { session, status, .. } => {
+                let phone = self.phone(session);
+                self.note(format!("{status} to the REFER of {phone}"));
+            }
+            Command::Notify { session, status, .. } => {
+                let phone = self.phone(session);
+                self.note(format!("notify {phone} {status}"));
             }
             Command::Cancel { session, reason } => {
                 let phone = self.phone(session);
@@ -187,7 +203,12 @@ impl Stage {
                 let (caller, other) = (self.name(caller), self.name(other));
                 self.note(format!("bridge {caller} {other}"));
             }
-            MediaCommand::Mix { legs, .. } => self.note(format!("mix {}", legs.len())),
+            MediaCommand::Mix { call, legs } => {
+                assert!(!self.asked.values().any(|at| *at == call), "connected while somebody is asked");
+                assert!(legs.iter().all(|leg| self.open.contains(leg)), "all legs are there");
+                let names: Vec<String> = legs.iter().map(|leg| self.name(*leg)).collect();
+                self.note(format!("mix {}", names.join(" ")));
+            }
             MediaCommand::Unbridge { .. } => self.note("unbridge".into()),
             MediaCommand::StartRecording { call, recording, permit, tracks, .. } => {
                 self.start_recording(call, recording, permit, tracks);
@@ -210,6 +231,8 @@ impl Stage {
         if !self.calls.contains(&call) {
             self.calls.push(call);
             self.legs.insert(leg, "caller".into());
+        } else if let Some(name) = self.next_leg.take() {
+            self.legs.insert(leg, name);
         }
         self.all_legs.push((call, leg));
         assert!(self.open.insert(leg), "opened twice");
@@ -237,6 +260,8 @@ impl Stage {
             }
             Sound::Ringback(_) => self.note(format!("{phone} hears ring-back")),
             Sound::HoldTone => self.note(format!("{phone} hears the hold tone")),
+            Sound::HoldMusic => self.note(format!("{phone} hears music")),
+            Sound::Silence => self.note(format!("{phone} hears silence")),
         }
     }
 
@@ -252,13 +277,14 @@ impl Stage {
         call: CallId,
         recording: RecordingId,
         permit: Permit,
-        tracks: [(LegId, PartyId); 2],
+        tracks: Vec<(LegId, PartyId)>,
     ) {
         assert!(permit.is_live(), "a permit that is dead records nothing");
         assert!(tracks.iter().all(|(leg, party)| self.open.contains(leg) && permit.covers(*party)));
         assert!(!self.recording.values().any(|at| *at == call), "one recording of a call at a time");
         self.all_recordings.push((call, recording));
-        self.note(format!("record {} and {}", self.name(tracks[0].0), self.name(tracks[1].0)));
+        let names: Vec<String> = tracks.iter().map(|(leg, _)| self.name(*leg)).collect();
+        self.note(format!("record {}", names.join(" and ")));
         self.recording.insert(recording, call);
         self.permits.push(permit);
         if !self.quirks.recorder_is_dead {

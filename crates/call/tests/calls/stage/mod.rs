@@ -13,14 +13,15 @@ use bytes::Bytes;
 use vorzimmer_call::{Exchange, ExchangeConfig, Input, MediaEvent};
 use vorzimmer_consent::Permit;
 use vorzimmer_sdp::Negotiated;
-use vorzimmer_sip::ua::{Ending, Event as SipEvent, FromParty, Peer, SessionId};
+use vorzimmer_sip::ua::{Ending, Event as SipEvent, FromParty, Peer, ReferId, Replaced, SessionId};
+use vorzimmer_sip::uri::Uri;
 use vorzimmer_types::entropy::Seeded;
 use vorzimmer_types::event::{Event, EventRecord};
-use vorzimmer_types::{CallId, CallRecord, LegId, Now, PartyId, RecordingId, UnixMillis};
+use vorzimmer_types::{CallId, CallRecord, LegId, Now, PartyId, Pii, RecordingId, UnixMillis};
 
 pub use messages::{alaw, known, request, sdp_of, trunk};
 
-use crate::world::{DID, FakeWorld, flow};
+use crate::world::{DID, FakeWorld, flow, receptionist};
 
 /// What of the world does not behave.
 #[derive(Debug, Default)]
@@ -51,6 +52,9 @@ pub struct Stage {
     legs: BTreeMap<LegId, String>,
     leg_sessions: BTreeMap<String, SessionId>,
     ringing: VecDeque<String>,
+    /// What the next leg that is opened is called.
+    next_leg: Option<String>,
+    refers: u32,
     calls: Vec<CallId>,
     open: BTreeSet<LegId>,
     closed: BTreeSet<LegId>,
@@ -105,6 +109,8 @@ impl Stage {
             legs: BTreeMap::new(),
             leg_sessions: BTreeMap::new(),
             ringing: VecDeque::new(),
+            next_leg: None,
+            refers: 0,
             calls: Vec::new(),
             open: BTreeSet::new(),
             closed: BTreeSet::new(),
@@ -141,6 +147,7 @@ impl Stage {
             peer,
             request: Box::new(request),
             sdp,
+            replaces: None,
             flow: flow(),
         }));
     }
@@ -198,6 +205,43 @@ impl Stage {
 
     pub fn cancels(&mut self) {
         self.give(Input::Sip(SipEvent::Cancelled { session: self.session("caller") }));
+    }
+
+    /// The phone asks by REFER to put its call through to this address.
+    pub fn refers(&mut self, phone: &str, to: &str) {
+        self.refers_replacing(phone, to, Replaced::Nothing);
+    }
+
+    pub fn refers_replacing(&mut self, phone: &str, to: &str, replaced: Replaced) {
+        self.refers += 1;
+        let (session, refer) = (self.session(phone), ReferId(self.refers));
+        let target = Pii::new(Uri::parse(to).expect("an address"));
+        self.note(format!("{phone} refers"));
+        self.give(Input::Sip(SipEvent::Referred { session, refer, target, replaced }));
+    }
+
+    /// The receptionist's phone makes a second call, which is called `name` here.
+    pub fn calls_too(&mut self, name: &str, who: &str, to: &str) {
+        self.calls_replacing(name, who, to, None);
+    }
+
+    pub fn calls_replacing(&mut self, name: &str, who: &str, to: &str, replaces: Option<SessionId>) {
+        self.invites += 1;
+        let session = SessionId(self.invites);
+        self.leg_sessions.insert(name.into(), session);
+        self.next_leg = Some(name.into());
+        let mut request = request(to);
+        request.uri = rsip::Uri::from(Uri::parse(to).expect("an address"));
+        self.note(format!("{name} calls"));
+        self.give(Input::Sip(SipEvent::Invited {
+            session,
+            peer: Peer::Receptionist(receptionist(who)),
+            request: Box::new(request),
+            sdp: Some(Bytes::from(sdp_of(name, &[8, 0], "sendrecv"))),
+            replaces,
+            flow: flow(),
+        }));
+        self.next_leg = None;
     }
 
     /// A key, heard in the media.

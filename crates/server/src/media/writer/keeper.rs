@@ -7,15 +7,12 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender};
 
 use vorzimmer_types::{CallId, CustomerId, Day, RecordingId};
-use vorzimmer_vault::callrec::file as names;
+use vorzimmer_vault::callrec::{MAX_SLOTS, file as names};
 use vorzimmer_vault::keys::SlotSecret;
 
 use super::file::{OpenFile, Written};
 use super::{Begun, Report, WriterParts};
 use crate::clock::{self, SystemEntropy};
-
-/// How many parties a recording has slots for.
-const SLOTS: u8 = 2;
 
 /// Something that may take its time.
 #[derive(Debug)]
@@ -30,6 +27,8 @@ pub enum Task {
         customer: CustomerId,
         /// The new recording.
         recording: RecordingId,
+        /// How many voices it holds.
+        slots: usize,
     },
     /// Make what was written so far safe.
     Sync {
@@ -136,16 +135,25 @@ impl Keeper {
 
     fn work(&mut self, task: Task) {
         match task {
-            Task::Make { worker, call, customer, recording } => self.make(worker, call, customer, recording),
+            Task::Make { worker, call, customer, recording, slots } => {
+                self.make(worker, call, customer, recording, slots);
+            }
             Task::Sync { recording, written } => self.sync(recording, &written),
             Task::Close { worker, recording, written, why } => self.close(worker, recording, &written, why),
             Task::Forget { recording } => self.forget(recording),
         }
     }
 
-    fn make(&mut self, worker: usize, call: CallId, customer: CustomerId, recording: RecordingId) {
+    fn make(
+        &mut self,
+        worker: usize,
+        call: CallId,
+        customer: CustomerId,
+        recording: RecordingId,
+        slots: usize,
+    ) {
         let expiry = clock::wall().day().plus(self.parts.days);
-        match self.prepare(worker, customer, recording, expiry) {
+        match self.prepare(worker, customer, recording, slots, expiry) {
             Ok((file, secrets)) => {
                 self.tell(Told::Made { recording, file });
                 // It begins now: a slow disk may have taken its time.
@@ -167,8 +175,9 @@ impl Keeper {
         worker: usize,
         customer: CustomerId,
         recording: RecordingId,
+        slots: usize,
         expiry: Day,
-    ) -> Result<(OpenFile, [SlotSecret; 2]), String> {
+    ) -> Result<(OpenFile, Vec<SlotSecret>), String> {
         let path = names::path(&self.parts.folder, recording);
         let file = OpenFile::create(&path, worker)
             .map_err(|error| format!("the recording's file cannot be made: {error}"))?;
@@ -178,7 +187,7 @@ impl Keeper {
                 .new_slot_secret(recording, slot, customer, expiry, &mut SystemEntropy)
                 .map_err(|error| format!("no key for the recording: {error}"))
         };
-        match secret(0).and_then(|first| Ok([first, secret(1)?])) {
+        match (0..).take(slots).map(secret).collect() {
             Ok(secrets) => {
                 self.new_keys = true;
                 Ok((file, secrets))
@@ -215,7 +224,7 @@ impl Keeper {
     }
 
     fn forget(&self, recording: RecordingId) {
-        for slot in 0..SLOTS {
+        for slot in (0..).take(MAX_SLOTS) {
             if let Err(error) = self.parts.keys.destroy_slot(recording, slot) {
                 tracing::error!(%recording, %error, "the unused key of a recording could not be destroyed");
             }

@@ -74,7 +74,7 @@ fn bench() -> Bench {
 
 fn begin(bench: &Bench, recording: RecordingId) {
     let (call, customer) = (CallId::from_bytes([1; 16]), CustomerId::from_bytes([2; 16]));
-    bench.pages.offer(Job::Begin { worker: 0, call, customer, recording }).unwrap();
+    bench.pages.offer(Job::Begin { worker: 0, call, customer, recording, slots: 2 }).unwrap();
 }
 
 fn next(bench: &Bench) -> Report {
