@@ -35,6 +35,7 @@ fn the_shipped_file_names_every_option() {
                 || line.starts_with(&format!("[{option}]"))
                 || line.starts_with(&format!("[{option}."))
                 || line.starts_with(&format!("[retention.{option}]"))
+                || line.ends_with(&format!(".{option}]"))
                 || line.contains(&format!("{{ {option} = ")) // a table on one line
                 || line.contains(&format!(", {option} = "))
         });
