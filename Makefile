@@ -82,7 +82,6 @@ test: test-deps ## Everything: format, lints, licences, unit, property and model
 	python3 config/prompts/make.py --check
 	cargo build --locked --workspace --bins
 	cargo test --workspace --locked --no-fail-fast
-	@$(MAKE) --no-print-directory fuzz
 
 .PHONY: fuzz
 fuzz: build-deps ## Fuzz every parser for SECONDS=60 each, two at a time (DOORS="sip sdp": only these)
