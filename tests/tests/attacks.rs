@@ -278,6 +278,8 @@ fn no_message_is_smuggled_in_another_and_no_line_into_a_header() {
     );
     let invite = trunk.invite(OFF, "evil", &more);
     trunk.send(invite.replace("<sip:+493023125900@", &format!("\"{evil}\" <sip:{evil}@")));
+    let answer = trunk.expect("an answer", |message| message.status() == Some(200));
+    trunk.acknowledge(&answer);
     let rung = anna.expect("to be rung", |message| message.method() == Some("INVITE"));
     assert!(rung.lines().all(|line| !line.trim_start().starts_with("X-Evil")), "{rung}");
     assert!(!rung.contains("\n X-Evil") && !rung.contains("\"x"), "{rung}");

@@ -166,7 +166,7 @@ fn a_softphone(with_rtcp: bool) -> (Value, u64) {
     caller.hangup();
     anna.event("CALL_CLOSED", LONG);
     let shown =
-        server.call_record("the recording to end", |record| record["recordings"][0]["result"] == "ok");
+        server.call_record("a recording with gaps", |record| record["recordings"][0]["result"] == "degraded");
     let id = shown["record"]["recordings"][0]["recording"].as_str().expect("a recording").to_owned();
     let out = folder.path().join("talk.wav");
     let to = out.to_string_lossy();
@@ -193,8 +193,9 @@ fn a_softphone_talks_through_a_bad_network_and_the_record_says_how_it_was() {
     let (record, lost) = a_softphone(true);
     let caller = caller_of(&record);
     let counted = caller["lost"].as_u64().expect("a count");
-    // What was lost as the very last, or while it hung up, can be counted by one side only.
-    assert!(counted.abs_diff(lost) <= 3, "{counted} counted, {lost} were lost: {caller}");
+    // What is lost before the first packet that arrives, or while it hangs up, is counted by one side only; so is a run
+    // of keys. That counts are exact is held by the test of numbered frames and by media's own.
+    assert!(counted.abs_diff(lost) <= 10, "{counted} counted, {lost} were lost: {caller}");
     assert!((4_000..60_000).contains(&caller["jitter_us"].as_u64().expect("jitter")), "{caller}");
     assert!(caller["round_trip_us"].as_u64().is_some_and(|trip| trip < 1_000_000), "{caller}");
     assert!(caller["lost_there"].as_u64().is_some_and(|lost| lost > 0), "{caller}");
