@@ -190,6 +190,16 @@ pub fn words(track: &Track, hertz: f64) -> Vec<(usize, usize)> {
         .collect()
 }
 
+/// How loud the track is for `length_ms` from `from_ms`, in decibel below full scale; -120 when nothing is there.
+#[must_use]
+pub fn level_db(track: &Track, from_ms: usize, length_ms: usize) -> f64 {
+    let samples: Vec<_> = track.0.iter().skip(from_ms * 8).take(length_ms * 8).collect();
+    let sum: f64 = samples.iter().map(|sample| f64::from(**sample).powi(2)).sum();
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand samples")]
+    let mean = sum / samples.len().max(1) as f64;
+    10.0 * mean.max(1e-12).log10()
+}
+
 /// How much of `other`'s tone leaks into a track that should hold `own`, in decibel below it.
 #[must_use]
 pub fn leakage_db(track: &Track, own: f64, other: f64) -> f64 {

@@ -27,6 +27,11 @@ struct House {
 
 impl House {
     fn open() -> Self {
+        Self::with(|directory| directory)
+    }
+
+    /// The same, with a change to the directory.
+    fn with(change: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, hertz) in [("caller", CALLER_HZ), ("anna", ANNA_HZ), ("ben", BEN_HZ), ("boss", BOSS_HZ)] {
             tone::write_sine(&folder.path().join(format!("{name}.wav")), hertz, 180.0);
@@ -40,7 +45,7 @@ impl House {
         let more = format!(
             "[trunks.out]\naddresses = [\"127.0.0.2/32\"]\noutbound = {{ host = \"127.0.0.1\", port = {at} }}\n"
         );
-        let server = Server::start(&Setup { directory, more, ..Setup::default() });
+        let server = Server::start(&Setup { directory: change(directory), more, ..Setup::default() });
         Self { server, folder, boss }
     }
 
@@ -157,6 +162,51 @@ fn a_softphone_puts_the_caller_through_to_a_colleague() {
     let record = &shown["record"];
     assert_eq!(record["parties"].as_array().map(Vec::len), Some(2), "{record}");
     assert_ne!(record["recordings"][0]["epoch"], record["recordings"][1]["epoch"]);
+}
+
+/// What the caller of an unrecorded talk hears for the four seconds that Anna puts her on hold: of ten tenths of a second,
+/// how many are not silent.
+fn loud_on_hold(sound: &str) -> usize {
+    let customer = "key = \"off\"\n";
+    let house =
+        House::with(|directory| directory.replace(customer, &format!("{customer}hold = \"{sound}\"\n")));
+    let mut anna = house.phone("anna", true);
+    let mut caller = house.phone("caller", false);
+    caller.dial(&format!("sip:+493023125010@{}", house.server.sip));
+    anna.event("CALL_ESTABLISHED", Duration::from_secs(20));
+    wait(2);
+    anna.hold(true);
+    wait(4);
+    anna.hold(false);
+    wait(2);
+    caller.hangup();
+    anna.event("CALL_CLOSED", Duration::from_secs(10));
+    heard(&anna, &[CALLER_HZ], &[]);
+    let track =
+        vorzimmer_tests::wait::until("what the caller heard", Duration::from_secs(10), || caller.heard());
+    let voice = tone::find(&track, ANNA_HZ).expect("Anna's voice");
+    let longest = voice.holes.iter().max_by_key(|(_, length)| *length).expect("a hold");
+    let (from, length) = (longest.0 + 500, longest.1.saturating_sub(1_000));
+    assert!(length > 2_000, "the hold lasted {length} ms and a second");
+    let tenths: Vec<_> =
+        (from..from + length).step_by(100).map(|at| tone::level_db(&track, at, 100)).collect();
+    tenths.iter().filter(|level| **level > -50.0).count() * 10 / tenths.len()
+}
+
+#[test]
+fn a_caller_on_hold_hears_music() {
+    assert!(loud_on_hold("music") >= 7);
+}
+
+#[test]
+fn a_caller_on_hold_hears_single_notes() {
+    let loud = loud_on_hold("tone");
+    assert!((1..=8).contains(&loud), "{loud} of ten");
+}
+
+#[test]
+fn a_caller_on_hold_hears_nothing() {
+    assert_eq!(loud_on_hold("silence"), 0);
 }
 
 #[test]
