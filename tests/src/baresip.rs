@@ -57,13 +57,30 @@ impl Baresip {
     /// When it is not installed or does not start.
     #[must_use]
     pub fn start(folder: &Path, setup: &Setup<'_>) -> Self {
+        Self::start_with(folder, setup, "")
+    }
+
+    /// The same with its media encrypted: `srtp`, `srtp-mand` or `dtls_srtp`. Registered if it has a password.
+    ///
+    /// # Panics
+    /// When it is not installed, does not start, or is not registered in time.
+    #[must_use]
+    pub fn ciphered(folder: &Path, setup: &Setup<'_>, how: &str) -> Self {
+        let phone = Self::start_with(folder, setup, &format!(";mediaenc={how}"));
+        if setup.password.is_some() {
+            phone.wait_registered(setup);
+        }
+        phone
+    }
+
+    fn start_with(folder: &Path, setup: &Setup<'_>, more: &str) -> Self {
         let home = folder.join(format!("baresip-{}", setup.user));
         fs::create_dir_all(&home).expect("a folder for baresip");
         let base = ports::block(24);
         let heard = home.join("heard");
         fs::create_dir_all(&heard).expect("a folder for what baresip hears");
         fs::write(home.join("config"), config(setup, base, &heard)).expect("baresip's config");
-        fs::write(home.join("accounts"), account(setup, base)).expect("baresip's account");
+        fs::write(home.join("accounts"), account(setup, base, more)).expect("baresip's account");
         fs::write(home.join("contacts"), "").expect("baresip's contacts");
         let log = home.join("log");
         let out = fs::File::create(&log).expect("baresip's log");
@@ -89,17 +106,21 @@ impl Baresip {
     #[must_use]
     pub fn registered(folder: &Path, setup: &Setup<'_>) -> Self {
         let phone = Self::start(folder, setup);
+        phone.wait_registered(setup);
+        phone
+    }
+
+    fn wait_registered(&self, setup: &Setup<'_>) {
         // The event may have gone by before the control port was listened to; the log keeps it.
         let accepted = format!("{}@", setup.user);
         let logged = |line: &str| line.contains(&accepted) && line.contains("200 OK");
         let end = std::time::Instant::now() + Duration::from_secs(10);
-        while !phone.log().lines().any(logged) {
+        while !self.log().lines().any(logged) {
             if std::time::Instant::now() > end {
-                phone.fail("not registered within 10 s");
+                self.fail("not registered within 10 s");
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        phone
     }
 
     /// Gives a command, as typed after `/` in baresip.
@@ -203,7 +224,7 @@ fn config(setup: &Setup<'_>, base: u16, heard: &Path) -> String {
         "poll_method epoll\nsip_listen 127.0.0.1:{base}\nnet_interface 127.0.0.1\ncall_local_timeout 120\n\
          call_max_calls 4\naudio_source aufile,{speaks}\naudio_player aufile,/dev/null\naudio_alert aufile,/dev/null\n\
          ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\naudio_buffer 20-160\n\
-         rtp_ports {rtp}-{rtp_end}\nrtp_stats no\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nsnd_path {heard}\n\
+         rtp_ports {rtp}-{rtp_end}\nrtp_stats no\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nmodule srtp.so\nmodule dtls_srtp.so\nsnd_path {heard}\n\
          module_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n",
         speaks = setup.speaks.display(),
         heard = heard.display(),
@@ -214,10 +235,10 @@ fn config(setup: &Setup<'_>, base: u16, heard: &Path) -> String {
     )
 }
 
-fn account(setup: &Setup<'_>, base: u16) -> String {
+fn account(setup: &Setup<'_>, base: u16, more: &str) -> String {
     let answer = if setup.answers { "auto" } else { "manual" };
     let rest = format!(
-        "answermode={answer};audio_codecs={};ptime={};dtmfmode={}",
+        "answermode={answer};audio_codecs={};ptime={};dtmfmode={}{more}",
         setup.codecs, setup.ptime_ms, setup.dtmf
     );
     match setup.password {

@@ -6,8 +6,7 @@
 //! | a number that is nobody's | 404 |
 //! | a call that was forwarded in a circle | 482 (483 if no hop is left) |
 //! | while draining, or full | 503 with Retry-After |
-//! | without audio that we can take | 488 (400 if it cannot be read) |
-//! | without the encryption that is required | 488, and a Reason that says so |
+//! | without audio that we can take, or the encryption that is required | 488 (400 if it cannot be read), with a Reason and a Warning that say what is wanted |
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -148,8 +147,10 @@ fn check(
         return Err(Refusal::new(503, "no further calls are taken at the moment"));
     }
     let Some(sdp) = sdp else { return Ok(None) };
-    let offer = Description::parse(sdp)
-        .map_err(|refusal| Refusal::new(refusal.status(), "the session description cannot be read"))?;
+    let offer = Description::parse(sdp).map_err(|refusal| Refusal {
+        reason: Some(security::refused(refusal)),
+        ..Refusal::new(refusal.status(), "the session description cannot be read")
+    })?;
     // Tried on a port that is never used, so that what cannot be taken does not cost a leg.
     let browser = offer.is_browsers().then(|| Browser::nobodys(hands.entropy));
     let tried = Local { protection, browser, ..Local::new(SocketAddr::new(local, DISCARD)) };
@@ -157,7 +158,7 @@ fn check(
     tried.map_err(|refusal| Refusal {
         status: refusal.status(),
         why: format!("the offered media cannot be taken: {refusal}").into(),
-        reason: security::reason(refusal),
+        reason: Some(security::refused(refusal)),
     })?;
     Ok(Some(offer))
 }

@@ -7,6 +7,7 @@ use vorzimmer_sip::identity::NumberPlan;
 use vorzimmer_sip::ua::Flow;
 use vorzimmer_types::TrunkId;
 use vorzimmer_types::audio::Codec;
+use vorzimmer_types::dtls::Fingerprint;
 use vorzimmer_types::srtp::SrtpPolicy;
 
 /// The operator's settings. What is not here is a bound in [`crate::limits`].
@@ -69,6 +70,8 @@ pub struct SrtpConfig {
     pub trunks: BTreeMap<TrunkId, SrtpPolicy>,
     /// Where encryption is required, keys that went over unencrypted signalling will do.
     pub clear_keys_will_do: bool,
+    /// Our certificate for DTLS towards telephones; none if there is none.
+    pub certificate: Option<Fingerprint>,
 }
 
 impl ExchangeConfig {

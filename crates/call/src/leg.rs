@@ -153,6 +153,14 @@ impl Leg {
         Ok(offer.to_bytes().into())
     }
 
+    /// Another offer, of a session of its own, after the peer has refused how we offered encryption; none if there is no
+    /// other way.
+    pub(crate) fn offer_otherwise(&mut self, prefer: Option<Codec>, hands: &mut Hands<'_>) -> Option<Bytes> {
+        self.protection = self.protection.after_refusal().filter(|_| self.browser.is_none())?;
+        self.description = Session::new(hands.entropy);
+        self.offer(prefer, hands).ok()
+    }
+
     /// Whether an answer to an offer of ours is still to come.
     pub(crate) fn awaits_answer(&self) -> bool {
         self.awaits_answer

@@ -38,9 +38,9 @@ pub(crate) fn ended_by_us() -> Reason {
 }
 
 fn sip(cause: u16, text: &str) -> Reason {
-    Reason { protocol: "SIP", cause, text: text.to_owned() }
+    Reason { protocol: "SIP", cause, text: text.to_owned(), warning: None }
 }
 
 fn q850(cause: u16, text: &str) -> Reason {
-    Reason { protocol: "Q.850", cause, text: text.to_owned() }
+    Reason { protocol: "Q.850", cause, text: text.to_owned(), warning: None }
 }

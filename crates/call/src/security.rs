@@ -4,7 +4,7 @@
 //! receptionist's leg is encrypted, whatever the others say; how the caller's own network carries the call is not ours
 //! to choose.
 
-use vorzimmer_sdp::{Protection, Refusal};
+use vorzimmer_sdp::{Profile, Protection, Refusal};
 use vorzimmer_sip::ua::{Flow, Reason};
 use vorzimmer_types::TrunkId;
 use vorzimmer_types::directory::{Customer, Receptionist};
@@ -40,15 +40,26 @@ fn protection(config: &ExchangeConfig, policy: SrtpPolicy, flow: &Flow) -> Prote
         policy,
         in_clear: !flow.transport.is_secure(),
         clear_keys_will_do: config.srtp.clear_keys_will_do,
-        insist: false,
+        certificate: config.srtp.certificate,
+        profile: Profile::BestEffort,
     }
 }
 
-/// Why a description is refused for want of the encryption that is demanded, in words for the peer's technician.
+/// Why a description is refused, in words for the peer's technician: what was wanted, and is not there.
+pub(crate) fn refused(refusal: Refusal) -> Reason {
+    let warning = Some(refusal.warning());
+    Reason { protocol: "SIP", cause: refusal.status(), text: refusal.to_string(), warning }
+}
+
+/// The same, if it is for want of the encryption that is demanded.
 pub(crate) fn reason(refusal: Refusal) -> Option<Reason> {
     let demanded = matches!(
         refusal,
-        Refusal::SecureTransport | Refusal::NotEncrypted | Refusal::NoCommonSuite | Refusal::KeysInClear
+        Refusal::SecureTransport
+            | Refusal::NotEncrypted
+            | Refusal::NoCommonSuite
+            | Refusal::KeysInClear
+            | Refusal::NoHandshake
     );
-    demanded.then(|| Reason { protocol: "SIP", cause: refusal.status(), text: refusal.to_string() })
+    demanded.then(|| refused(refusal))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use vorzimmer_media::dtls::{Engine, Fingerprint, Identity, Output, Role, Setup};
+use vorzimmer_media::dtls::{Engine, Fingerprint, Role, Setup};
 use vorzimmer_media::srtp::{Opener, Sealer};
 use vorzimmer_media::{
     Channel, Codec, Command, Event, Input, LegConfig, LegKey, Negotiated, RingBack, Session, Sink, Sound, Tap,
@@ -17,17 +17,12 @@ use vorzimmer_media::{
 use vorzimmer_types::ice::Credentials;
 use vorzimmer_types::srtp::{Keying, SrtpKeys};
 
+use world::hands::{identity, taken};
 use world::{A, B, Phone, World, addr, agreed};
 
 const OURS: (&str, &str) = ("00ours", "ourpasswordourpassword00");
 const THEIRS: (&str, &str) = ("theirs", "theirpasswordtheirpassw0");
 const STRANGER: &str = "203.0.113.66:6666";
-
-fn identity() -> Identity {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
-    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
-    Identity::new(certificate.der(), &key.serialize_der()).unwrap()
-}
 
 /// A browser that calls leg A.
 struct Browser {
@@ -96,14 +91,6 @@ impl Browser {
         let mine = news.iter().filter(|sent| sent.1 == A && sent.3 == self.at);
         let opener = self.opener.as_mut().unwrap();
         mine.filter(|sent| sent.4[0] >= 128 && opener.rtp(&mut sent.4.clone()).is_ok()).count()
-    }
-}
-
-fn taken(output: Output<'_>, mine: &mut Vec<Vec<u8>>, keys: &mut Option<SrtpKeys>) {
-    match output {
-        Output::Send(bytes) => mine.push(bytes.to_vec()),
-        Output::Keys(new) => *keys = Some(new),
-        Output::Closed | Output::Failed(_) => {}
     }
 }
 

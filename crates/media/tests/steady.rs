@@ -4,13 +4,18 @@
 mod world;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use vorzimmer_media::dtls::{Role, Setup};
+use vorzimmer_media::srtp::Sealer;
 use vorzimmer_media::{
-    Channel, Codec, Command, Event, Input, LegConfig, LegKey, PlayId, Session, Sink, Sound, Tap,
+    Channel, Codec, Command, Event, Input, LegConfig, LegKey, Negotiated, PlayId, Session, Sink, Sound, Tap,
 };
 use vorzimmer_types::entropy::Seeded;
-use world::{A, B, Phone, agreed};
+use vorzimmer_types::srtp::{Keying, MasterKey, SrtpKeys, Suite};
+use world::hands::{self, Shaker};
+use world::{A, B, Phone, World, addr, agreed};
 
 /// Counts, and keeps nothing.
 #[derive(Default)]
@@ -125,4 +130,81 @@ fn transcoding_allocates_nothing() {
     let talking = allocation_counter::measure(|| call.take(steady));
     assert_eq!(talking.count_total, 0, "{talking:?}");
     assert!(call.said.sent - before > 1500, "both hear each other: {}", call.said.sent - before);
+}
+
+/// The keys of a leg of ours.
+fn keys(suite: Suite) -> Arc<SrtpKeys> {
+    let mut random = Seeded::new(5);
+    let (send, receive) = (MasterKey::random(suite, &mut random), MasterKey::random(suite, &mut random));
+    Arc::new(SrtpKeys { send, receive, lifetime: SrtpKeys::MAX_LIFETIME })
+}
+
+/// The same for legs that are sealed, with reports between.
+#[test]
+fn sealed_voices_allocate_nothing() {
+    for suite in Suite::ALL {
+        #[expect(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
+        let mut call = Call::new(Instant::now());
+        let keys = keys(suite);
+        for (leg, at, codec) in [(A, "192.0.2.1:4000", Codec::Pcma), (B, "192.0.2.2:4000", Codec::Pcmu)] {
+            let keying = Keying::Sdes { keys: Arc::clone(&keys), in_clear: false };
+            let negotiated = Negotiated { keying, ..agreed(at, codec) };
+            call.tell(Command::Remote { leg, negotiated, signalling: None });
+        }
+        let mut sealers = [Sealer::new(&keys.receive), Sealer::new(&keys.receive)];
+        let mut packets = talk(2000);
+        for (leg, _, packet) in &mut packets {
+            *packet = sealers[usize::from(*leg == B)].rtp(packet).unwrap().to_vec();
+        }
+        let (start, steady) = packets.split_at_mut(100);
+        call.take(start);
+        let talking = allocation_counter::measure(|| call.take(steady));
+        assert_eq!(talking.count_total, 0, "{suite:?}: {talking:?}");
+        assert_eq!(call.said.taped, 4000, "{suite:?}: everything was heard");
+        assert!(call.said.sent > 4000, "{suite:?}: and passed on, with reports: {}", call.said.sent);
+    }
+}
+
+/// The same with keys out of a handshake, and while others send what is none of the peer's.
+#[test]
+fn voices_after_a_handshake_and_junk_beside_them_allocate_nothing() {
+    let (ours, hers) = (hands::identity(), hands::identity());
+    let at = "192.0.2.1:4000";
+    let fingerprint = ours.fingerprint();
+    let (mut world, mut bob) = hands::call(ours, hers.fingerprint(), Setup::Passive, at);
+    let mut ann = Shaker::new(&hers, Role::Client, fingerprint, at, &world);
+    ann.shake(&mut world);
+    let mut packets: Vec<(LegKey, SocketAddr, Vec<u8>)> = Vec::new();
+    for round in 0..1000_u16 {
+        packets.push((A, ann.phone.addr, ann.next()));
+        packets.push((B, bob.addr, bob.next()));
+        packets.extend(junk(&ann.phone, round));
+    }
+    let now = world.now();
+    let World { session, .. } = world;
+    let mut call = Call { session, said: Counter::default(), random: Seeded::new(1), now };
+    let (start, steady) = packets.split_at_mut(600);
+    call.take(start);
+    let talking = allocation_counter::measure(|| call.take(steady));
+    assert_eq!(talking.count_total, 0, "{talking:?}");
+    assert_eq!(call.said.taped, 2000, "everything was heard, and nothing else");
+    let stats = call.session.stats(A).unwrap();
+    assert_eq!((stats.forged, stats.malformed), (1000, 1000), "{stats:?}");
+}
+
+/// From the peer's own address under its source, no SRTP at all, a handshake that nobody wants, and from elsewhere.
+fn junk(peer: &Phone, round: u16) -> [(LegKey, SocketAddr, Vec<u8>); 4] {
+    let mut forged = vec![0x80, 8];
+    forged.extend(round.to_be_bytes());
+    forged.extend([0; 4]);
+    forged.extend(peer.ssrc.to_be_bytes());
+    forged.extend([0x5a; 180]);
+    let mut hello = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, 1];
+    hello.resize(73, 7);
+    [
+        (A, peer.addr, forged.clone()),
+        (A, peer.addr, vec![0; 9]),
+        (A, addr("192.0.2.1:9999"), hello),
+        (A, addr("198.51.100.66:6666"), forged),
+    ]
 }

@@ -51,6 +51,8 @@ pub struct AudioMedia {
     pub port: u16,
     /// Where RTCP is received, if it is not the next port (RFC 3605).
     pub rtcp: Option<SocketAddr>,
+    /// RTCP comes on the same port (RFC 5761). A browser says so in [`Web::mux`].
+    pub mux: bool,
     /// What its maker can receive, most wanted first.
     pub payloads: Vec<Payload>,
     /// Milliseconds of audio its maker wants in a packet.

@@ -23,7 +23,7 @@ mod web;
 pub use crypto::Crypto;
 pub use description::{AudioMedia, Description, Encoding, Media, Origin, OtherMedia, Payload, Transport};
 pub use local::Local;
-pub use protection::Protection;
+pub use protection::{Profile, Protection};
 pub use record::{Preference, Recording};
 pub use refusal::Refusal;
 pub use session::Session;

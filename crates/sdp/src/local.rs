@@ -95,6 +95,7 @@ impl Local {
             addr: Some(self.rtp.ip()),
             port: self.rtp.port(),
             rtcp: None,
+            mux: false,
             payloads,
             ptime_ms: Some(ptime_ms),
             maxptime_ms: None,

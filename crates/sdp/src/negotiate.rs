@@ -10,6 +10,7 @@ use vorzimmer_types::ice::Credentials;
 use vorzimmer_types::srtp::Keying;
 
 use crate::local::{codec_payload, event_payload, noise_payload};
+use crate::protection::Answered;
 use crate::{AudioMedia, Local, Payload, Refusal, Transport};
 
 /// What an exchange builds on: what was agreed on before.
@@ -44,10 +45,12 @@ pub(crate) fn answer_audio(
             (answered, keying, Some(ice))
         }
         None => {
-            let (crypto, keying) = local.protection.answer(offer, &current.keying, random)?;
+            let Answered { crypto, dtls, keying } =
+                local.protection.answer(offer, &current.keying, random)?;
             let crypto = crypto.into_iter().collect();
-            // RFC 3264 §6: the answer's transport is the offer's.
-            (AudioMedia { transport: offer.transport.clone(), crypto, ..answered }, keying, None)
+            // RFC 3264 §6: the answer's transport is the offer's; RFC 5761 §5.1.1: and so is where RTCP goes.
+            let (transport, mux) = (offer.transport.clone(), offer.mux);
+            (AudioMedia { transport, mux, crypto, dtls, ..answered }, keying, None)
         }
     };
     let payload = CodecPayload { payload_type: theirs.pt, codec };
@@ -63,7 +66,7 @@ pub(crate) fn answer_audio(
         opus: wish(theirs, codec),
         ptime_ms,
     };
-    Ok((answered, negotiated(format, direction, offer, addr, keying, ice)))
+    Ok((answered, negotiated(format, direction, offer, addr, keying, ice, offer.mux)))
 }
 
 /// What the peer's answer makes of our offer.
@@ -110,7 +113,7 @@ pub(crate) fn accept_audio(
         ptime_ms: ptime(answer, local),
     };
     let direction = offered.direction.and(peer_direction(answer, addr).reversed());
-    Ok(negotiated(format, direction, answer, addr, keying, ice))
+    Ok(negotiated(format, direction, answer, addr, keying, ice, offered.mux && answer.mux))
 }
 
 /// The peer's address, if its line can be taken at all.
@@ -199,6 +202,7 @@ fn negotiated(
     addr: IpAddr,
     keying: Keying,
     ice: Option<Credentials>,
+    mux: bool,
 ) -> Negotiated {
     let ice = ice.map(Box::new);
     if ice.is_some() {
@@ -207,6 +211,8 @@ fn negotiated(
     }
     let rtp = SocketAddr::new(addr, peer.port);
     // RFC 3550 §11: RTCP on the next port, unless RFC 3605 says otherwise.
-    let rtcp = peer.rtcp.unwrap_or(SocketAddr::new(addr, peer.port.checked_add(1).unwrap_or(0)));
+    let next = SocketAddr::new(addr, peer.port.checked_add(1).unwrap_or(0));
+    // RFC 5761 §5.1.1: on the same port where both say so.
+    let rtcp = if mux { rtp } else { peer.rtcp.unwrap_or(next) };
     Negotiated { format, direction, rtp, rtcp, keying, ice }
 }

@@ -76,11 +76,13 @@ fn audio_of(session: &sdp_types::Session, media: &sdp_types::Media) -> AudioMedi
     let connection = media.connections.first().or(session.connection.as_ref());
     let addr = connection.and_then(address_of);
     let number = |name| value(media, name).and_then(milliseconds);
+    let web = web::web_of(session, media);
     AudioMedia {
         transport: Transport::parse(&media.proto),
         addr,
         port: media.port,
         rtcp: value(media, "rtcp").and_then(|text| rtcp_of(text, addr)),
+        mux: web.is_none() && web::muxes(media),
         payloads: payloads_of(media),
         ptime_ms: number("ptime"),
         maxptime_ms: number("maxptime"),
@@ -92,7 +94,7 @@ fn audio_of(session: &sdp_types::Session, media: &sdp_types::Media) -> AudioMedi
             .filter_map(Crypto::parse)
             .collect(),
         dtls: web::dtls_of(session, media),
-        web: web::web_of(session, media),
+        web,
     }
 }
 

@@ -28,18 +28,20 @@ pub enum Refusal {
     #[error("SRTP is switched off here")]
     SecureTransport,
     /// SRTP is required, and not what is offered or answered.
-    #[error("SRTP is required")]
+    #[error("SRTP is required: offer a=crypto over SIP over TLS, or UDP/TLS/RTP/SAVP")]
     NotEncrypted,
     /// SRTP with nothing that we know: suites, key parameters.
-    #[error("no usable key for SRTP: AES_CM_128_HMAC_SHA1_80 without MKI is")]
+    #[error("no usable key for SRTP: offer AES_CM_128_HMAC_SHA1_80 without MKI")]
     NoCommonSuite,
     /// SRTP is required, and its keys would go over signalling that others can read.
-    #[error("SRTP is required, and its keys would be sent in the clear: use SIP over TLS")]
+    #[error(
+        "SRTP is required, and its keys would be sent in the clear: use SIP over TLS, or UDP/TLS/RTP/SAVP"
+    )]
     KeysInClear,
-    /// Neither RTP/AVP nor RTP/SAVP.
-    #[error("the transport is neither RTP/AVP nor RTP/SAVP")]
+    /// None of RTP/AVP, RTP/SAVP, UDP/TLS/RTP/SAVP and what has feedback besides.
+    #[error("the transport is none of RTP/AVP, RTP/SAVP and UDP/TLS/RTP/SAVP")]
     Transport,
-    /// A browser's line without a certificate's fingerprint, or without saying who begins the handshake.
+    /// A line under DTLS without a certificate's fingerprint, or without saying who begins the handshake.
     #[error("no usable fingerprint or setup for DTLS-SRTP")]
     NoHandshake,
     /// A browser's line that ICE cannot connect: without credentials, without RTCP on the same port, or both ends lite.
@@ -72,11 +74,9 @@ impl Refusal {
         match self {
             Self::NoAudio => 304,
             Self::NoCommonCodec => 305,
-            Self::SecureTransport
-            | Self::NotEncrypted
-            | Self::NoCommonSuite
-            | Self::Transport
-            | Self::NoHandshake => 302,
+            // The profile stands where the transport does (RFC 8866 §5.14).
+            Self::SecureTransport | Self::NotEncrypted | Self::Transport => 302,
+            Self::NoCommonSuite | Self::KeysInClear | Self::NoHandshake => 306,
             Self::NoAddress | Self::AddressFamily | Self::NoPath => 301,
             _ => 399,
         }

@@ -77,10 +77,7 @@ impl Session {
         let audio = Local { prefer, ..local.clone() }.offered_audio(&known);
         let audio = Media::Audio(match &local.browser {
             Some(browser) => browser.offer(audio),
-            None => {
-                let (transport, crypto) = local.protection.offer(&current.keying, random)?;
-                AudioMedia { transport, crypto, ..audio }
-            }
+            None => local.protection.offer(audio, &current.keying, random)?,
         });
         // RFC 3264 §8: lines are never taken away, only refused.
         let mut media: Vec<Media> = match &self.published {

@@ -30,6 +30,18 @@ pub struct Dtls {
     pub setup: Option<Setup>,
 }
 
+impl Dtls {
+    /// What we say of our certificate.
+    pub(crate) fn of(ours: Fingerprint, setup: Setup) -> Self {
+        Self { fingerprints: vec![ours], setup: Some(setup) }
+    }
+
+    /// RFC 8122 §5: of several the one by the strongest hash.
+    pub(crate) fn strongest(&self) -> Option<Fingerprint> {
+        self.fingerprints.iter().max_by_key(|fingerprint| fingerprint.hash().length()).copied()
+    }
+}
+
 /// What an audio line says about ICE and what comes with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Web {
@@ -112,14 +124,12 @@ impl Browser {
     }
 
     fn keying(&self, theirs: &Dtls, ours: Setup) -> Result<Keying, Refusal> {
-        // RFC 8122 §5: of several the one by the strongest hash.
-        let strongest = theirs.fingerprints.iter().max_by_key(|fingerprint| fingerprint.hash().length());
-        let peer = strongest.copied().ok_or(Refusal::NoHandshake)?;
+        let peer = theirs.strongest().ok_or(Refusal::NoHandshake)?;
         Ok(Keying::Dtls { peer, ours })
     }
 
     fn dtls(&self, audio: AudioMedia, setup: Setup) -> AudioMedia {
-        let dtls = Dtls { fingerprints: vec![self.fingerprint], setup: Some(setup) };
+        let dtls = Dtls::of(self.fingerprint, setup);
         AudioMedia { dtls: Some(dtls), crypto: Vec::new(), ..audio }
     }
 }
@@ -167,10 +177,15 @@ pub(crate) fn web_of(session: &sdp_types::Session, media: &sdp_types::Media) -> 
     Some(Box::new(Web {
         ice,
         lite: session.attributes.iter().any(|a| a.attribute.eq_ignore_ascii_case("ice-lite")),
-        mux: media.attributes.iter().any(|a| a.attribute.eq_ignore_ascii_case("rtcp-mux")),
+        mux: muxes(media),
         mid: mid.map(str::to_owned),
         bundled,
     }))
+}
+
+/// Whether RTCP comes on the same port (RFC 5761).
+pub(crate) fn muxes(media: &sdp_types::Media) -> bool {
+    media.attributes.iter().any(|a| a.attribute.eq_ignore_ascii_case("rtcp-mux"))
 }
 
 /// A media attribute, else the session's.
@@ -197,6 +212,9 @@ pub(crate) fn print(audio: &AudioMedia, out: &mut Vec<Attribute>) {
         if web.mux {
             out.push(Attribute::new("rtcp-mux"));
         }
+    }
+    if audio.mux && audio.web.is_none() {
+        out.push(Attribute::new("rtcp-mux"));
     }
     let Some(dtls) = &audio.dtls else { return };
     for fingerprint in &dtls.fingerprints {

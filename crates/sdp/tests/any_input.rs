@@ -90,13 +90,14 @@ fn audio() -> impl Strategy<Value = AudioMedia> {
     let rtcp = proptest::option::of((addr(), any::<u16>()).prop_map(std::net::SocketAddr::from));
     let crypto = proptest::collection::vec(crypto(), 0..3);
     let first = (transport, proptest::option::of(addr()), any::<u16>(), rtcp, payloads);
-    let secure = (crypto, proptest::option::of(dtls()), proptest::option::of(web()));
+    let secure = (crypto, proptest::option::of(dtls()), proptest::option::of(web()), any::<bool>());
     (first, ptime(), ptime(), direction, secure).prop_map(
-        |(first, ptime_ms, maxptime_ms, direction, (crypto, dtls, web))| AudioMedia {
+        |(first, ptime_ms, maxptime_ms, direction, (crypto, dtls, web, mux))| AudioMedia {
             transport: first.0,
             addr: first.1,
             port: first.2,
             rtcp: first.3,
+            mux: mux && web.is_none(),
             payloads: first.4,
             ptime_ms,
             maxptime_ms,

@@ -213,7 +213,7 @@ const MEDIA_CASES: &[(&str, &str, &str)] = &[
     (
         "another transport",
         "m=audio 10000 TCP/MRCPv2 1\r\n",
-        "488 302 the transport is neither RTP/AVP nor RTP/SAVP",
+        "488 302 the transport is none of RTP/AVP, RTP/SAVP and UDP/TLS/RTP/SAVP",
     ),
     ("no codec of ours", "m=audio 10000 RTP/AVP 18 3\r\n", "488 305 no codec in common"),
     (

@@ -16,6 +16,7 @@ use vorzimmer_sip::digest::Ha1;
 use vorzimmer_sip::identity::{CalledIn, NumberPlan, PlanError};
 use vorzimmer_sip::ua::{self, Expires, Ua, UaConfig};
 use vorzimmer_store::{EventLog, LogSettings};
+use vorzimmer_types::dtls::Fingerprint;
 use vorzimmer_types::{RecordingId, TrunkId, entropy};
 
 use crate::clock::{self, SystemEntropy};
@@ -65,7 +66,9 @@ pub async fn assemble(
 ) -> Result<Assembly, Failure> {
     let addresses = listeners.addresses();
     let ua_config = ua_config(settings, &addresses)?;
-    let exchange = Exchange::new(exchange_config(settings, &addresses).map_err(plan_failure)?);
+    let identity = Arc::new(dtls_identity()?);
+    let exchange = exchange_config(settings, &addresses, identity.fingerprint()).map_err(plan_failure)?;
+    let exchange = Exchange::new(exchange);
     let prompts = Prompts::load(&settings.media.prompts)
         .map_err(|error| Failure::failed(error, "restore the folder, or correct media.prompts"))?;
     let prompts = Arc::new(prompts);
@@ -84,7 +87,7 @@ pub async fn assemble(
     for doomed in recovery::withdrawn_but_there(rooms).await? {
         destroyer.destroy(doomed);
     }
-    let (plane, media) = media_plane(settings, rooms, &prompts, &log)?;
+    let (plane, media) = media_plane(settings, rooms, &prompts, &log, identity)?;
 
     let mut ua = Ua::new(ua_config, entropy::array(&mut SystemEntropy));
     let now = clock::now();
@@ -207,7 +210,11 @@ pub fn private_text(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn exchange_config(settings: &Settings, addresses: &LocalAddresses) -> Result<ExchangeConfig, PlanError> {
+fn exchange_config(
+    settings: &Settings,
+    addresses: &LocalAddresses,
+    certificate: Fingerprint,
+) -> Result<ExchangeConfig, PlanError> {
     let numbers = &settings.numbers;
     let area = Some(numbers.area.as_str()).filter(|area| !area.is_empty());
     let plan =
@@ -224,17 +231,18 @@ fn exchange_config(settings: &Settings, addresses: &LocalAddresses) -> Result<Ex
         number_plan: plan,
         trunk_plans: to,
         codecs: settings.media.codecs.clone(),
-        srtp: srtp_config(settings),
+        srtp: srtp_config(settings, certificate),
         transfer: outbound::transfer_rules(settings),
         ways_out: outbound::ways(settings, addresses),
         ..ExchangeConfig::default()
     })
 }
 
-fn srtp_config(settings: &Settings) -> SrtpConfig {
+fn srtp_config(settings: &Settings, certificate: Fingerprint) -> SrtpConfig {
     SrtpConfig {
         trunks: settings.trunks.iter().map(|(name, trunk)| (trunk_id(name), trunk.srtp)).collect(),
         clear_keys_will_do: settings.media.srtp_keys_in_clear,
+        certificate: Some(certificate),
     }
 }
 
@@ -258,6 +266,7 @@ fn media_plane(
     rooms: &Rooms,
     prompts: &Arc<Prompts>,
     log: &EventLog,
+    identity: Arc<Identity>,
 ) -> Result<(Plane, media::MediaEvents), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let plane_settings = media::Settings {
@@ -275,7 +284,7 @@ fn media_plane(
         prompts: Arc::clone(prompts),
         keys: Arc::clone(&rooms.keys),
         log: Arc::new(Pages(log.clone())),
-        identity: Arc::new(dtls_identity()?),
+        identity,
     };
     Plane::start(&plane_settings, parts).map_err(|error| {
         Failure::failed(format!("the media workers cannot start: {error}"), "see the system's limits")

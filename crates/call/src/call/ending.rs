@@ -206,7 +206,7 @@ impl Call {
     /// Does not take the call after all: its media cannot be taken.
     pub(super) fn refuse_media(&mut self, refusal: vorzimmer_sdp::Refusal, hands: &mut Hands<'_>) {
         let why = format!("the offered media cannot be taken: {refusal}");
-        self.refuse_saying(refusal.status(), &why, security::reason(refusal), hands);
+        self.refuse_saying(refusal.status(), &why, Some(security::refused(refusal)), hands);
     }
 
     /// Does not take the call after all.

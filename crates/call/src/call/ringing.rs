@@ -24,6 +24,9 @@ use crate::limits::{DEVICES_PER_CALL, DEVICES_PER_RECEPTIONIST, OPEN_WITHIN};
 use crate::plan::{PlaceId, Plan};
 use crate::{reasons, security};
 
+/// The status with which a device refuses an offer (RFC 3261 §21.4.26).
+const NOT_ACCEPTABLE_HERE: u16 = 488;
+
 /// The devices that ring, and who is next.
 pub(crate) struct Ringing {
     plan: Plan,
@@ -41,7 +44,7 @@ enum Stage {
     /// Its leg is being opened.
     Opening { binding: Box<Binding>, until: Instant },
     /// It rings.
-    Ringing { session: SessionId },
+    Ringing { binding: Box<Binding>, session: SessionId },
 }
 
 impl Ringing {
@@ -75,7 +78,7 @@ impl Ringing {
 impl Device {
     fn session(&self) -> Option<SessionId> {
         match self.stage {
-            Stage::Ringing { session } => Some(session),
+            Stage::Ringing { session, .. } => Some(session),
             Stage::Opening { .. } => None,
         }
     }
@@ -159,7 +162,7 @@ impl Call {
             Err(refusal) => return self.device_cannot_be_offered(leg, refusal, hands),
         };
         let session = hands.open_session(self.id);
-        device.stage = Stage::Ringing { session };
+        device.stage = Stage::Ringing { session, binding: to.clone() };
         hands.sip(Command::Invite { session, to, from, sdp: Some(sdp), headers });
         self.journal.write(hands, Event::Rung { leg, receptionist: device.receptionist });
     }
@@ -191,6 +194,10 @@ impl Call {
     pub(super) fn device_refused(&mut self, session: SessionId, status: u16, hands: &mut Hands<'_>) {
         let State::Ringing(ringing) = &mut self.state else { return };
         let Some(place) = ringing.place_of(session) else { return };
+        if status == NOT_ACCEPTABLE_HERE && self.ring_otherwise(session, hands) {
+            return;
+        }
+        let State::Ringing(ringing) = &mut self.state else { return };
         let (journal, aftermath) = (&mut self.journal, &mut self.aftermath);
         for device in ringing.take(|device| device.session() == Some(session)) {
             device.end(RingOutcome::Failed { status }, None, journal, aftermath, hands);
@@ -203,6 +210,25 @@ impl Call {
         }
         ringing.close_place(place);
         self.ring_next(hands);
+    }
+
+    /// A device does not take how we offered encryption: it is asked again in another way, if there is one. It does not
+    /// count as having rung, and its history does not say so.
+    fn ring_otherwise(&mut self, before: SessionId, hands: &mut Hands<'_>) -> bool {
+        let prefer = self.caller_codec();
+        let (from, headers) = (self.shown_party(), self.called_party());
+        let State::Ringing(ringing) = &mut self.state else { return false };
+        let Some(device) = ringing.devices.iter_mut().find(|device| device.session() == Some(before)) else {
+            return false;
+        };
+        let Some(sdp) = device.leg.offer_otherwise(prefer, hands) else { return false };
+        let Stage::Ringing { binding, .. } = &device.stage else { return false };
+        let to = binding.clone();
+        hands.forget_session(before);
+        let session = hands.open_session(self.id);
+        device.stage = Stage::Ringing { session, binding: to.clone() };
+        hands.sip(Command::Invite { session, to, from, sdp: Some(sdp), headers });
+        true
     }
 
     /// A device answered. If its answer can be taken, it has won.

@@ -191,6 +191,6 @@ pub(super) fn take_offer(
 }
 
 pub(super) fn refuse_offer(session: SessionId, refusal: Refusal, hands: &mut Hands<'_>) {
-    let (status, reason) = (refusal.status(), security::reason(refusal));
+    let (status, reason) = (refusal.status(), Some(security::refused(refusal)));
     hands.sip(Command::Refuse { session, status, reason, retry_after: None });
 }

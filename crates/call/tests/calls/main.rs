@@ -4,6 +4,7 @@
 
 mod codecs;
 mod consent;
+mod encrypted;
 mod ends;
 mod hold;
 mod identity;

@@ -99,11 +99,14 @@ fn a_refusal_of_every_device_ends_in_an_announcement() {
         let mut stage = rung(world.team(Together, &[("anna", 20), ("ben", 20)]));
         stage.seen();
         stage.until(1.0);
-        stage.refuses("anna-desk", status);
-        if status < 600 {
-            stage.refuses("anna-cell", status);
+        // Who does not take an offer is asked in another way first.
+        for _ in 0..if status == 488 { 2 } else { 1 } {
+            stage.refuses("anna-desk", status);
+            if status < 600 {
+                stage.refuses("anna-cell", status);
+            }
+            stage.refuses("ben-desk", status);
         }
-        stage.refuses("ben-desk", status);
         stage.until(10.0);
         let seen = stage.seen();
         assert!(

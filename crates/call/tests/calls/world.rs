@@ -24,6 +24,8 @@ pub struct FakeWorld {
     pub directory: Directory,
     pub devices: BTreeMap<ReceptionistId, Vec<&'static str>>,
     pub missing_prompts: BTreeSet<&'static str>,
+    /// How the devices signal.
+    pub transport: Transport,
 }
 
 pub fn receptionist(name: &str) -> ReceptionistId {
@@ -61,7 +63,7 @@ impl FakeWorld {
             (receptionist("carol"), vec!["carol-desk"]),
         ]);
         let directory = Directory { customers: vec![customer], receptionists };
-        Self { directory, devices, missing_prompts: BTreeSet::new() }
+        Self { directory, devices, missing_prompts: BTreeSet::new(), transport: Transport::Udp }
     }
 
     pub fn team(mut self, order: RingOrder, team: &[(&str, u16)]) -> Self {
@@ -90,6 +92,27 @@ impl FakeWorld {
 
     pub fn holding_with(mut self, hold: HoldSound) -> Self {
         self.customer().hold = hold;
+        self
+    }
+
+    /// A customer under § 203 StGB.
+    pub fn under_secrecy(mut self) -> Self {
+        self.customer().secrecy = true;
+        self
+    }
+
+    pub fn customer_wants(mut self, policy: SrtpPolicy) -> Self {
+        self.customer().srtp = policy;
+        self
+    }
+
+    pub fn receptionists_want(mut self, policy: SrtpPolicy) -> Self {
+        self.directory.receptionists.iter_mut().for_each(|one| one.srtp = policy);
+        self
+    }
+
+    pub fn devices_over(mut self, transport: Transport) -> Self {
+        self.transport = transport;
         self
     }
 
@@ -145,7 +168,7 @@ impl World for FakeWorld {
         let binding = |name: &&'static str| Binding {
             receptionist,
             contact: Pii::new((*name).to_owned()),
-            flow: flow(),
+            flow: Flow { transport: self.transport, ..flow() },
             call_id: Pii::new("registration".into()),
             cseq: 1,
             instance: None,

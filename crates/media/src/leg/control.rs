@@ -1,4 +1,13 @@
 //! The RTCP of one leg: who may report, what is reported, and when.
+//!
+//! Our reports go to where signalling says until the peer reports from elsewhere, and that is believed only of the
+//! address whose RTP is heard, and only:
+//!
+//! * on the port next to that of its RTP, or the same (RFC 3550 §11, RFC 5761), from the source that is heard;
+//! * on any other port, as NATs have it, if the report also speaks of what we send: nobody else knows both numbers;
+//! * on any port, if it is authentic (SRTCP).
+//!
+//! Who shares the peer's address, and neither hears it nor us, is told nothing.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -22,6 +31,18 @@ pub(crate) struct Control {
     /// What the peer says it lost of ours.
     lost_there: Option<u32>,
     next_at: Option<Instant>,
+}
+
+/// What is known of the peer when it reports.
+pub(crate) struct Known {
+    /// Whom the leg hears.
+    pub(crate) peer: Option<SocketAddr>,
+    /// The source that it hears.
+    pub(crate) source: Option<u32>,
+    /// The source that the peer hears.
+    pub(crate) ours: u32,
+    /// Only what is authentic is looked at.
+    pub(crate) sealed: bool,
 }
 
 /// What a datagram on the RTCP port was.
@@ -81,41 +102,39 @@ impl Control {
         self.signalled.map(|signalled| self.latched.unwrap_or(signalled))
     }
 
+    /// The peer's RTP comes from another address than before: its reports may too.
+    pub(crate) fn moved(&mut self) {
+        self.latched = None;
+    }
+
     /// Whether a datagram from there could be the peer's. Changes nothing.
-    pub(crate) fn may_be_peer(&self, from: SocketAddr, peer: Option<SocketAddr>) -> bool {
+    pub(crate) fn may_be_peer(&self, from: SocketAddr, known: &Known) -> bool {
         let from = canonical(from);
         match self.latched {
             Some(latched) => latched == from,
-            None => self.signalled == Some(from) || peer.is_some_and(|peer| peer.ip() == from.ip()),
+            None => self.signalled == Some(from) || known.peer.is_some_and(|peer| peer.ip() == from.ip()),
         }
     }
 
-    /// Takes a datagram. `peer` is who the leg hears, `ours` the source that the peer hears.
-    pub(crate) fn receive(
-        &mut self,
-        from: SocketAddr,
-        bytes: &[u8],
-        peer: Option<SocketAddr>,
-        source: Option<u32>,
-        ours: u32,
-        now: Instant,
-    ) -> Heard {
+    /// Takes a datagram, opened if it was sealed.
+    pub(crate) fn receive(&mut self, from: SocketAddr, bytes: &[u8], known: &Known, now: Instant) -> Heard {
         let from = canonical(from);
         if self.latched.is_some_and(|latched| latched != from) {
             return Heard::Foreign;
         }
         let Some(mut packets) = Compound::parse(bytes) else { return Heard::Malformed };
-        let by = match packets.next() {
-            Some(Packet::SenderReport { ssrc, .. } | Packet::ReceiverReport { ssrc, .. }) => ssrc,
+        let (by, about) = match packets.next() {
+            Some(Packet::SenderReport { ssrc, block, .. } | Packet::ReceiverReport { ssrc, block, .. }) => {
+                (ssrc, block.map(|block| block.ssrc))
+            }
             _ => return Heard::Malformed,
         };
-        // From the signalled address, or from the peer's own if it speaks of the source that is heard.
-        let same_peer = peer.is_some_and(|peer| peer.ip() == from.ip()) && source == Some(by);
-        if self.signalled != Some(from) && self.latched != Some(from) && !same_peer {
+        let settled = self.signalled == Some(from) || self.latched == Some(from);
+        if !settled && !known.believes(from, by, about) {
             return Heard::Foreign;
         }
         self.latched = Some(from);
-        self.take(bytes, source, ours, now)
+        self.take(bytes, known.source, known.ours, now)
     }
 
     fn take(&mut self, bytes: &[u8], source: Option<u32>, ours: u32, now: Instant) -> Heard {
@@ -220,6 +239,16 @@ impl Control {
     fn ntp(&self, now: Instant) -> u64 {
         let passed = now.duration_since(self.epoch) + Duration::from_secs(1);
         passed.as_secs() << 32 | ((u64::from(passed.subsec_nanos()) << 32) / 1_000_000_000)
+    }
+}
+
+impl Known {
+    /// Whether a report by this source, about that one, makes whoever sent it the peer.
+    fn believes(&self, from: SocketAddr, by: u32, about: Option<u32>) -> bool {
+        let Some(peer) = self.peer.map(canonical).filter(|peer| peer.ip() == from.ip()) else { return false };
+        let beside = from.port() == peer.port() || Some(from.port()) == peer.port().checked_add(1);
+        let heard = self.source == Some(by);
+        self.sealed || (heard && (beside || about == Some(self.ours)))
     }
 }
 

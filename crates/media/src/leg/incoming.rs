@@ -68,6 +68,12 @@ impl Incoming {
         }
     }
 
+    /// Whether a packet with this number is one of the next of this stream.
+    pub(crate) fn goes_on(&self, ssrc: u32, sequence: u16) -> bool {
+        let ahead = sequence.wrapping_sub(self.newest as u16);
+        ssrc == self.ssrc && (1..MAX_DROPOUT).contains(&ahead)
+    }
+
     /// Places a packet.
     pub(crate) fn place(&mut self, sequence: u16) -> Place {
         if self.received == 0 {

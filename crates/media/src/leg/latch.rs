@@ -2,7 +2,17 @@
 //!
 //! The address that signalling named comes first. Another one is believed only if the named one stays silent, only
 //! if it may be the same peer behind a NAT (RFC 4961, RFC 7362 §4), and only after several packets in a row. Once a
-//! source is latched nobody else is heard until signalling says so again.
+//! source is latched nobody else is heard until signalling says so again, but for one case: a NAT forgot the peer, and
+//! gave it another port, or another address.
+//!
+//! | the peer's stream goes on from | plain RTP | SRTP |
+//! |---|---|---|
+//! | where it was | heard | heard |
+//! | another port of the same address | if the old one was silent for [`MOVED_AFTER`]: after [`PROBATION`] packets in a row | the same: with the first packet |
+//! | another address | never | the same: with the first packet |
+//!
+//! The stream goes on if its source is the one that was heard and its numbers are the next: both are what nobody knows
+//! who does not see the packets. Of SRTP every packet is authentic before it is asked about here.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -13,6 +23,8 @@ use crate::rtp::View;
 pub(crate) const SIGNALLED_FIRST: Duration = Duration::from_millis(250);
 /// Packets in a row that another address must send.
 pub(crate) const PROBATION: u8 = 5;
+/// How long the peer must have been silent where it was before it can be elsewhere: 25 packets of 20 ms.
+pub(crate) const MOVED_AFTER: Duration = Duration::from_millis(500);
 /// An address on probation that pauses longer than this starts again.
 const PROBATION_GAP: Duration = Duration::from_millis(500);
 /// Addresses on probation at the same time.
@@ -27,6 +39,8 @@ pub(crate) enum Sender {
     Latched,
     /// The peer as it was before signalling spoke again.
     Again,
+    /// The peer, from another address than before.
+    Moved,
     /// Not, or not yet, the peer.
     Foreign,
 }
@@ -53,6 +67,8 @@ pub(crate) struct Latch {
     /// Who was latched before signalling named another address: not the peer any more.
     banned: Option<SocketAddr>,
     latched: Option<SocketAddr>,
+    /// When anything last came from whoever is latched.
+    heard: Instant,
     candidates: [Option<Candidate>; CANDIDATES],
 }
 
@@ -67,6 +83,7 @@ impl Latch {
             before: None,
             banned: None,
             latched: None,
+            heard: now,
             candidates: [None; CANDIDATES],
         }
     }
@@ -106,21 +123,60 @@ impl Latch {
         }
     }
 
-    /// Judges the sender of a packet that is RTP of a negotiated payload type.
-    pub(crate) fn judge(&mut self, from: SocketAddr, view: &View, now: Instant) -> Sender {
+    /// Something came from there: whatever it is, who is latched is not silent.
+    pub(crate) fn heard(&mut self, from: SocketAddr, now: Instant) {
+        if self.latched == Some(canonical(from)) {
+            self.heard = now;
+            self.candidates = [None; CANDIDATES];
+        }
+    }
+
+    /// Whether the peer may have moved there, if what comes from there is its stream. Changes nothing.
+    pub(crate) fn may_have_moved(&self, from: SocketAddr, sealed: bool, now: Instant) -> bool {
+        let Some(latched) = self.latched else { return false };
         let from = canonical(from);
-        match self.latched {
-            Some(latched) if latched == from => return Sender::Peer,
-            Some(_) => return Sender::Foreign,
-            None => {}
+        let near = from.ip() == latched.ip();
+        from != latched && (sealed || near) && now.duration_since(self.heard) >= MOVED_AFTER
+    }
+
+    /// A packet of the peer's came from there after a copy of it had come from elsewhere: where signalling says that the
+    /// peer is, that is the peer.
+    pub(crate) fn copied(&mut self, from: SocketAddr, now: Instant) {
+        let from = canonical(from);
+        if self.latched.is_none() && (from == self.signalled || Some(from) == self.before) {
+            self.proven(from, now);
+        }
+    }
+
+    /// Whoever is there has proven to be the peer.
+    pub(crate) fn proven(&mut self, at: SocketAddr, now: Instant) {
+        self.latched = Some(canonical(at));
+        self.heard = now;
+        self.candidates = [None; CANDIDATES];
+    }
+
+    /// Judges the sender of a packet that is RTP of a negotiated payload type. `sealed`: it was authentic. Who is not
+    /// where the peer is has been asked about with [`Latch::may_have_moved`].
+    pub(crate) fn judge(&mut self, from: SocketAddr, view: &View, sealed: bool, now: Instant) -> Sender {
+        let from = canonical(from);
+        if let Some(latched) = self.latched {
+            return if latched == from { Sender::Peer } else { self.moves(from, view, sealed, now) };
         }
         let known = from == self.signalled || Some(from) == self.before;
         if known || (self.plausible(from) && self.passes(from, view, now)) {
-            self.latched = Some(from);
-            self.candidates = [None; CANDIDATES];
+            self.proven(from, now);
             return if Some(from) == self.before { Sender::Again } else { Sender::Latched };
         }
         Sender::Foreign
+    }
+
+    /// The peer, if its stream goes on from there.
+    fn moves(&mut self, from: SocketAddr, view: &View, sealed: bool, now: Instant) -> Sender {
+        if !self.may_have_moved(from, sealed, now) || !(sealed || self.passes(from, view, now)) {
+            return Sender::Foreign;
+        }
+        self.proven(from, now);
+        Sender::Moved
     }
 
     /// Whether another address may be the same peer behind a NAT.

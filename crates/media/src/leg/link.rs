@@ -9,29 +9,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use vorzimmer_types::audio::Negotiated;
-use vorzimmer_types::dtls::{Fingerprint, Setup};
-use vorzimmer_types::srtp::{Keying, SrtpKeys};
+use vorzimmer_types::srtp::Keying;
 
 use super::Leg;
 use super::guard::Guard;
-use crate::dtls::{self, Engine, Identity, Output, Role};
+use super::handshake::Handshake;
+use super::latch::canonical;
+use crate::dtls::{self, Identity};
 use crate::ice::{self, ANSWER_ROOM};
 use crate::{Channel, Event, Sink};
-
-/// A handshake with one peer, and where it is carried on.
-pub(crate) struct Handshake {
-    engine: Engine,
-    peer: Fingerprint,
-    ours: Setup,
-    /// Where the peer last spoke from.
-    to: Option<SocketAddr>,
-}
-
-/// What a handshake came to.
-enum Came {
-    ToKeys(SrtpKeys),
-    ToNothing(dtls::Failure),
-}
 
 impl Leg {
     /// Obeys what was negotiated about the handshake: the one there is goes on if nothing changed.
@@ -44,10 +30,9 @@ impl Leg {
             self.guard = Guard::follow(self.guard.take(), negotiated, now);
             return;
         };
-        let same = |known: &Handshake| known.peer == *peer && known.ours == *ours;
-        if !self.handshake.as_deref().is_some_and(same) {
-            let engine = Engine::new(identity, role(*ours, self.agent.is_some()), *peer, now);
-            self.handshake = Some(Box::new(Handshake { engine, peer: *peer, ours: *ours, to: None }));
+        if !self.handshake.as_deref().is_some_and(|known| known.is_with(peer, *ours)) {
+            let proven = self.agent.is_some();
+            self.handshake = Some(Box::new(Handshake::new(identity, *peer, *ours, proven, now)));
             self.guard = None;
         }
     }
@@ -64,8 +49,24 @@ impl Leg {
         self.agent.is_some() || matches!(keying, Some(Keying::Dtls { .. }))
     }
 
-    /// Where a packet for `to` really goes.
-    pub(super) fn way_to(&self, to: SocketAddr) -> Option<SocketAddr> {
+    /// From which port of ours, and where to, packets of this kind go that are meant for `to`. A telephone whose keys come
+    /// out of a handshake has them for one pair of ports: without RTCP on it there is no RTCP.
+    pub(super) fn route(&self, channel: Channel, to: SocketAddr) -> Option<(Channel, SocketAddr)> {
+        if channel == Channel::Rtp || self.agent.is_some() {
+            return Some((channel, self.way_to(to)?));
+        }
+        if self.muxes() {
+            return Some((Channel::Rtp, self.latch.as_ref()?.target()?));
+        }
+        self.handshake.is_none().then_some((channel, to))
+    }
+
+    /// Whether a telephone wants RTCP where its RTP is (RFC 5761).
+    fn muxes(&self) -> bool {
+        self.negotiated.as_ref().is_some_and(|negotiated| negotiated.rtcp == negotiated.rtp)
+    }
+
+    fn way_to(&self, to: SocketAddr) -> Option<SocketAddr> {
         self.agent.as_ref().map_or(Some(to), |agent| agent.target())
     }
 
@@ -79,7 +80,8 @@ impl Leg {
         sink: &mut dyn Sink,
     ) -> Option<(Channel, SocketAddr)> {
         if self.agent.is_none() && self.handshake.is_none() {
-            return Some((Channel::Rtp, from));
+            let control = self.muxes() && channel_of(bytes) == Some(Channel::Rtcp);
+            return Some((if control { Channel::Rtcp } else { Channel::Rtp }, from));
         }
         if self.agent.is_some() && ice::is_stun(bytes) {
             self.check(from, bytes, now, sink);
@@ -87,7 +89,7 @@ impl Leg {
         }
         let known = match &self.agent {
             Some(agent) => agent.knows(from, now),
-            None => self.may_be_peer(from),
+            None => self.may_be_peer(from) || self.may_have_moved(from, bytes, now),
         };
         if !known {
             self.stats.foreign += 1;
@@ -122,14 +124,14 @@ impl Leg {
         {
             self.cut_if_mute(sink);
         }
-        if self.handshake.as_ref().is_some_and(|known| known.engine.next_wake().is_some_and(|at| at <= now)) {
+        if self.handshake.as_ref().is_some_and(|known| known.next_wake().is_some_and(|at| at <= now)) {
             self.shake(None, now, sink);
         }
     }
 
     /// When [`Leg::poll_link`] has something to do.
     pub(super) fn next_link(&self) -> Option<Instant> {
-        let flight = self.handshake.as_ref().and_then(|known| known.engine.next_wake());
+        let flight = self.handshake.as_ref().and_then(|known| known.next_wake());
         let consent = self.agent.as_ref().and_then(|agent| agent.next_wake());
         flight.into_iter().chain(consent).min()
     }
@@ -147,45 +149,29 @@ impl Leg {
         }
     }
 
-    /// Gives the engine a datagram, or only the time.
+    /// Gives the handshake a datagram, or only the time.
     fn shake(&mut self, datagram: Option<(SocketAddr, &[u8])>, now: Instant, sink: &mut dyn Sink) {
         let Some(mut handshake) = self.handshake.take() else { return };
-        if let Some((from, _)) = datagram {
-            handshake.to = Some(from);
-        }
-        let signalled = self.latch.as_ref().and_then(super::Latch::target);
-        let to = handshake.to.or_else(|| self.way_to(signalled?));
-        let (key, mut came) = (self.key, None);
-        let mut out = |output: Output<'_>| match (output, to) {
-            (Output::Send(bytes), Some(to)) => sink.send(key, Channel::Rtp, to, bytes),
-            (Output::Keys(keys), _) => came = Some(Came::ToKeys(keys)),
-            (Output::Failed(failure), _) => came = Some(Came::ToNothing(failure)),
-            // A flight that cannot be sent yet is sent again; that the peer closed, signalling says too.
-            (Output::Send(_) | Output::Closed, _) => {}
+        let key = self.key;
+        let named = self.latch.as_ref().and_then(super::Latch::target).and_then(|to| self.way_to(to));
+        let mut send = |to: SocketAddr, bytes: &[u8]| sink.send(key, Channel::Rtp, to, bytes);
+        let came = match datagram {
+            Some((from, bytes)) => handshake.receive(canonical(from), bytes, named, now, &mut send),
+            None => handshake.poll(named, now, &mut send),
         };
-        match datagram {
-            Some((_, bytes)) => handshake.engine.receive(bytes, now, &mut out),
-            None => handshake.engine.poll(now, &mut out),
-        }
         self.handshake = Some(handshake);
-        match came {
-            Some(Came::ToKeys(keys)) => {
-                let suite = keys.send.suite();
-                self.guard = Some(Guard::of(keys, self.guard.take(), now));
-                sink.event(Event::Secured { leg: key, suite });
+        if let Some((keys, with)) = came.keys {
+            let suite = keys.send.suite();
+            self.guard = Some(Guard::of(keys, self.guard.take(), now));
+            // Its certificate says more than any number of packets.
+            if let (None, Some(latch), Some(with)) = (&self.agent, &mut self.latch, with) {
+                latch.proven(with, now);
             }
-            Some(Came::ToNothing(failure)) => sink.event(Event::Insecure { leg: key, failure }),
-            None => {}
+            sink.event(Event::Secured { leg: key, suite });
         }
-    }
-}
-
-/// RFC 5763 §5. Whom ICE has proven need not prove its address again.
-fn role(ours: Setup, proven: bool) -> Role {
-    match (ours, proven) {
-        (Setup::Active, _) => Role::Client,
-        (_, true) => Role::ServerOfProven,
-        (_, false) => Role::Server,
+        if let Some(failure) = came.failed {
+            sink.event(Event::Insecure { leg: key, failure });
+        }
     }
 }
 

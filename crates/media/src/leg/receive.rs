@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use vorzimmer_types::audio::Codec;
 
-use super::control::Heard;
+use super::control::{Heard, Known};
 use super::incoming::{Incoming, Place, SOURCE_PROBATION};
 use super::latch::Sender;
 use super::{Challenger, Leg, digit_event};
 use crate::dtmf::LISTENED_HZ;
-use crate::rtp::View;
+use crate::rtp::{Preamble, View};
 use crate::srtp::Unopened;
 use crate::{Channel, Event, Sink, g711};
 
@@ -56,16 +56,28 @@ impl Leg {
         now: Instant,
         sink: &mut dyn Sink,
     ) -> Option<Accepted> {
-        if !self.may_be_peer(from) {
+        if let Some(latch) = &mut self.latch {
+            latch.heard(from, now);
+        }
+        if !self.may_be_peer(from) && !self.may_have_moved(from, bytes, now) {
             self.stats.foreign += 1;
             return None;
         }
-        let length = self.opened(Channel::Rtp, bytes, now)?;
-        let bytes = bytes.get(..length)?;
+        let replayed = self.stats.replayed;
+        let opened = self.opened(Channel::Rtp, bytes, now);
+        if self.stats.replayed != replayed
+            && let Some(latch) = &mut self.latch
+        {
+            latch.copied(from, now);
+        }
+        let bytes = bytes.get(..opened?)?;
         let (view, kind) = self.readable(bytes)?;
         let sender = self.believed(from, &view, now)?;
-        if sender == Sender::Latched {
+        if matches!(sender, Sender::Latched | Sender::Moved) {
             sink.event(Event::Latched { leg: self.key });
+        }
+        if sender == Sender::Moved {
+            self.control.moved();
         }
         let (extended, restarted) = self.placed(&view, kind, sender, now)?;
         // Another clock makes another timestamp, though the source is the same (RFC 7160 §3).
@@ -94,15 +106,19 @@ impl Leg {
         now: Instant,
         sink: &mut dyn Sink,
     ) {
-        let peer = self.latch.as_ref().and_then(super::Latch::peer);
-        if !self.control.may_be_peer(from, peer) {
+        let known = Known {
+            peer: self.latch.as_ref().and_then(super::Latch::peer),
+            source: self.incoming.as_ref().map(|incoming| incoming.ssrc),
+            ours: self.outgoing.ssrc,
+            sealed: self.guard.is_some(),
+        };
+        if !self.control.may_be_peer(from, &known) {
             self.stats.foreign += 1;
             return;
         }
         let Some(length) = self.opened(Channel::Rtcp, bytes, now) else { return };
         let bytes = bytes.get(..length).unwrap_or_default();
-        let source = self.incoming.as_ref().map(|incoming| incoming.ssrc);
-        match self.control.receive(from, bytes, peer, source, self.outgoing.ssrc, now) {
+        match self.control.receive(from, bytes, &known, now) {
             Heard::Report => {}
             Heard::Bye => sink.event(Event::RtcpBye { leg: self.key }),
             Heard::Foreign => self.stats.foreign += 1,
@@ -113,6 +129,17 @@ impl Leg {
     /// Whether anything from there is worth a look.
     pub(super) fn may_be_peer(&self, from: SocketAddr) -> bool {
         self.latch.as_ref().is_some_and(|latch| latch.may_be_peer(from))
+    }
+
+    /// Whether this packet goes on where the peer's stream was, and the peer may be there now. Asked before anything is
+    /// deciphered: whoever knows neither source nor numbers costs nothing.
+    pub(super) fn may_have_moved(&self, from: SocketAddr, bytes: &[u8], now: Instant) -> bool {
+        let sealed = self.guard.is_some();
+        let moved = self.latch.as_ref().is_some_and(|latch| latch.may_have_moved(from, sealed, now));
+        moved
+            && Preamble::parse(bytes).is_some_and(|packet| {
+                self.incoming.as_ref().is_some_and(|incoming| incoming.goes_on(packet.ssrc, packet.sequence))
+            })
     }
 
     /// The length of the packet once it is opened, if the leg is protected; none if it is not authentic. Whatever comes
@@ -181,7 +208,7 @@ impl Leg {
 
     /// Who the sender is, if it is the peer.
     fn believed(&mut self, from: SocketAddr, view: &View, now: Instant) -> Option<Sender> {
-        let sender = self.latch.as_mut()?.judge(from, view, now);
+        let sender = self.latch.as_mut()?.judge(from, view, self.guard.is_some(), now);
         if sender == Sender::Foreign {
             self.stats.foreign += 1;
             return None;

@@ -195,11 +195,11 @@ impl Leg {
 
     /// Every packet of a leg goes this way: sealed if the leg is protected, and never otherwise.
     pub(super) fn emit(&mut self, channel: Channel, to: SocketAddr, packet: &[u8], sink: &mut dyn Sink) {
-        let Some(to) = self.way_to(to) else { return };
+        let Some((port, to)) = self.route(channel, to) else { return };
         let sealed = self.must_be_sealed();
         let Some(guard) = &mut self.guard else {
             if !sealed {
-                sink.send(self.key, channel, to, packet);
+                sink.send(self.key, port, to, packet);
             }
             return;
         };
@@ -208,7 +208,7 @@ impl Leg {
             Channel::Rtcp => guard.sealer.rtcp(packet),
         };
         match sealed {
-            Some(sealed) => sink.send(self.key, channel, to, sealed),
+            Some(sealed) => sink.send(self.key, port, to, sealed),
             None => self.stats.unsealed += 1,
         }
     }

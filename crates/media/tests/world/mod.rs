@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod hands;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 

@@ -196,7 +196,12 @@ impl Ua {
     ) {
         self.acknowledge(transaction, tag, &dialog, None, turn);
         let mut bye = dialog.request(Method::Bye);
-        let reason = Reason { protocol: "SIP", cause: 200, text: "Call completed elsewhere".to_owned() };
+        let reason = Reason {
+            protocol: "SIP",
+            cause: 200,
+            text: "Call completed elsewhere".to_owned(),
+            warning: None,
+        };
         compose::reason(&mut bye.headers, Some(&reason));
         self.begin(bye, flow, Owner::Nobody, turn);
     }

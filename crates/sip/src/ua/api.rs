@@ -272,6 +272,8 @@ pub struct Reason {
     pub cause: u16,
     /// A text without personal data.
     pub text: String,
+    /// Under which code the same text stands in a Warning header of a refusal (RFC 3261 §20.43), if it does.
+    pub warning: Option<u16>,
 }
 
 /// What the layer above is told.

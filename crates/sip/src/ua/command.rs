@@ -138,6 +138,7 @@ impl Ua {
         };
         let mut response = self.letterhead.answer(&envelope, status);
         compose::reason(&mut response.headers, reason);
+        compose::warning(&mut response.headers, reason);
         if let Some(after) = retry_after {
             response.headers.push(Header::RetryAfter(after.as_secs().to_string().into()));
         }

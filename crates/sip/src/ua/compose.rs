@@ -176,13 +176,22 @@ pub(super) fn allow(headers: &mut Headers) {
 
 /// Adds Reason (RFC 3326).
 pub(super) fn reason(headers: &mut Headers, reason: Option<&Reason>) {
-    let Some(Reason { protocol, cause, text }) = reason else { return };
+    let Some(Reason { protocol, cause, text, .. }) = reason else { return };
     let mut value = format!("{protocol} ;cause={cause}");
     if !text.is_empty() {
-        let text: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect();
-        value.push_str(&format!(" ;text=\"{text}\""));
+        value.push_str(&format!(" ;text=\"{}\"", quotable(text)));
     }
     headers.push(Header::Other("Reason".into(), value));
+}
+
+/// Adds Warning (RFC 3261 §20.43) to a refusal; we go by a pseudonym there, as it allows.
+pub(super) fn warning(headers: &mut Headers, reason: Option<&Reason>) {
+    let Some(Reason { text, warning: Some(code), .. }) = reason else { return };
+    headers.push(Header::Warning(format!("{code} vorzimmer \"{}\"", quotable(text)).into()));
+}
+
+fn quotable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect()
 }
 
 /// Sets the body and its type.

@@ -244,8 +244,12 @@ impl Ua {
 
     /// Nobody has refreshed the session (§10).
     pub(super) fn expire(&mut self, id: SessionId, turn: &mut Turn<'_>) {
-        let reason =
-            Reason { protocol: "Q.850", cause: TIMER_EXPIRED, text: "Session timer expired".to_owned() };
+        let reason = Reason {
+            protocol: "Q.850",
+            cause: TIMER_EXPIRED,
+            text: "Session timer expired".to_owned(),
+            warning: None,
+        };
         self.say_bye(id, Some(&reason), Ending::Expired, turn);
     }
 }

@@ -41,7 +41,7 @@ fn we_hang_up_on_a_trunk() {
     world.command(Command::Accept { session, sdp: Bytes::from_static(b"answer") });
     call.to_tag = world.take().last().unwrap().to_tag();
     world.datagram(TRUNK, &call.ack());
-    let reason = Reason { protocol: "Q.850", cause: 16, text: "normal".into() };
+    let reason = Reason { protocol: "Q.850", cause: 16, text: "normal".into(), warning: None };
     world.command(Command::Hangup { session, reason: Some(reason) });
     let bye = world.only();
     assert_eq!(bye.start(), "BYE sip:gw@192.0.2.10:5060 SIP/2.0");

@@ -9,7 +9,7 @@ use vorzimmer_sip::ua::{Command, Ending, Event, Reason};
 use crate::world::{PHONE, STRANGER, Script, TRUNK, World};
 
 fn elsewhere() -> Option<Reason> {
-    Some(Reason { protocol: "SIP", cause: 200, text: "Call completed elsewhere".into() })
+    Some(Reason { protocol: "SIP", cause: 200, text: "Call completed elsewhere".into(), warning: None })
 }
 
 #[test]

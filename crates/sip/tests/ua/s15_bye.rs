@@ -32,7 +32,7 @@ fn section_15_our_bye_waits_for_the_ack() {
     let session = world.invited(&call);
     world.command(Command::Accept { session, sdp: Bytes::from_static(b"answer") });
     call.to_tag = world.take().pop().unwrap().to_tag();
-    let reason = Reason { protocol: "SIP", cause: 408, text: "a \"quoted\"\r\ntext".into() };
+    let reason = Reason { protocol: "SIP", cause: 408, text: "a \"quoted\"\r\ntext".into(), warning: None };
     world.command(Command::Hangup { session, reason: Some(reason) });
     assert!(world.take().is_empty());
     world.datagram(TRUNK, &call.ack());

@@ -114,8 +114,9 @@ impl Stage {
         match command {
             Command::Progress { status, .. } => self.note(format!("{status} to caller")),
             Command::Accept { session, sdp } => self.accepted(session, sdp),
-            Command::Refuse { session, status, retry_after, .. } => {
+            Command::Refuse { session, status, reason, retry_after } => {
                 let phone = self.phone(session);
+                self.told.extend(reason.map(|reason| (phone.clone(), reason)));
                 let retry = retry_after.map(|after| format!(", retry after {} s", after.as_secs()));
                 self.note(format!("{status} to {phone}{}", retry.unwrap_or_default()));
             }
@@ -127,7 +128,11 @@ impl Stage {
                 self.described.insert(name.clone(), sdp.clone());
                 self.offers.insert(name.clone(), sdp);
                 self.shown.insert(name.clone(), from);
-                self.ringing.push_back(name);
+                // Asked again in another way, it is no other ringing.
+                let again = |(leg, known): (&LegId, &String)| *known == name && !self.closed.contains(leg);
+                if !self.legs.iter().any(again) {
+                    self.ringing.push_back(name);
+                }
             }
             Command::Dial { session, to, from, sdp, .. } => {
                 let name = to.target.expose().clone();
@@ -153,6 +158,7 @@ impl Stage {
             }
             Command::Hangup { session, reason } => {
                 let phone = self.phone(session);
+                self.told.extend(reason.clone().map(|reason| (phone.clone(), reason)));
                 self.note(format!("bye {phone} ({})", text(reason)));
                 if !self.quirks.byes_unanswered {
                     self.later(0, Input::Sip(SipEvent::Ended { session, why: Ending::WeHungUp }));

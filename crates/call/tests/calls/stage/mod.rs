@@ -13,7 +13,7 @@ use bytes::Bytes;
 use vorzimmer_call::{Exchange, ExchangeConfig, Input, MediaEvent};
 use vorzimmer_consent::Permit;
 use vorzimmer_sdp::Negotiated;
-use vorzimmer_sip::ua::{Ending, Event as SipEvent, FromParty, Peer, ReferId, Replaced, SessionId};
+use vorzimmer_sip::ua::{Ending, Event as SipEvent, FromParty, Peer, Reason, ReferId, Replaced, SessionId};
 use vorzimmer_sip::uri::Uri;
 use vorzimmer_types::entropy::Seeded;
 use vorzimmer_types::event::{Event, EventRecord};
@@ -73,6 +73,8 @@ pub struct Stage {
     /// The latest description that each phone got, offer or answer.
     pub described: BTreeMap<String, Bytes>,
     pub shown: BTreeMap<String, FromParty>,
+    /// What the phones whose descriptions were refused were told, and those that were hung up on.
+    pub told: BTreeMap<String, Reason>,
 }
 
 /// Sessions below this one are the callers'.
@@ -126,6 +128,7 @@ impl Stage {
             answers: BTreeMap::new(),
             described: BTreeMap::new(),
             shown: BTreeMap::new(),
+            told: BTreeMap::new(),
         }
     }
 
@@ -183,6 +186,12 @@ impl Stage {
 
     pub fn answers_with(&mut self, phone: &str, direction: &str) {
         let sdp = Some(Bytes::from(sdp_of(phone, &[8, 0], direction)));
+        self.give(Input::Sip(SipEvent::Answered { session: self.session(phone), sdp }));
+    }
+
+    /// The phone answers with these very words.
+    pub fn answers_saying(&mut self, phone: &str, sdp: &str) {
+        let sdp = Some(Bytes::copy_from_slice(sdp.as_bytes()));
         self.give(Input::Sip(SipEvent::Answered { session: self.session(phone), sdp }));
     }
 
