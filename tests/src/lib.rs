@@ -24,7 +24,6 @@ pub mod leaks;
 pub mod line;
 pub mod names;
 pub mod phone;
-pub mod pjsua;
 pub mod ports;
 pub mod relay;
 pub mod server;

@@ -6,9 +6,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use vorzimmer_tests::baresip::{Baresip, Setup as Phone};
-use vorzimmer_tests::pjsua::Pjsua;
+use vorzimmer_tests::phone::Phone as Scripted;
 use vorzimmer_tests::server::{DIRECTORY, PASSWORD, Server, Setup};
 use vorzimmer_tests::tone;
 
@@ -17,6 +17,8 @@ const CALLER_HZ: f64 = 440.0;
 const ANNA_HZ: f64 = 1_015.0;
 const BEN_HZ: f64 = 1_700.0;
 const BOSS_HZ: f64 = 2_300.0;
+/// How long a softphone may take to tell what its user just did.
+const SOON: Duration = Duration::from_secs(20);
 
 struct House {
     server: Server,
@@ -281,13 +283,24 @@ fn back_to_the_caller_by_key_and_the_recording_resumes_by_itself() {
 }
 
 /// Anna, on pjsua2, talks to the caller.
-fn talks_on_pjsua(house: &House, caller: &mut Baresip) -> Pjsua {
-    let speaks = house.folder.path().join("anna.wav");
-    let mut anna = Pjsua::registered(&house.server.sip, "anna", PASSWORD, &speaks);
+fn talks_on_pjsua(house: &House, caller: &mut Baresip) -> Scripted {
+    let setup = json!({
+        "user": "anna",
+        "password": PASSWORD,
+        "server": house.server.sip,
+        "transport": "udp",
+        "codecs": ["PCMA"],
+        "secure": "none",
+        "dtmf": "rtpevent",
+        "speaks": house.folder.path().join("anna.wav"),
+        "answers": true,
+    });
+    let mut anna = Scripted::start(house.folder.path(), "pjsua2_phone.py", &setup);
+    anna.event("registered", Duration::from_secs(20));
     caller.dial(&format!("sip:{ASK}@{}", house.server.sip));
     caller.event("CALL_ESTABLISHED", Duration::from_secs(10));
     let end = Instant::now() + Duration::from_secs(40);
-    while !anna.has_said("call 0 CONFIRMED") {
+    while anna.try_event("established", Duration::from_millis(700)).is_none() {
         assert!(Instant::now() < end, "the receptionist was never connected");
         caller.press("1");
     }
@@ -301,10 +314,11 @@ fn a_colleague_who_is_busy_brings_the_caller_back() {
     let mut caller = house.phone("caller", false);
     let mut anna = talks_on_pjsua(&house, &mut caller);
     let mut ben = house.phone("ben", false);
-    anna.command(&format!("xfer 0 sip:ben@{}", house.server.sip));
+    anna.order(&json!({ "do": "transfer", "uri": format!("sip:ben@{}", house.server.sip) }));
     ben.event("CALL_INCOMING", Duration::from_secs(15));
     ben.hangup();
-    anna.until("transfer 0 486");
+    let failed = anna.event("failed", SOON);
+    assert_eq!((&failed["what"], &failed["why"]), (&json!("transfer"), &json!("486")));
     wait(6);
     caller.hangup();
     let shown = house.record(2);
@@ -314,14 +328,14 @@ fn a_colleague_who_is_busy_brings_the_caller_back() {
 }
 
 /// She holds, and asks Ben by a second call.
-fn asks_ben(house: &House, caller: &mut Baresip) -> (Pjsua, Baresip) {
+fn asks_ben(house: &House, caller: &mut Baresip) -> (Scripted, Baresip) {
     let mut anna = talks_on_pjsua(house, caller);
     let mut ben = house.phone("ben", true);
-    anna.command("hold 0");
+    anna.order(&json!({ "do": "hold" }));
     wait(1);
-    anna.command(&format!("dial sip:ben@{}", house.server.sip));
+    anna.dial(&format!("sip:ben@{}", house.server.sip));
     ben.event("CALL_ESTABLISHED", Duration::from_secs(15));
-    anna.until("call 1 CONFIRMED");
+    anna.event("established", SOON);
     wait(3);
     (anna, ben)
 }
@@ -331,10 +345,10 @@ fn an_attended_transfer_by_another_softphone() {
     let house = House::open();
     let mut caller = house.phone("caller", false);
     let (mut anna, mut ben) = asks_ben(&house, &mut caller);
-    anna.command("replace 0 1");
-    anna.until("transfer 0 200");
-    anna.until("call 0 DISCONNECTED");
-    anna.until("call 1 DISCONNECTED");
+    anna.order(&json!({ "do": "complete" }));
+    anna.event("transferred", SOON);
+    anna.event("closed", SOON);
+    anna.event("closed", SOON);
     wait(4);
     caller.hangup();
     ben.event("CALL_CLOSED", Duration::from_secs(10));
@@ -351,12 +365,13 @@ fn asked_and_back_to_the_caller_by_another_softphone() {
     let house = House::open();
     let mut caller = house.phone("caller", false);
     let (mut anna, mut ben) = asks_ben(&house, &mut caller);
-    anna.command("hangup 1");
+    anna.order(&json!({ "do": "hangup", "call": 1 }));
     ben.event("CALL_CLOSED", Duration::from_secs(10));
-    anna.command("resume 0");
+    anna.event("closed", SOON);
+    anna.order(&json!({ "do": "resume" }));
     wait(4);
     caller.hangup();
-    anna.until("call 0 DISCONNECTED");
+    anna.event("closed", SOON);
     let shown = house.record(2);
     house.hear(&shown, 0, &[CALLER_HZ, ANNA_HZ]);
     house.hear(&shown, 1, &[CALLER_HZ, ANNA_HZ]);

@@ -4,7 +4,7 @@ Started with one argument, the phone as JSON:
   {"user", "password" or null, "server": "host:port", "transport": "udp|tcp|tls", "codecs": ["PCMA", ...],
    "speaks": WAV, "heard": WAV or null, "answers": bool, "secure": "none|sdes|dtls", "dtmf": "rtpevent|info", "ca": PEM or null}
 Told on standard input:
-  {"do": "dial", "uri"} {"do": "hangup"} {"do": "hold"} {"do": "resume"} {"do": "press", "keys"}
+  {"do": "dial", "uri"} {"do": "hangup", "call": which of several, or all} {"do": "hold"} {"do": "resume"} {"do": "press", "keys"}
   {"do": "transfer", "uri"} {"do": "consult", "uri"} {"do": "complete"} {"do": "quit"}
 Tells on standard output:
   {"event": "registered|incoming|established|closed|held|resumed|transferred|failed", ...}
@@ -116,9 +116,9 @@ class Phone:
     async def dial(self, uri):
         await self.watch(await self.ua.dial(uri))
 
-    async def hangup(self):
-        for call in list(self.calls):
-            await call.hangup()
+    async def hangup(self, call=None):
+        for one in list(self.calls) if call is None else [self.calls[call]]:
+            await one.hangup()
 
     async def hold(self):
         await self.calls[-1].hold()

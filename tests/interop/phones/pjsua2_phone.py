@@ -176,9 +176,9 @@ class Phone:
         prm.opt.videoCount = 0
         call.makeCall(uri, prm)
 
-    def hangup(self):
-        for call in list(self.calls):
-            call.hangup(pj.CallOpParam())
+    def hangup(self, call=None):
+        for one in list(self.calls) if call is None else [self.calls[call]]:
+            one.hangup(pj.CallOpParam())
 
     def hold(self):
         self.calls[-1].setHold(pj.CallOpParam(True))
