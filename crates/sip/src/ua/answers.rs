@@ -6,8 +6,9 @@ use bytes::Bytes;
 use rsip::{Header, Method, Response};
 
 use super::compose;
+use super::declined::Declined;
 use super::early::MAX_FORKS;
-use super::lifetime::Interval;
+use super::interval::Interval;
 use super::session::{Ack, Cancel, Owed, Owner, Session, Stage, Talking, Wake};
 use super::{Ending, Event, Reason, SessionId, Turn, Ua, body};
 use crate::dialog::Dialog;
@@ -16,31 +17,6 @@ use crate::transaction::{TransactionId, Wire as _};
 
 /// How long the layer above may take to answer an offer in a 2xx, which is repeated until the ACK.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// An answer of 300 or above, or none at all, to a request of ours.
-pub(super) struct Declined {
-    pub status: u16,
-    pub retry_after: Option<Duration>,
-    /// Min-SE in seconds (RFC 4028 §5).
-    pub min_se: Option<u32>,
-    /// Min-Expires in seconds (RFC 3261 §20.23).
-    pub min_expires: Option<u32>,
-}
-
-impl Declined {
-    /// As if by this status.
-    pub fn by(status: u16) -> Self {
-        Self { status, retry_after: None, min_se: None, min_expires: None }
-    }
-
-    fn read(response: &Response) -> Self {
-        let headers = &response.headers;
-        let retry_after = header::retry_after(headers).map(|seconds| Duration::from_secs(u64::from(seconds)));
-        let min_se = header::min_session_expires(headers);
-        let min_expires = header::first(headers, "Min-Expires").and_then(|text| text.trim().parse().ok());
-        Self { status: response.status_code.code(), retry_after, min_se, min_expires }
-    }
-}
 
 impl Ua {
     /// An answer that its transaction passed up.

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use rsip::{Header, Headers, Method, Request, Response, Version};
 use vorzimmer_types::Pii;
 
-use super::answers::Declined;
 use super::compose::{self, Letterhead};
+use super::declined::Declined;
 use super::flows::Hop;
+use super::interval::Life;
 use super::keep::FLOW_FAILED;
-use super::lifetime::Life;
 use super::session::{Abilities, Calling, Cancel, OurInvite, Owner, Session, Stage, Wake};
 use super::{
     Binding, Dialled, Event, Flow, FromParty, Outbound, Peer, Reason, SessionId, Transport, Turn, Ua,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rsip::{Header, Request};
 
 use super::inspect::Objection;
-use super::lifetime::Life;
-use super::progress::Reliably;
+use super::interval::Life;
+use super::reliable::Reliably;
 use super::respond::{Arrival, Opened};
 use super::session::{Abilities, Invited, Pending, Session, Stage, Wake};
 use super::{Event, Peer, SessionId, Turn, Ua, body};

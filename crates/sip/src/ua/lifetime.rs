@@ -5,94 +5,23 @@
 
 use std::time::Duration;
 
-use rsip::{Header, Headers, Method, Request, Response};
+use rsip::{Headers, Method, Request, Response};
 use vorzimmer_types::Now;
 
-use super::answers::Declined;
 use super::compose;
+use super::declined::Declined;
 use super::inspect::Objection;
+use super::interval::{Interval, Life, expires};
 use super::session::{Owner, Reinvite, Session, Stage, Wake};
 use super::{Ending, Event, Reason, SessionId, SessionTimer, Turn, Ua};
 use crate::header::{self, Refresher};
-use crate::transaction::{PATIENCE, TransactionId};
+use crate::transaction::TransactionId;
 use crate::wire;
 
-/// The shortest interval that we follow if a peer answers with one below RFC 4028's least, in seconds.
-const LEAST_FOLLOWED: u32 = 30;
 /// After which time a refresh that did not succeed, and did not end the dialog, is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
 /// Q.850: recovery on timer expiry.
 const TIMER_EXPIRED: u16 = 102;
-
-/// What both sides have agreed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Interval {
-    seconds: u32,
-    /// We refresh.
-    ours: bool,
-    /// The peer knows session timers (§9: then it is told that they are in use).
-    known: bool,
-}
-
-/// A session's timer.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Life {
-    /// None: it lives until somebody ends it.
-    interval: Option<Interval>,
-    /// The largest Min-SE that a 422 has named, in seconds (§7.4).
-    min: u32,
-}
-
-impl Life {
-    /// Takes the Min-SE of a 422 to `offered` seconds. False if it asks for no more than that: trying again is of no use.
-    pub fn learn(&mut self, declined: &Declined, offered: u32) -> bool {
-        let Some(min) = declined.min_se.filter(|min| *min > offered) else { return false };
-        self.min = self.min.max(min);
-        true
-    }
-
-    /// The same within a dialog, where the interval that is in use was offered.
-    pub fn asks_for_more(&mut self, declined: &Declined) -> bool {
-        let offered = self.interval.map_or(0, |interval| self.at_least(interval.seconds));
-        self.learn(declined, offered)
-    }
-
-    /// The least that was asked for by the peer, or this if it was less.
-    pub fn at_least(&self, seconds: u32) -> u32 {
-        self.min.max(seconds)
-    }
-}
-
-impl Interval {
-    /// What the 2xx to a request of ours says (§7.2). Who answers no Session-Expires has no timer.
-    pub fn answered(headers: &Headers) -> Option<Self> {
-        let said = header::session_expires(headers)?;
-        Some(Self {
-            seconds: said.seconds.max(LEAST_FOLLOWED),
-            ours: said.refresher != Some(Refresher::Uas),
-            known: true,
-        })
-    }
-
-    /// Writes it into our 2xx (§9).
-    pub fn grant(self, headers: &mut Headers) {
-        let refresher = if self.ours { "uas" } else { "uac" };
-        headers.push(expires(self.seconds, Some(refresher)));
-        if self.known {
-            headers.push(Header::Require("timer".into()));
-        }
-    }
-
-    fn refresh_after(self) -> Duration {
-        Duration::from_secs(u64::from(self.seconds / 2))
-    }
-
-    /// §10: 32 s before the end, or a third of the interval.
-    fn expire_after(self) -> Duration {
-        let whole = Duration::from_secs(u64::from(self.seconds));
-        whole - PATIENCE.min(whole / 3)
-    }
-}
 
 impl SessionTimer {
     fn interval_s(&self) -> u32 {
@@ -252,14 +181,6 @@ impl Ua {
         };
         self.say_bye(id, Some(&reason), Ending::Expired, turn);
     }
-}
-
-fn expires(seconds: u32, refresher: Option<&str>) -> Header {
-    let value = match refresher {
-        Some(refresher) => format!("{seconds};refresher={refresher}"),
-        None => seconds.to_string(),
-    };
-    wire::header("Session-Expires", value)
 }
 
 fn whole_seconds(span: Duration) -> u32 {

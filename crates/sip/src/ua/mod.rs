@@ -12,12 +12,12 @@
 //! | `register` | REGISTER |
 //! | `outside` | other requests outside a dialog |
 //! | `invited`, `acknowledge` | INVITEs that come |
-//! | `progress` | our provisional answers, and their PRACKs |
-//! | `calling`, `early`, `answers` | INVITEs that go |
+//! | `progress`, `reliable` | our provisional answers, and their PRACKs |
+//! | `calling`, `early`, `answers`, `declined` | INVITEs that go |
 //! | `carriers` | registering with trunks, watching them, answering their challenges |
 //! | `refer`, `replaces` | calls put through and picked up |
 //! | `talking`, `reinvite` | requests within a dialog, theirs and ours |
-//! | `update`, `lifetime` | UPDATE, and what keeps a session alive |
+//! | `update`, `lifetime`, `interval` | UPDATE, and what keeps a session alive |
 //! | `ending` | BYE, and the way to a peer |
 //! | `command` | what the layer above wants |
 //! | `clock` | what happens because time has passed |
@@ -34,6 +34,7 @@ mod command;
 mod compose;
 mod config;
 mod counters;
+mod declined;
 mod digits;
 mod early;
 mod ending;
@@ -41,6 +42,7 @@ mod flows;
 mod gate;
 mod inbound;
 mod inspect;
+mod interval;
 mod invited;
 mod keep;
 mod known;
@@ -50,6 +52,7 @@ mod progress;
 mod refer;
 mod register;
 mod reinvite;
+mod reliable;
 mod replaces;
 mod respond;
 mod session;

@@ -3,75 +3,26 @@
 //! A caller that requires `100rel` gets every one of them reliably; one that supports it gets those with a description,
 //! whose loss would cost it the answer. At most one is under way at a time; further ones wait for its PRACK.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use rsip::{Header, Headers, Method};
+use rsip::{Header, Method};
 
 use super::command::make_dialog;
 use super::compose;
 use super::invited::pending;
+use super::reliable::Provisional;
 use super::respond::{Arrival, Opened};
 use super::session::{Pending, Session, Stage, Wake};
 use super::{Ending, Event, SessionId, Turn, Ua, body};
 use crate::header::{self, RAck};
-use crate::transaction::{PATIENCE, T1, TransactionId};
+use crate::transaction::{PATIENCE, T1};
 use crate::wire;
 
 /// §13.3.1.1: proxies forget an INVITE that rings for three minutes without a word.
 const REMINDER: Duration = Duration::from_secs(60);
 /// The most that wait for the PRACK of the one before.
 const MAX_WAITING: usize = 8;
-
-/// What the caller said about `100rel`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Demand {
-    Unknown,
-    Supported,
-    Required,
-}
-
-/// Reliable answers to one INVITE.
-pub(super) struct Reliably {
-    demand: Demand,
-    /// The RSeq of the next one.
-    next: u32,
-    waiting: VecDeque<(u16, Option<Bytes>)>,
-    /// A description of ours was sent reliably, and is acknowledged: offer and answer are complete (§5).
-    pub settled: bool,
-    /// An Accept that waits for the PRACK of a description (§3).
-    accepted: Option<Bytes>,
-}
-
-/// A reliable answer without its PRACK.
-pub(super) struct Provisional {
-    transaction: TransactionId,
-    rack: RAck,
-    status: u16,
-    bytes: Bytes,
-    described: bool,
-    interval: Duration,
-    until: Instant,
-}
-
-impl Reliably {
-    /// As the INVITE with these headers wants it. §7.1: the first RSeq is anything below 2³¹.
-    pub fn wanted(headers: &Headers, turn: &mut Turn<'_>) -> Self {
-        let says = |name| header::has_token(headers, name, "100rel");
-        let demand = match (says("Require"), says("Supported")) {
-            (true, _) => Demand::Required,
-            (false, true) => Demand::Supported,
-            (false, false) => Demand::Unknown,
-        };
-        let random = u32::from_be_bytes(vorzimmer_types::entropy::array(turn.entropy));
-        Self { demand, next: (random >> 1).max(1), waiting: VecDeque::new(), settled: false, accepted: None }
-    }
-
-    fn wants(&self, described: bool) -> bool {
-        self.demand == Demand::Required || (self.demand == Demand::Supported && described)
-    }
-}
 
 impl Ua {
     /// The layer above says how far it is.

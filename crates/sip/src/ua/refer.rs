@@ -10,7 +10,7 @@ use vorzimmer_types::Pii;
 use super::compose;
 use super::inspect::Objection;
 use super::respond::{Arrival, Opened};
-use super::session::{Owner, Session, Stage};
+use super::session::{Owner, Refer, Session, Stage};
 use super::{Event, Peer, ReferId, Replaced, SessionId, Turn, Ua};
 use crate::header::{self, Replaces};
 use crate::uri::{Scheme, Uri};
@@ -20,17 +20,6 @@ use crate::wire;
 const SUBSCRIBED_FOR: u32 = 300;
 const EVENT: &str = "refer";
 const SIPFRAG: &str = "message/sipfrag;version=2.0";
-
-/// A REFER that was not answered finally, or whose outcome is still to be told.
-pub(super) struct Refer {
-    id: ReferId,
-    /// Until it is answered.
-    opened: Option<Opened>,
-    /// No NOTIFY is wanted (RFC 4488 §4).
-    quiet: bool,
-    /// Not the first of its dialog, so that NOTIFYs say which one they are about (RFC 3515 §2.4.6).
-    named: bool,
-}
 
 /// What a REFER asks for.
 struct Request {

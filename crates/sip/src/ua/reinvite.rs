@@ -6,9 +6,9 @@ use bytes::Bytes;
 use rsip::{Method, Response};
 use vorzimmer_types::Now;
 
-use super::answers::Declined;
 use super::compose;
-use super::lifetime::Interval;
+use super::declined::Declined;
+use super::interval::Interval;
 use super::session::{Offer, Owner, Reinvite, Session, Talking, Wake};
 use super::{Ending, Event, SessionId, Turn, Ua, body};
 use crate::transaction::TransactionId;

@@ -7,10 +7,10 @@ use rsip::{Method, Request};
 use vorzimmer_types::{Pii, TrunkId};
 
 use super::compose::Envelope;
-use super::lifetime::{Interval, Life};
-use super::progress::{Provisional, Reliably};
-use super::refer::Refer;
-use super::{ConnectionId, Ending, Flow, Peer, Reason, SessionId};
+use super::interval::{Interval, Life};
+use super::reliable::{Provisional, Reliably};
+use super::respond::Opened;
+use super::{ConnectionId, Ending, Flow, Peer, Reason, ReferId, SessionId};
 use crate::dialog::Dialog;
 use crate::transaction::TransactionId;
 
@@ -154,6 +154,17 @@ pub(super) struct Talking {
     pub refer: Option<Refer>,
     /// There was a REFER before.
     pub was_referred: bool,
+}
+
+/// A REFER that was not answered finally, or whose outcome is still to be told.
+pub(super) struct Refer {
+    pub id: ReferId,
+    /// Until it is answered.
+    pub opened: Option<Opened>,
+    /// No NOTIFY is wanted (RFC 4488 §4).
+    pub quiet: bool,
+    /// Not the first of its dialog, so that NOTIFYs say which one they are about (RFC 3515 §2.4.6).
+    pub named: bool,
 }
 
 /// A 2xx of ours without its ACK (§13.3.1.4).

@@ -3,8 +3,8 @@
 use rsip::{Header, Headers};
 
 use super::compose;
+use super::interval::Interval;
 use super::invited::pending;
-use super::lifetime::Interval;
 use super::respond::{Arrival, Opened};
 use super::session::{Abilities, Calling, Early, Pending, Reinvite, Session, Stage, Talking};
 use super::talking::random_retry;
