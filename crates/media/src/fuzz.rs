@@ -15,6 +15,8 @@ use crate::rtcp::{Compound, MAX_REPORT, Packet, Report, build};
 use crate::rtp::{Header, MAX_PACKET, View};
 use crate::stun::{self, Request};
 
+pub use crate::srtp::fuzz::packets as srtp;
+
 const PASSWORD: &str = "0123456789abcdefABCDEF";
 
 /// A voice packet: its payload lies within it, goes on unchanged behind a plain header, and a packet that is built of

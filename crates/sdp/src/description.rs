@@ -36,7 +36,7 @@ pub struct Origin {
 pub enum Media {
     /// Audio: what we may take.
     Audio(AudioMedia),
-    /// Anything else, and audio that is refused: kept only to be answered with port 0.
+    /// Anything else, audio that is refused, and audio without a payload type: kept only to be answered with port 0.
     Other(OtherMedia),
 }
 
@@ -53,7 +53,7 @@ pub struct AudioMedia {
     pub rtcp: Option<SocketAddr>,
     /// RTCP comes on the same port (RFC 5761). A browser says so in [`Web::mux`].
     pub mux: bool,
-    /// What its maker can receive, most wanted first.
+    /// What its maker can receive, most wanted first; a line that was read has at least one.
     pub payloads: Vec<Payload>,
     /// Milliseconds of audio its maker wants in a packet.
     pub ptime_ms: Option<u16>,

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use vorzimmer_types::entropy::Seeded;
 
-use crate::{Description, Local, Session};
+use crate::{Description, Local, Refusal, Session};
 
 /// A description: what is taken prints, is read again as the same, and prints the same; our answer to it, and our
 /// offer that it answers, are descriptions too.
@@ -17,10 +17,13 @@ pub fn description(bytes: &[u8]) -> bool {
     stands(&read) && answered(&read) && accepted(&read)
 }
 
-/// Printed, read and printed again, nothing changes.
+/// Printed, read and printed again, nothing changes, unless the print, which says for each line what the input said once for all, is too much to read.
 fn stands(description: &Description) -> bool {
     let printed = description.to_bytes();
-    Description::parse(&printed).is_ok_and(|again| again == *description && again.to_bytes() == printed)
+    match Description::parse(&printed) {
+        Ok(again) => again == *description && again.to_bytes() == printed,
+        Err(refusal) => matches!(refusal, Refusal::TooLong { .. } | Refusal::TooManyLines),
+    }
 }
 
 fn local() -> Local {

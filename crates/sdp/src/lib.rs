@@ -32,5 +32,7 @@ pub use web::{Browser, Dtls, Web};
 
 /// Longest description that is read, in bytes. A browser's offer has about 8000.
 pub const MAX_BYTES: usize = 32 * 1024;
+/// Most lines that are read.
+pub const MAX_LINES: usize = 1024;
 /// Most `m=` lines that are read.
 pub const MAX_MEDIA: usize = 16;

@@ -60,8 +60,10 @@ fn what_is_wrong(error: &ParserError) -> &'static str {
 }
 
 fn media_of(session: &sdp_types::Session, media: &sdp_types::Media) -> Media {
-    if media.media.eq_ignore_ascii_case("audio") {
-        return Media::Audio(audio_of(session, media));
+    let payloads = payloads_of(media);
+    // A line without a payload type is not RTP, whatever it calls itself: nothing of it can be taken.
+    if media.media.eq_ignore_ascii_case("audio") && !payloads.is_empty() {
+        return Media::Audio(audio_of(session, media, payloads));
     }
     Media::Other(OtherMedia {
         kind: media.media.clone(),
@@ -71,7 +73,7 @@ fn media_of(session: &sdp_types::Session, media: &sdp_types::Media) -> Media {
     })
 }
 
-fn audio_of(session: &sdp_types::Session, media: &sdp_types::Media) -> AudioMedia {
+fn audio_of(session: &sdp_types::Session, media: &sdp_types::Media, payloads: Vec<Payload>) -> AudioMedia {
     // RFC 8866 §5.7: the media's own connection overrides the session's.
     let connection = media.connections.first().or(session.connection.as_ref());
     let addr = connection.and_then(address_of);
@@ -83,7 +85,7 @@ fn audio_of(session: &sdp_types::Session, media: &sdp_types::Media) -> AudioMedi
         port: media.port,
         rtcp: value(media, "rtcp").and_then(|text| rtcp_of(text, addr)),
         mux: web.is_none() && web::muxes(media),
-        payloads: payloads_of(media),
+        payloads,
         ptime_ms: number("ptime"),
         maxptime_ms: number("maxptime"),
         direction: direction_of(session, media),
@@ -147,10 +149,8 @@ fn payloads_of(media: &sdp_types::Media) -> Vec<Payload> {
         if payloads.iter().any(|p| p.pt == pt) {
             continue;
         }
-        let (encoding, clock_hz) = match mapped(media, "rtpmap", pt) {
-            Some(map) => encoding_of(map),
-            None => static_encoding(pt),
-        };
+        let mapped_to = mapped(media, "rtpmap", pt).and_then(encoding_of);
+        let (encoding, clock_hz) = mapped_to.unwrap_or_else(|| static_encoding(pt));
         let fmtp = mapped(media, "fmtp", pt).map(str::to_owned);
         payloads.push(Payload { pt, encoding, clock_hz, fmtp });
     }
@@ -165,10 +165,10 @@ fn mapped<'a>(media: &'a sdp_types::Media, name: &'a str, pt: u8) -> Option<&'a 
     })
 }
 
-/// `name/clock[/channels]` (RFC 8866 §6.6).
-fn encoding_of(map: &str) -> (Encoding, u32) {
+/// `name/clock[/channels]` (RFC 8866 §6.6); none where no name is.
+fn encoding_of(map: &str) -> Option<(Encoding, u32)> {
     let mut parts = map.splitn(3, '/').map(str::trim);
-    let name = parts.next().unwrap_or_default();
+    let name = parts.next().filter(|name| !name.is_empty())?;
     let clock_hz = parts.next().and_then(|text| text.parse().ok()).unwrap_or(0);
     let channels = parts.next().filter(|text| !matches!(*text, "" | "1"));
     let encoding = match (name.to_ascii_uppercase().as_str(), channels) {
@@ -182,7 +182,7 @@ fn encoding_of(map: &str) -> (Encoding, u32) {
         (_, None) => Encoding::Other(name.to_owned()),
         (_, Some(channels)) => Encoding::Other(format!("{name}/{channels}")),
     };
-    (encoding, clock_hz)
+    Some((encoding, clock_hz))
 }
 
 /// What a payload type means without `a=rtpmap` (RFC 3551 §6).

@@ -9,6 +9,9 @@ pub enum Refusal {
         /// Its length.
         bytes: usize,
     },
+    /// More lines than [`crate::MAX_LINES`].
+    #[error("the description has more than {} lines", crate::MAX_LINES)]
+    TooManyLines,
     /// More `m=` lines than [`crate::MAX_MEDIA`].
     #[error("the description has more than {} media lines", crate::MAX_MEDIA)]
     TooManyMedia,
@@ -63,7 +66,7 @@ impl Refusal {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::TooLong { .. } | Self::TooManyMedia | Self::Malformed { .. } => 400,
+            Self::TooLong { .. } | Self::TooManyLines | Self::TooManyMedia | Self::Malformed { .. } => 400,
             _ => 488,
         }
     }

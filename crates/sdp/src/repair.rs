@@ -5,10 +5,8 @@
 
 use std::borrow::Cow;
 
-use crate::{MAX_BYTES, MAX_MEDIA, Refusal};
+use crate::{MAX_BYTES, MAX_LINES, MAX_MEDIA, Refusal};
 
-/// Most lines that are read.
-const MAX_LINES: usize = 1024;
 /// Decimal digits that always fit a `u64`.
 const U64_DIGITS: usize = 19;
 /// Longest session id that is kept, in characters.
@@ -32,7 +30,10 @@ pub(crate) fn repair(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut out = String::with_capacity(bytes.len());
     // RFC 8866 §5 wants CRLF; bare LF is common, bare CR has been seen.
     let lines = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_empty());
-    for line in lines.take(MAX_LINES) {
+    for (at, line) in lines.enumerate() {
+        if at >= MAX_LINES {
+            return Err(Refusal::TooManyLines);
+        }
         let text = text_of(line);
         let Some((key, value)) = text.trim_end().split_once('=') else { continue };
         let Some(value) = repair_line(key.trim_start(), value.trim(), &mut seen)? else { continue };
@@ -129,6 +130,8 @@ mod tests {
     #[test]
     fn limits_are_kept() {
         assert_eq!(repair(&vec![b'a'; 40_000]), Err(Refusal::TooLong { bytes: 40_000 }));
+        assert!(repair("a=x\n".repeat(1024).as_bytes()).is_ok());
+        assert_eq!(repair("a=x\n".repeat(1025).as_bytes()), Err(Refusal::TooManyLines));
         assert_eq!(repair("m=audio 1 RTP/AVP 0\n".repeat(17).as_bytes()), Err(Refusal::TooManyMedia));
     }
 }

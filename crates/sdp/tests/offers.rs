@@ -215,6 +215,17 @@ const MEDIA_CASES: &[(&str, &str, &str)] = &[
         "m=audio 10000 TCP/MRCPv2 1\r\n",
         "488 302 the transport is none of RTP/AVP, RTP/SAVP and UDP/TLS/RTP/SAVP",
     ),
+    (
+        "formats that are no payload types",
+        "m=audio 10000 RTP/AVP 0c=IN IP4 300\r\n",
+        "488 304 no audio is offered",
+    ),
+    (
+        "a map without a name: the static payload type's",
+        "m=audio 10000 RTP/AVP 8\r\na=rtpmap:8 /8000\r\n",
+        "PCMA=8 te=- 20ms sendrecv 192.0.2.1:10000 10001",
+    ),
+    ("a map without a name", "m=audio 1 RTP/AVP 97\r\na=rtpmap:97 /8000/2\r\n", "488 305 no codec in common"),
     ("no codec of ours", "m=audio 10000 RTP/AVP 18 3\r\n", "488 305 no codec in common"),
     (
         "wide-band A-law is not A-law",

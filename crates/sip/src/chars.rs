@@ -152,13 +152,14 @@ pub(crate) fn unquote(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// Appends `text` as a quoted string. Control characters, which no quoting makes sendable, become spaces.
+/// Appends `text` as a quoted string. Control characters, which no quoting makes sendable, become spaces; a tab is white
+/// space and stays.
 pub(crate) fn push_quoted(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_ascii_control() => out.push(' '),
+            c if c.is_ascii_control() && c != '\t' => out.push(' '),
             c => out.push(c),
         }
     }
@@ -176,7 +177,7 @@ mod tests {
         assert_eq!(find_outside(r#""a;b" <sip:x;y>;z"#, b';', true), Ok(Some(15)));
         assert_eq!(unquote(r#""a\"b""#), "a\"b");
         let mut out = String::new();
-        push_quoted("a\"\\\r\nb", &mut out);
-        assert_eq!(out, r#""a\"\\  b""#);
+        push_quoted("a\"\\\r\nb\tc", &mut out);
+        assert_eq!(out, "\"a\\\"\\\\  b\tc\"");
     }
 }

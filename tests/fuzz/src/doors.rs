@@ -21,6 +21,7 @@ pub const DOORS: &[(&str, Door)] = &[
     ("sdp", vorzimmer_sdp::fuzz::description),
     ("rtp", rtp),
     ("rtcp", rtcp),
+    ("srtp", vorzimmer_media::fuzz::srtp),
     ("stun", stun),
     ("dtls", dtls),
 ];

@@ -5,7 +5,7 @@ use aes::{Aes128Enc, Aes256Enc};
 use vorzimmer_types::srtp::MasterKey;
 use zeroize::Zeroizing;
 
-use super::transform::keystream;
+use super::keystream::keystream;
 
 /// What a session key is for (RFC 3711 §4.3.2), in RTP; three more means in RTCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,8 @@
 //! table that strangers can fill.
 
 mod derive;
+pub mod fuzz;
+mod keystream;
 mod open;
 mod seal;
 mod transform;

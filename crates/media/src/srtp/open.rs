@@ -34,7 +34,7 @@ pub enum Unopened {
 pub struct Opener {
     rtp: Transform,
     rtcp: Transform,
-    sources: Vec<Source>,
+    pub(super) sources: Vec<Source>,
     controls: Vec<Source>,
     /// Where the rollover counter stood under the key before: some do not begin anew with a new key.
     carried: u64,
@@ -42,9 +42,9 @@ pub struct Opener {
 }
 
 /// One source that has authenticated itself.
-struct Source {
-    ssrc: u32,
-    window: Window,
+pub(super) struct Source {
+    pub(super) ssrc: u32,
+    pub(super) window: Window,
 }
 
 impl Opener {

@@ -5,7 +5,8 @@ use vorzimmer_types::srtp::{MasterKey, SrtpKeys, Suite};
 use zeroize::Zeroizing;
 
 use super::derive::{Label, Protocol, derive};
-use super::transform::{At, Transform, keystream};
+use super::keystream::keystream;
+use super::transform::{At, Transform};
 use super::{MAX_SOURCES, MAX_TRAILER, Opener, Sealer, Unopened};
 use crate::rtp::Header;
 

@@ -2,14 +2,11 @@
 //!
 //! Knows no state: which index a packet has is decided elsewhere.
 
+use aes::cipher::KeyInit;
 use aes::cipher::consts::{U12, U16};
-use aes::cipher::{
-    BlockCipherEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper,
-};
 use aes::{Aes128Enc, Aes256Enc};
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
-use ctr::{CtrCore, flavors};
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use vorzimmer_types::srtp::{MasterKey, Suite};
@@ -17,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::CONTROL_HEADER;
 use super::derive::{Label, Protocol, derive};
+use super::keystream::keystream;
 
 /// RFC 3711 §5.2: the tag of SRTCP has 80 bits, whatever the tag of SRTP has (RFC 4568 §6.2.2).
 const CONTROL_TAG: usize = 10;
@@ -259,15 +257,6 @@ impl<A> Cm<A> {
         mac.update(roc);
         mac.verify_truncated_left(tag).ok().map(|()| length)
     }
-}
-
-/// Encrypts or decrypts in counter mode (RFC 3711 §4.1.1).
-pub(super) fn keystream<A>(aes: &A, counter: &[u8; 16], body: &mut [u8])
-where
-    A: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>,
-{
-    let core = CtrCore::<&A, flavors::Ctr128BE>::inner_iv_init(aes, counter.into());
-    StreamCipherCoreWrapper::from_core(core).apply_keystream(body);
 }
 
 /// GCM with a key of either length.

@@ -6,7 +6,7 @@ use std::fmt;
 use memchr::memchr;
 
 use super::{Param, Params, Parts, Uri};
-use crate::chars::{cut_before, push_quoted, quoted_end, trim, unquote};
+use crate::chars::{cut_before, has_control, push_quoted, quoted_end, trim, unquote};
 use crate::fault::Fault;
 
 /// One address of a header, checked, borrowing its text (RFC 3261 §20.10, §20.20, §25.1).
@@ -35,6 +35,10 @@ impl<'a> Address<'a> {
     /// [`Fault::Quote`] for an open quoted string, [`Fault::Uri`] for everything else.
     pub fn parse(text: &'a str) -> Result<Self, Fault> {
         let text = trim(text);
+        // No message holds one, but what is unescaped from a URI's headers may (RFC 3261 §19.1.5).
+        if has_control(text.as_bytes(), [b'\t'; 2]) {
+            return Err(Fault::Uri);
+        }
         let (display, after) = if text.starts_with('"') {
             let (display, after) = text.split_at_checked(quoted_end(text)?).ok_or(Fault::Quote)?;
             (display, trim(after))
@@ -187,6 +191,7 @@ mod tests {
             ("\"\" <tel:+493023125001>", None, "tel:+493023125001", None),
             (r#""<sip:x@y>" <sip:a@b>"#, Some("<sip:x@y>"), "sip:a@b", None),
             ("Jörg <sip:a@b?x=y>", Some("Jörg"), "sip:a@b?x=y", None),
+            ("\"a\tb\" <sip:a@b>", Some("a\tb"), "sip:a@b", None),
         ] {
             let address = Address::parse(text).unwrap();
             assert_eq!(address.display().as_deref(), display, "{text}");
@@ -209,6 +214,10 @@ mod tests {
             "<sip:a@b>x",
             "\"x\" sip:a@b",
             "<>",
+            "\"\u{1}, \\\"J\\\"\" <sip:a@b>",
+            "\"J\r\nX: y\" <sip:a@b>",
+            "<sip:a@b>;tag=1\r\nX: y",
+            "\u{7f} <sip:a@b>",
         ] {
             assert!(Address::parse(text).is_err(), "{text:?}");
         }

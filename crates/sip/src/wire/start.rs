@@ -3,7 +3,7 @@
 use rsip::{Method, StatusCode};
 
 use super::MAX_URI;
-use crate::chars::token;
+use crate::chars::{has_control, token};
 use crate::fault::Fault;
 use crate::uri::Uri;
 
@@ -51,11 +51,16 @@ fn status_line(line: &str) -> Result<StatusCode, Fault> {
     }
     match code.parse::<u16>() {
         Ok(code @ 100..=699) => Ok(match StatusCode::from(code) {
-            StatusCode::Other(code, _) => StatusCode::Other(code, phrase.to_owned()),
+            StatusCode::Other(code, _) => StatusCode::Other(code, readable(phrase).to_owned()),
             known => known,
         }),
         _ => Err(Fault::StatusCode),
     }
+}
+
+/// A phrase is for people (RFC 3261 §7.2): one with control characters is for nobody.
+fn readable(phrase: &str) -> &str {
+    if has_control(phrase.as_bytes(), [b'\t'; 2]) { "" } else { phrase }
 }
 
 /// RFC 3261 §7.1: `SIP/2.0`, in any case.
@@ -116,9 +121,23 @@ pub const fn method_name(method: Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use rsip::Method;
+    use rsip::{Method, StatusCode};
 
-    use super::{method, method_name};
+    use super::{method, method_name, status_line};
+
+    #[test]
+    fn a_phrase_is_kept_where_people_can_read_it() {
+        for (line, code, phrase) in [
+            ("SIP/2.0 299 So la la, ganz gut", 299, "So la la, ganz gut"),
+            ("SIP/2.0 299 grün\tund gut", 299, "grün\tund gut"),
+            ("SIP/2.0 299 ", 299, ""),
+            ("SIP/2.0 299", 299, ""),
+            ("SIP/2.0 220 OK\0\0INVITE sip:x SIP/2.0", 220, ""),
+            ("SIP/2.0 699 a\u{1b}[2J", 699, ""),
+        ] {
+            assert_eq!(status_line(line), Ok(StatusCode::Other(code, phrase.to_owned())), "{line:?}");
+        }
+    }
 
     #[test]
     fn every_method_is_known_by_its_exact_name() {
