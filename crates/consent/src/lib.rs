@@ -26,14 +26,16 @@ pub mod machine;
 pub mod permit;
 pub mod receipt;
 pub mod rules;
+pub mod who;
 
 pub use error::ConsentError;
 pub use gate::{Gate, Input, Newcomer, Output, Terms, Verdict};
 pub use keys::{Key, Keys};
-pub use machine::{Consent, Effect, Kept, Machine, Outcome, Party, Step, StopReason, Tape, Who, Why};
+pub use machine::{Consent, Effect, Kept, Machine, Outcome, Party, Step, StopReason, Tape, Why};
 pub use permit::Permit;
 pub use receipt::{ReceiptDraft, sign, verify};
 pub use rules::{House, Rules};
+pub use who::Who;
 
 /// The most people that one call's recording can hold: caller, receptionist, and whom the caller asked for.
 pub const MAX_PARTIES: usize = 3;

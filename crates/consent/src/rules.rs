@@ -10,7 +10,7 @@ use std::hash::Hash;
 
 use vorzimmer_types::consent::{Answer, Policy, Role};
 
-use crate::machine::Who;
+use crate::who::Who;
 
 /// Where the machine decides. The provided bodies are the rules.
 pub trait Rules: Clone + Debug + Eq + Hash {

@@ -21,7 +21,7 @@ use vorzimmer_types::{RecordingId, TrunkId, entropy};
 
 use crate::clock::{self, SystemEntropy};
 use crate::config::{CalledNumber, Settings, Trunk};
-use crate::control::{Control, House, Order, Report, Sources, restorable};
+use crate::control::{Control, House, Order, Ordered, Report, Sources, restorable};
 use crate::destroyer::Destroyer;
 use crate::failure::{Failure, Kind};
 use crate::locating::{self, Doors};
@@ -29,7 +29,7 @@ use crate::media::{self, Begun, Plane, Prompts, RecordingLog};
 use crate::net::{Listeners, LocalAddresses, Net, StreamLimits};
 use crate::receipts::ReceiptSigner;
 use crate::rooms::{Rooms, database_failure};
-use crate::switchboard::Ordered;
+
 use crate::tls::Tls;
 use crate::{directory, forgetting, outbound, provider, recovery};
 

@@ -10,21 +10,19 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use vorzimmer_sip::carrier::Standing;
 use vorzimmer_sip::ua::{TrunkOrder, TrunkStatus};
-use vorzimmer_types::TrunkId;
 
-use crate::control::Report;
+use crate::control::{Ordered, Report};
 use crate::failure::{Failure, Kind};
 
 /// The longest question or answer, in bytes: 64 trunks and more.
 const LONGEST: u64 = 64 * 1024;
 /// One conversation may take so long.
 const WITHIN: Duration = Duration::from_secs(5);
-
-/// An order for one trunk.
-pub type Ordered = (TrunkId, TrunkOrder);
+/// After a question that could not be taken the next one waits this long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -137,7 +135,16 @@ pub fn listen(
         )
     })?;
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                // No file descriptors left, for one: that passes, and the operator will ask again.
+                Err(error) => {
+                    tracing::warn!(%error, "a question of the command line could not be taken");
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
             // One at a time: whoever may open it is the operator.
             if !matches!(timeout(WITHIN, converse(stream, &report, &orders)).await, Ok(Ok(()))) {
                 tracing::debug!("a question of the command line was not answered");

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use vorzimmer_types::{Day, RecordingId};
 
-use crate::callrec::Refusal;
 use crate::keys::{Class, StoreId};
+use crate::refusal::Refusal;
 
 /// A result of the vault.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -178,10 +178,12 @@ pub enum Error {
     #[error("the recording is closed")]
     Closed,
     /// A recording cannot have this many slots.
-    #[error("a recording has 1 to {} slots, not {found}", crate::callrec::MAX_SLOTS)]
+    #[error("a recording has 1 to {most} slots, not {found}")]
     Slots {
         /// How many were asked for.
         found: usize,
+        /// How many there may be.
+        most: usize,
     },
     /// A slot's secret is needed but was destroyed.
     #[error("the secret of slot {slot} was destroyed")]

@@ -15,6 +15,7 @@ pub mod error;
 pub mod field;
 pub mod floe;
 pub mod keys;
+mod refusal;
 pub mod sign;
 
 pub use error::{Error, Result};

@@ -120,7 +120,7 @@ fn one_party_or_four_make_a_recording_too() {
         let parties = vec![PartyId::from_bytes([0; 16]); count];
         let secrets = vec![SlotSecret::from_bytes([0; 32]); count];
         let started = Writer::start(&Context { parties, ..context() }, &secrets, &mut Seeded::new(1));
-        assert!(matches!(started, Err(Error::Slots { found }) if found == count));
+        assert!(matches!(started, Err(Error::Slots { found, .. }) if found == count));
     }
 }
 

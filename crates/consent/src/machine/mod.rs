@@ -19,11 +19,12 @@ use vorzimmer_types::PartyId;
 use vorzimmer_types::consent::{Answer, Method, Policy};
 use vorzimmer_types::directory::OnWithdrawal;
 
-pub use vocabulary::{Consent, Effect, Kept, Outcome, Party, Step, StopReason, Tape, Who, Why};
+pub use vocabulary::{Consent, Effect, Kept, Outcome, Party, Step, StopReason, Tape, Why};
 
 use crate::error::ConsentError;
 use crate::receipt::ReceiptDraft;
 use crate::rules::{House, Rules};
+pub use crate::who::Who;
 
 /// One call's consent. Feed it [`Step`]s, drain its [`Effect`]s after each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

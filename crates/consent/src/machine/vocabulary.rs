@@ -1,42 +1,11 @@
 //! What goes into the machine and what comes out of it.
 
+use vorzimmer_types::PartyId;
 use vorzimmer_types::consent::{Answer, Role};
-use vorzimmer_types::{PartyId, ReceptionistId};
 
 use crate::keys::Key;
 use crate::receipt::ReceiptDraft;
-
-/// What somebody is on this call, with what consent needs to know of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Who {
-    /// Who rang the business.
-    Caller,
-    /// Who takes the call.
-    Receptionist {
-        /// Who she is: named in a receipt that she attests.
-        id: ReceptionistId,
-        /// Whether her consent to be recorded is on file.
-        standing: bool,
-    },
-    /// Whom the caller asked for: nobody of ours.
-    Contact,
-}
-
-impl Who {
-    /// The role that goes into receipts.
-    #[must_use]
-    pub fn role(self) -> Role {
-        match self {
-            Self::Caller => Role::Caller,
-            Self::Receptionist { .. } => Role::Receptionist,
-            Self::Contact => Role::Contact,
-        }
-    }
-
-    pub(super) fn has_standing_consent(self) -> bool {
-        matches!(self, Self::Receptionist { standing: true, .. })
-    }
-}
+use crate::who::Who;
 
 /// Where one party stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,6 @@ mod error;
 mod overrides;
 mod provider;
 mod rules;
-mod secrecy;
 mod settings;
 mod tls;
 mod turn;

@@ -21,7 +21,6 @@ use crate::clock::{self, SystemEntropy};
 use crate::destroyer::{Destroyer, Doomed};
 use crate::media::{MediaEvents, MediaPlane, Rejected};
 use crate::net::{Arrivals, Call, LocalAddresses, Net};
-use crate::switchboard::Ordered;
 pub use bindings::restorable;
 pub use house::House;
 use house::View;
@@ -45,6 +44,9 @@ pub enum Order {
     /// The task ends now, whatever still runs.
     Stop,
 }
+
+/// An order for one trunk.
+pub type Ordered = (TrunkId, ua::TrunkOrder);
 
 /// What the control task is made of.
 pub struct Control {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -14,13 +13,12 @@ use tokio_tungstenite::WebSocketStream;
 use vorzimmer_sip::ua::{ConnectionId, Input, Transport};
 use vorzimmer_types::TrunkId;
 
-use super::stream::{Ends, Shared};
-use super::websocket::{self, Watched};
+use super::door::{Refused, Watched};
+use super::shared::{Ends, Shared, WRITE_WITHIN};
+use super::websocket;
 
 /// One read.
 const READ_BYTES: usize = 16 * 1024;
-/// How long a peer may take to accept one message.
-pub(super) const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A connection whose handshakes are over.
 pub(super) enum Channel {
@@ -39,7 +37,7 @@ pub(super) enum HandshakeError {
     #[error("TLS: {0}")]
     Tls(#[from] io::Error),
     #[error("WebSocket: {0}")]
-    WebSocket(#[from] websocket::Refused),
+    WebSocket(#[from] Refused),
     #[error("nothing says by which certificate this trunk is known")]
     Unknown,
     #[error("this transport is never dialled")]

@@ -7,9 +7,11 @@
 //! A [`Flow`]'s local address is the one that *peers* know: where `sip.advertise` is set, this module translates.
 
 mod channel;
+mod door;
 mod listeners;
 #[cfg(test)]
 mod secure_tests;
+mod shared;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -23,14 +25,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use door::Door;
 use tokio::sync::mpsc;
 use vorzimmer_sip::ua::{ConnectionId, Flow, Input};
 
 pub use listeners::{Listeners, LocalAddresses};
+use shared::Shared;
 pub use stream::Call;
-use stream::{Connections, Shared};
+use stream::Connections;
 use udp::UdpSockets;
-use websocket::Door;
 
 use crate::tls::Tls;
 

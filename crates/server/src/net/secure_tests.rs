@@ -14,9 +14,10 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use vorzimmer_sip::ua::{ConnectionId, Flow, Input, Transport};
 
-use super::stream::{Connections, Ends, Shared, run};
+use super::door::Door;
+use super::shared::{Ends, Shared};
+use super::stream::{Connections, run};
 use super::tests::{LIMITS, SOON, next_stream, opened};
-use super::websocket::Door;
 use super::{Arrivals, Call, Listeners, Net, StreamLimits, channel};
 use crate::config::{Listen, Sip};
 use crate::tls::Tls;

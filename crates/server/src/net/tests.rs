@@ -200,7 +200,7 @@ async fn a_peer_that_does_not_read_is_let_go() {
     let _peer = TcpStream::connect(tcp).await.expect("accepted");
     let flow = opened(&mut arrivals).await;
     // Without yielding to the writer its queue fills up, as it does behind a peer that never reads.
-    for _ in 0..=super::stream::WRITE_QUEUE {
+    for _ in 0..=super::shared::WRITE_QUEUE {
         net.transmit(&flow, Bytes::from_static(&[0; 1024]));
     }
     assert_eq!(net.counts().streams_refused, 1);

@@ -22,7 +22,6 @@ mod header;
 mod pages;
 mod reader;
 mod recover;
-mod refusal;
 mod writer;
 
 #[cfg(test)]
@@ -35,8 +34,9 @@ pub use header::Header;
 pub use pages::{Page, read_header};
 pub use reader::Reader;
 pub use recover::{Open, Recovered, recover};
-pub use refusal::Refusal;
 pub use writer::Writer;
+
+pub use crate::refusal::Refusal;
 
 use crate::floe;
 

@@ -139,6 +139,18 @@ impl<R: Read + Seek> Pages<R> {
         Ok(place)
     }
 
+    /// Reads and opens page `index` of the `count` that are sound.
+    pub(super) fn read_sound(&mut self, index: u64, count: u64, page: &mut Page) -> Result<()> {
+        if index >= count {
+            return Err(Refusal::NotClosed { pages: count }.into());
+        }
+        self.read(index, page)?;
+        match self.open_page(index, page)? {
+            Place::Inner => Ok(()),
+            Place::Last => Err(Refusal::Segment { page: index, slot: 0 }.into()),
+        }
+    }
+
     pub(super) fn into_source(self) -> R {
         self.source
     }

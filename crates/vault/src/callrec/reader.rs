@@ -77,13 +77,6 @@ impl<R: Read + Seek> Reader<R> {
     /// # Errors
     /// [`crate::Error::Refused`] if there is none, or if the file was changed since it was accepted.
     pub fn read(&mut self, index: u64, page: &mut Page) -> Result<()> {
-        if index >= self.count {
-            return Err(Refusal::NotClosed { pages: self.count }.into());
-        }
-        self.pages.read(index, page)?;
-        match self.pages.open_page(index, page)? {
-            Place::Inner => Ok(()),
-            Place::Last => Err(Refusal::Segment { page: index, slot: 0 }.into()),
-        }
+        self.pages.read_sound(index, self.count, page)
     }
 }

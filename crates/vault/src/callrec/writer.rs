@@ -29,7 +29,7 @@ impl Writer {
     ) -> Result<(Self, Vec<u8>)> {
         let found = context.parties.len();
         if !(1..=MAX_SLOTS).contains(&found) || secrets.len() != found {
-            return Err(Error::Slots { found });
+            return Err(Error::Slots { found, most: MAX_SLOTS });
         }
         let bound = Header::bound(context);
         let mut slots = Vec::with_capacity(found);

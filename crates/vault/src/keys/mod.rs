@@ -23,9 +23,11 @@ mod row;
 mod secret;
 pub mod storage;
 mod store;
+mod store_id;
 
 pub use class::{ALL_CUSTOMERS, Class, KeyId, NO_EXPIRY};
 pub use kek::{KekSource, KeyEncryptionKey};
 pub use rotate::Rotation;
 pub use secret::{DayKey, SlotSecret};
-pub use store::{Destroyed, KeyRows, KeyStore, StoreId};
+pub use store::{Destroyed, KeyRows, KeyStore};
+pub use store_id::StoreId;

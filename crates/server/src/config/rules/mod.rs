@@ -1,11 +1,17 @@
 //! What options must hold together. Every broken rule is reported at once, each with what to do.
 
+mod findings;
+mod provider;
+mod secrecy;
+mod turn;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::error::{ConfigError, Problem};
+use super::error::ConfigError;
 use super::settings::{KeySource, OutboundTransport, Period, Retention, Settings, Sip, Trunk};
+use findings::Findings;
 
 /// The longest call that anybody holds without noticing: drains longer than this are a typing error.
 const LONGEST_DRAIN_S: u64 = 24 * 60 * 60;
@@ -26,38 +32,17 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<String>, ConfigError> {
     for (name, trunk) in &settings.trunks {
         self::trunk(name, trunk, &mut found);
     }
-    super::secrecy::check(settings, &mut found);
-    super::provider::check(settings, &mut found);
+    secrecy::check(settings, &mut found);
+    provider::check(settings, &mut found);
     overlapping_trunks(settings, &mut found);
     outbound(settings, &mut found);
     transfer(settings, &mut found);
     media(settings, &mut found);
-    super::turn::check(&settings.turn, &mut found);
+    turn::check(&settings.turn, &mut found);
     data(settings, &mut found);
     retention(&settings.retention, &mut found);
     running(settings, &mut found);
     if found.problems.is_empty() { Ok(found.warnings) } else { Err(ConfigError::Rules(found.problems)) }
-}
-
-#[derive(Default)]
-pub(super) struct Findings {
-    problems: Vec<Problem>,
-    warnings: Vec<String>,
-}
-
-impl Findings {
-    pub(super) fn refuse(
-        &mut self,
-        option: impl Into<String>,
-        what: impl Into<String>,
-        advice: impl Into<String>,
-    ) {
-        self.problems.push(Problem { option: option.into(), what: what.into(), advice: advice.into() });
-    }
-
-    pub(super) fn warn(&mut self, warning: impl Into<String>) {
-        self.warnings.push(warning.into());
-    }
 }
 
 fn sip(settings: &Settings, found: &mut Findings) {

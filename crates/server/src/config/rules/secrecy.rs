@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::rules::Findings;
-use super::settings::Settings;
-use super::tls::TrunkCertificate;
+use super::findings::Findings;
+use crate::config::settings::Settings;
+use crate::config::tls::TrunkCertificate;
 
 /// A handshake that takes longer is none; one that may take less fails on mobile networks.
 const HANDSHAKE_S: RangeInclusive<u64> = 2..=60;
