@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use vorzimmer_sip::ua::{Command, Reason, SessionId};
-use vorzimmer_types::{CallId, LegId};
+use vorzimmer_types::event::RingOutcome;
+use vorzimmer_types::{CallId, Event, LegId};
 
 use crate::api::MediaCommand;
-use crate::hands::Hands;
+use crate::hands::{Hands, Journal};
 use crate::leg::Leg;
 use crate::limits::{QUALITY_WITHIN, SESSIONS_END_WITHIN};
 
@@ -36,6 +37,26 @@ impl Aftermath {
     pub(crate) fn hang_up(&mut self, session: SessionId, reason: Reason, hands: &mut Hands<'_>) {
         hands.sip(Command::Hangup { session, reason: Some(reason) });
         self.wait_for(session, hands);
+    }
+
+    /// A leg rings no longer; a session of its that is not over yet is given up.
+    pub(crate) fn end_ringing(
+        &mut self,
+        leg: Leg,
+        session: Option<SessionId>,
+        outcome: RingOutcome,
+        give_up: Option<Reason>,
+        journal: &mut Journal,
+        hands: &mut Hands<'_>,
+    ) {
+        if let Some(session) = session {
+            journal.write(hands, Event::RingEnded { leg: leg.id, outcome });
+            match give_up {
+                Some(reason) => self.cancel(session, reason, hands),
+                None => hands.forget_session(session),
+            }
+        }
+        self.close(leg, hands);
     }
 
     /// Gives a leg's media up.

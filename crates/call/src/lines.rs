@@ -331,13 +331,7 @@ impl Line {
         aftermath: &mut Aftermath,
         hands: &mut Hands<'_>,
     ) {
-        if let Some(session) = self.session() {
-            journal.write(hands, Event::RingEnded { leg: self.leg.id, outcome: outcome.clone() });
-            match give_up {
-                Some(reason) => aftermath.cancel(session, reason, hands),
-                None => hands.forget_session(session),
-            }
-        }
-        aftermath.close(self.leg, hands);
+        let session = self.session();
+        aftermath.end_ringing(self.leg, session, outcome.clone(), give_up, journal, hands);
     }
 }

@@ -92,14 +92,8 @@ impl Device {
         aftermath: &mut Aftermath,
         hands: &mut Hands<'_>,
     ) {
-        if let Some(session) = self.session() {
-            journal.write(hands, Event::RingEnded { leg: self.leg.id, outcome });
-            match give_up {
-                Some(reason) => aftermath.cancel(session, reason, hands),
-                None => hands.forget_session(session),
-            }
-        }
-        aftermath.close(self.leg, hands);
+        let session = self.session();
+        aftermath.end_ringing(self.leg, session, outcome, give_up, journal, hands);
     }
 }
 

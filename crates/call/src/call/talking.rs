@@ -135,11 +135,7 @@ impl Call {
         if before == after {
             return;
         }
-        let (event, input) = if holds {
-            (Event::Held { party }, Input::Hold { party })
-        } else {
-            (Event::Resumed { party }, Input::Resume { party })
-        };
+        let (event, input) = hold_or_resume(party, holds);
         self.journal.write(hands, event);
         for side in [Side::Caller, Side::Attendant] {
             if before.waits(side) != after.waits(side) {
@@ -150,6 +146,15 @@ impl Call {
     }
 }
 
+/// What a party's holding, or its end, is in the timeline and to consent.
+fn hold_or_resume(party: PartyId, holds: bool) -> (Event, Input) {
+    if holds {
+        (Event::Held { party }, Input::Hold { party })
+    } else {
+        (Event::Resumed { party }, Input::Resume { party })
+    }
+}
+
 impl Call {
     /// Among three, whoever holds misses something, and nothing is recorded meanwhile; the others go on talking.
     fn hold_among_three(&mut self, party: PartyId, holds: bool, hands: &mut Hands<'_>) {
@@ -157,11 +162,7 @@ impl Call {
         if held == holds {
             return;
         }
-        let (event, input) = if holds {
-            (Event::Held { party }, Input::Hold { party })
-        } else {
-            (Event::Resumed { party }, Input::Resume { party })
-        };
+        let (event, input) = hold_or_resume(party, holds);
         self.journal.write(hands, event);
         self.consent(input, hands);
     }
