@@ -121,31 +121,31 @@ fn hop(hop: &Hop) -> String {
 
 fn show(story: &CallStory) -> Result<(), Failure> {
     let record = &story.record;
-    println!("call         {}", record.call);
-    println!("trunk        {}", record.trunk);
-    println!("number       {}", record.did.as_ref().map_or("", |did| did.expose().as_str()));
-    println!("caller       {}", caller(&record.caller));
+    say!("call         {}", record.call);
+    say!("trunk        {}", record.trunk);
+    say!("number       {}", record.did.as_ref().map_or("", |did| did.expose().as_str()));
+    say!("caller       {}", caller(&record.caller));
     for forwarded in &record.chain {
-        println!("forwarded by {}", hop(forwarded));
+        say!("forwarded by {}", hop(forwarded));
     }
-    println!("policy       {}", word(&record.policy));
-    println!("disposition  {} ({})", word(&record.disposition), record.why);
+    say!("policy       {}", word(&record.policy));
+    say!("disposition  {} ({})", word(&record.disposition), record.why);
     if let Some(security) = &record.caller_security {
-        println!("caller leg   {security}");
+        say!("caller leg   {security}");
     }
     for leg in &record.legs {
         let security = leg.security.map_or_else(|| "no media".to_owned(), |security| security.to_string());
-        println!("device leg   {}: {security}", leg.leg);
+        say!("device leg   {}: {security}", leg.leg);
     }
     for party in &record.parties {
         let left = party.left_at.map(|at| format!(", left {at}")).unwrap_or_default();
-        println!("talked       {} since {}{left}", who(party.party, record), party.connected_at);
+        say!("talked       {} since {}{left}", who(party.party, record), party.connected_at);
     }
     for recording in &record.recordings {
         let id = recording.recording.map_or_else(|| "never began".to_owned(), |id| id.to_string());
         let result = recording.result.map_or_else(|| "open".to_owned(), |result| word(&result));
         let [caller, other] = recording.gaps;
-        println!(
+        say!(
             "recording    {id}: {}{result}, {} ms, gaps {caller}+{other} {}{}",
             recording.epoch.map(|epoch| format!("epoch {}, ", epoch.0)).unwrap_or_default(),
             recording.duration_ms,
@@ -155,16 +155,16 @@ fn show(story: &CallStory) -> Result<(), Failure> {
     }
     for leg in &record.quality {
         let whose = leg.receptionist.map_or_else(|| "caller".to_owned(), |who| format!("receptionist {who}"));
-        println!("heard        {whose}: {}", leg.quality);
+        say!("heard        {whose}: {}", leg.quality);
     }
-    println!("\ntimeline");
+    say!("\ntimeline");
     for event in &story.events {
-        println!("  {}  {}", event.at, timeline(event, record));
+        say!("  {}  {}", event.at, timeline(event, record));
     }
-    println!("\nconsent");
+    say!("\nconsent");
     for signed in &story.receipts {
         let receipt = &signed.receipt;
-        println!("  {}  {}, receipt {}, epoch {}", receipt.at, answer(receipt), receipt.id, receipt.epoch.0);
+        say!("  {}  {}, receipt {}, epoch {}", receipt.at, answer(receipt), receipt.id, receipt.epoch.0);
     }
     Ok(())
 }

@@ -6,10 +6,10 @@ use crate::config::{Loaded, describe};
 use crate::failure::Failure;
 
 pub(super) fn check(file: &Path, loaded: &Loaded) -> Result<(), Failure> {
-    println!("{} is valid.\n", file.display());
-    print!("{}", describe(&loaded.settings));
+    say!("{} is valid.\n", file.display());
+    say!("{}", describe(&loaded.settings).trim_end());
     for warning in &loaded.warnings {
-        println!("\nwarning: {warning}");
+        say!("\nwarning: {warning}");
     }
     Ok(())
 }

@@ -131,14 +131,14 @@ fn refused(file: &Path, rows: &[RowError]) -> Failure {
 fn print(report: &ImportReport) {
     for (what, changes) in [("customers", report.customers), ("receptionists", report.receptionists)] {
         let Changes { added, changed, unchanged, removed, kept } = changes;
-        println!(
+        say!(
             "{what}: {added} added, {changed} changed, {unchanged} unchanged, {removed} removed, {kept} kept"
         );
     }
     if !report.passwords.is_empty() {
-        println!("\nNew passwords. They are shown once and stored nowhere:");
+        say!("\nNew passwords. They are shown once and stored nowhere:");
         for made in &report.passwords {
-            println!("  {}  {}", made.login.expose(), made.password.expose());
+            say!("  {}  {}", made.login.expose(), made.password.expose());
         }
     }
 }

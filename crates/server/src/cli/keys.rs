@@ -52,10 +52,10 @@ fn status(rooms: &Rooms, context: &Context) -> Result<(), Failure> {
             "classes": classes,
         }));
     }
-    println!("key store                     {}", rooms.keys.store_id());
-    println!("key-encryption key            version {}", rooms.keys.kek_version());
-    println!("receipts are signed with      {receipts}");
-    println!("certificates are signed with  {certificates}\n");
+    say!("key store                     {}", rooms.keys.store_id());
+    say!("key-encryption key            version {}", rooms.keys.kek_version());
+    say!("receipts are signed with      {receipts}");
+    say!("certificates are signed with  {certificates}\n");
     let mut table = Table::new(&["class", "keys", "slot secrets", "first due", "last due"]);
     for (class, rows) in classes {
         let due: Vec<_> = rows.iter().map(|row| row.day).filter(|day| *day != NO_EXPIRY).collect();
@@ -83,11 +83,11 @@ async fn rotate(rooms: &Rooms, context: &Context) -> Result<(), Failure> {
         }));
     }
     if done.resumed {
-        println!("An interrupted rotation was finished.");
+        say!("An interrupted rotation was finished.");
     }
-    println!("Version {} → {}: {} keys wrapped again, no recording touched.", done.from, done.to, done.rows);
+    say!("Version {} → {}: {} keys wrapped again, no recording touched.", done.from, done.to, done.rows);
     if !done.old_key_wiped {
-        println!(
+        say!(
             "The old key is not ours to destroy: remove version {} from where the keys come from.",
             done.from
         );

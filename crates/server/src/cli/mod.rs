@@ -1,5 +1,8 @@
 //! The command line. Every command says on one line what went wrong and on one what to do.
 
+#[macro_use]
+mod say;
+
 mod audit;
 mod calls;
 mod check;
@@ -138,6 +141,6 @@ fn command_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result
 /// Prints a value as indented JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value);
-    println!("{}", text.map_err(|error| Failure::failed(error, "report this: it is a bug"))?);
+    say!("{}", text.map_err(|error| Failure::failed(error, "report this: it is a bug"))?);
     Ok(())
 }

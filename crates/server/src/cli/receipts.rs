@@ -66,10 +66,10 @@ fn verify(receipts: &[SignedReceipt], signer: &ReceiptSigner) -> Result<(), Fail
     let mut wrong = 0;
     for signed in receipts {
         match signer.verify(signed) {
-            Ok(()) => println!("{}: the signature is good", signed.receipt.id),
+            Ok(()) => say!("{}: the signature is good", signed.receipt.id),
             Err(error) => {
                 wrong += 1;
-                println!("{}: {error}", signed.receipt.id);
+                say!("{}: {error}", signed.receipt.id);
             }
         }
     }

@@ -40,7 +40,7 @@ pub(super) enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Write a recording as stereo sound: caller left, receptionist right, gaps kept as silence.
+    /// Write a recording as stereo sound: caller left, everybody else right, gaps kept as silence.
     Export {
         #[command(flatten)]
         which: Which,
@@ -76,7 +76,7 @@ pub(super) struct Why {
 /// What sound is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Form {
-    /// PCM, 16 bits, 8 kHz.
+    /// PCM, 16 bits, at 8, 16 or 48 kHz as its codecs need.
     Wav,
     /// Ogg/Opus.
     Ogg,
@@ -159,21 +159,21 @@ fn show(sealed: &Sealed, context: &Context) -> Result<(), Failure> {
         json["keys"] = serde_json::json!(if sealed.is_destroyed() { "destroyed" } else { "there" });
         return print_json(&json);
     }
-    println!("recording  {}", row.recording);
-    println!("call       {}", row.call);
-    println!("customer   {}", row.customer);
-    println!("began      {}", row.started_at);
-    println!("result     {}", result(row));
-    println!("length     {} ms, {} pages", row.duration_ms, row.pages);
-    println!("gaps       caller {}, receptionist {}", row.gaps[0], row.gaps[1]);
-    println!("kept until {}", row.expiry);
-    println!("keys       {}", if sealed.is_destroyed() { "destroyed" } else { "there" });
+    say!("recording  {}", row.recording);
+    say!("call       {}", row.call);
+    say!("customer   {}", row.customer);
+    say!("began      {}", row.started_at);
+    say!("result     {}", result(row));
+    say!("length     {} ms, {} pages", row.duration_ms, row.pages);
+    say!("gaps       caller {}, receptionist {}", row.gaps[0], row.gaps[1]);
+    say!("kept until {}", row.expiry);
+    say!("keys       {}", if sealed.is_destroyed() { "destroyed" } else { "there" });
     match bytes {
-        Some(bytes) => println!("file       {} ({bytes} bytes)", sealed.path.display()),
-        None => println!("file       {}: not there", sealed.path.display()),
+        Some(bytes) => say!("file       {} ({bytes} bytes)", sealed.path.display()),
+        None => say!("file       {}: not there", sealed.path.display()),
     }
     if let Some((at, why)) = &row.destroyed {
-        println!("destroyed  {at}: {why}");
+        say!("destroyed  {at}: {why}");
     }
     Ok(())
 }
@@ -208,7 +208,7 @@ fn verify(sealed: &Sealed, context: &Context) -> Result<(), Failure> {
             "recording": sealed.row.recording, "whole": true, "pages": pages, "duration_ms": length,
         }));
     }
-    println!("{}: whole: {pages} pages, {length} ms, every page opens", sealed.row.recording);
+    say!("{}: whole: {pages} pages, {length} ms, every page opens", sealed.row.recording);
     Ok(())
 }
 
@@ -247,7 +247,7 @@ fn export(sealed: &Sealed, out: &Path, form: Form) -> Result<(), Failure> {
     });
     match flushed {
         Ok(samples) => {
-            println!(
+            say!(
                 "{}: {} ms, caller left, receptionist right. It is not sealed any more.",
                 out.display(),
                 samples / 8
@@ -274,6 +274,6 @@ async fn destroy(rooms: &Rooms, context: &Context, which: &Which) -> Result<(), 
     retention.destroy_recording(recording, "operator", clock::wall()).await.map_err(|error| {
         Failure::failed(error, "run the command again until it succeeds: what is destroyed stays so")
     })?;
-    println!("{recording}: destroyed; no key, no file");
+    say!("{recording}: destroyed; no key, no file");
     Ok(())
 }

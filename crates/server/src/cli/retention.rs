@@ -72,40 +72,41 @@ fn show_status(status: &Status) -> Result<(), Failure> {
     }
     table.print();
     match &status.last_certificate {
-        Some((number, at)) => println!("\nlast run: {at}, certificate {number}"),
-        None => println!("\nthere was no run yet"),
+        Some((number, at)) => say!("\nlast run: {at}, certificate {number}"),
+        None => say!("\nthere was no run yet"),
     }
     if status.clock_leapt {
-        println!("THE CLOCK HAS JUMPED AHEAD: runs stop until somebody has looked at it");
-        println!("  do: set the clock, or, if it is right, `vorzimmer retention run --accept-clock`");
+        say!("THE CLOCK HAS JUMPED AHEAD: runs stop until somebody has looked at it");
+        say!("  do: set the clock, or, if it is right, `vorzimmer retention run --accept-clock`");
     }
     Ok(())
 }
 
 fn show_plan(plan: &Plan) -> Result<(), Failure> {
     if plan.is_empty() {
-        println!("Nothing is due through {}.", plan.through);
+        say!("Nothing is due through {}.", plan.through);
         return Ok(());
     }
-    println!("Through {} a run would destroy:", plan.through);
+    say!("Through {} a run would destroy:", plan.through);
     for class in Class::ALL {
-        println!("  {class}: {} keys, files and rows", plan.of(class));
+        say!("  {class}: {} keys, files and rows", plan.of(class));
     }
     for recording in &plan.recordings {
-        println!("  recording {recording}");
+        say!("  recording {recording}");
     }
     for (recording, why) in &plan.erasures {
-        println!("  recording {recording}, before its day: {why}");
+        say!("  recording {recording}, before its day: {why}");
     }
-    println!("Nothing was destroyed.");
+    say!("Nothing was destroyed.");
     Ok(())
 }
 
 fn show_certificate(signed: &SignedCertificate) -> Result<(), Failure> {
     let certificate = &signed.certificate;
-    println!(
+    say!(
         "Certificate {}: everything due through {} is destroyed.\n",
-        certificate.number, certificate.through
+        certificate.number,
+        certificate.through
     );
     let mut table = Table::new(&["class", "days", "keys", "secrets", "files", "rows", "oldest left is due"]);
     for class in &certificate.classes {
@@ -120,7 +121,7 @@ fn show_certificate(signed: &SignedCertificate) -> Result<(), Failure> {
         ]);
     }
     table.print();
-    println!("\nsigned by {}", signed.key);
+    say!("\nsigned by {}", signed.key);
     if certificate.left_over.is_empty() {
         return Ok(());
     }
@@ -137,7 +138,7 @@ async fn certificates(retention: &Retention, store: &vorzimmer_store::Store) -> 
         Failure::failed(error, advice).of_kind(Kind::NotValid)
     })?;
     for line in lines {
-        println!("{line}");
+        say!("{line}");
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ impl Table {
                 let missing = self.width(column).saturating_sub(cell.chars().count());
                 format!("{cell}{}", " ".repeat(missing))
             });
-            println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+            say!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
         }
     }
 

@@ -21,8 +21,8 @@ pub(super) async fn credentials(login: &str, context: &Context) -> Result<(), Fa
     if context.json {
         return print_json(&server);
     }
-    println!("urls        {}", server.urls.join(" "));
-    println!("username    {}", server.username);
-    println!("credential  {}", server.credential);
+    say!("urls        {}", server.urls.join(" "));
+    say!("username    {}", server.username);
+    say!("credential  {}", server.credential);
     Ok(())
 }

@@ -19,6 +19,20 @@ fn check_says_what_would_be_done_and_does_nothing() {
 }
 
 #[test]
+fn a_reader_who_has_seen_enough_ends_no_command() {
+    let installation = Installation::new("").with_directory();
+    for arguments in
+        [&["check"][..], &["retention", "run"], &["retention", "status"], &["call", "list", "--json"]]
+    {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ran = installation.command(arguments).stdout(writer).output().expect("it runs");
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success() && !said.contains("panicked"), "{arguments:?}: {} {said}", ran.status);
+    }
+}
+
+#[test]
 fn a_wrong_configuration_is_refused_with_line_advice_and_code() {
     let installation = Installation::new("[drain]\ndeadlin_s = 3\n");
     let ran = installation.run(&["run"]);
