@@ -8,6 +8,7 @@ use std::time::Duration;
 use metrics::{counter, gauge};
 use rustix::fs::Access;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use vorzimmer_api::{Check, Readiness, meters};
 use vorzimmer_sip::carrier::Pulse;
@@ -40,6 +41,7 @@ pub struct Observed {
 /// Looks until the process ends; the newest finding is in the channel.
 pub fn watch(mut observed: Observed) -> watch::Receiver<Readiness> {
     let (tell, readiness) = watch::channel(Readiness::default());
+    let mut looking = Looking::default();
     tokio::spawn(async move {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -47,7 +49,7 @@ pub fn watch(mut observed: Observed) -> watch::Receiver<Readiness> {
         let mut siege = Siege::default();
         while !tell.is_closed() {
             tokio::select! {
-                _ = looks.tick() => found = observed.look().await,
+                _ = looks.tick() => found = observed.look(&mut looking).await,
                 changed = observed.report.changed() => if changed.is_err() { return },
             }
             let report = observed.report.borrow_and_update().clone();
@@ -62,8 +64,13 @@ pub fn watch(mut observed: Observed) -> watch::Receiver<Readiness> {
 }
 
 impl Observed {
-    async fn look(&self) -> Readiness {
-        let (database, key_store, recordings) = tokio::join!(self.database(), self.key_store(), self.disk());
+    async fn look(&self, looking: &mut Looking) -> Readiness {
+        let keys = Arc::clone(&self.keys);
+        let keys = move || Check::of(keys.destroyed_through(Class::Recording));
+        let folder = self.recordings.clone();
+        let (keys, folder) =
+            (looking.keys.take(PATIENCE, keys), looking.disk.take(PATIENCE, move || disk(&folder)));
+        let (database, key_store, recordings) = tokio::join!(self.database(), keys, folder);
         Readiness { database, key_store, recordings, ..Readiness::default() }
     }
 
@@ -73,24 +80,29 @@ impl Observed {
             Err(_) => Check::Ill(format!("no answer within {} s", PATIENCE.as_secs())),
         }
     }
-
-    async fn key_store(&self) -> Check {
-        let keys = Arc::clone(&self.keys);
-        off_the_runtime(move || Check::of(keys.destroyed_through(Class::Recording))).await
-    }
-
-    async fn disk(&self) -> Check {
-        let folder = self.recordings.clone();
-        off_the_runtime(move || disk(&folder)).await
-    }
 }
 
-/// A disk may let us wait as long as it likes, but not here.
-async fn off_the_runtime(look: impl FnOnce() -> Check + Send + 'static) -> Check {
-    match timeout(PATIENCE, tokio::task::spawn_blocking(look)).await {
-        Ok(Ok(check)) => check,
-        Ok(Err(error)) => Check::Ill(error.to_string()),
-        Err(_) => Check::Ill(format!("no answer within {} s", PATIENCE.as_secs())),
+/// What is looked at off the runtime: a disk may let a thread wait as long as it likes.
+#[derive(Default)]
+struct Looking {
+    keys: Look,
+    disk: Look,
+}
+
+/// Looks at something again and again, one look at a time: while a disk does not answer, the threads that wait for it do
+/// not grow more.
+#[derive(Default)]
+struct Look(Option<JoinHandle<Check>>);
+
+impl Look {
+    /// Takes a look, or goes on waiting for the last one.
+    async fn take(&mut self, patience: Duration, look: impl FnOnce() -> Check + Send + 'static) -> Check {
+        let running = self.0.get_or_insert_with(|| tokio::task::spawn_blocking(look));
+        let Ok(done) = timeout(patience, running).await else {
+            return Check::Ill(format!("no answer within {} s", patience.as_secs()));
+        };
+        self.0 = None;
+        done.unwrap_or_else(|error| Check::Ill(error.to_string()))
     }
 }
 
@@ -198,4 +210,30 @@ fn show_trunk(trunk: &TrunkStatus) {
 #[expect(clippy::cast_precision_loss, reason = "see above")]
 fn approximately(count: impl TryInto<u64>) -> f64 {
     count.try_into().unwrap_or(u64::MAX) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_does_not_answer_is_asked_once() {
+        let (answer, wait) = channel();
+        let mut look = Look::default();
+        let stuck = move || wait.recv().unwrap_or(Check::Ill("nobody answers".to_owned()));
+        let short = Duration::from_millis(1);
+        assert_ne!(look.take(short, stuck).await, Check::Well);
+        for _ in 0..3 {
+            let another = || Check::Ill("a second look".to_owned());
+            assert_eq!(look.take(short, another).await, Check::Ill("no answer within 0 s".to_owned()));
+        }
+        answer.send(Check::Well).expect("it still waits");
+        assert_eq!(look.take(PATIENCE, || Check::Ill("too late".to_owned())).await, Check::Well);
+        assert_eq!(
+            look.take(PATIENCE, || Check::Ill("anew".to_owned())).await,
+            Check::Ill("anew".to_owned())
+        );
+    }
 }

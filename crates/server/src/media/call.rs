@@ -13,7 +13,7 @@ use vorzimmer_media::{
 use vorzimmer_types::consent::Language;
 use vorzimmer_types::{CallId, CustomerId, LegId, PartyId, Quality, RecordingId};
 
-use super::outlet::Outlet;
+use super::outlet::{Outlet, Proven};
 use super::recording::{Recording, Wanted};
 use super::sockets::LegSockets;
 use super::writer::Report;
@@ -386,12 +386,11 @@ impl Sink for CallSink<'_, '_> {
     }
 
     fn proven(&mut self, leg: LegKey, peer: SocketAddr) {
-        if let Some(LegSockets::Shared(share)) = self.leg(leg).map(|leg| &mut leg.sockets)
-            && !share.paths.contains(&peer)
-        {
-            share.paths.push(peer);
-        }
-        self.outlet.proven.push((self.call, leg, peer));
+        let instead_of = match self.leg(leg).map(|leg| &mut leg.sockets) {
+            Some(LegSockets::Shared(share)) => share.found(peer),
+            _ => None,
+        };
+        self.outlet.proven.push(Proven { call: self.call, leg, peer, instead_of });
     }
 
     fn event(&mut self, event: Event) {

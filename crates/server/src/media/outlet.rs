@@ -11,6 +11,18 @@ use super::counters::{Counters, Turn};
 use super::prompts::Prompts;
 use super::writer::Pages;
 
+/// A browser was found, for the first time or again.
+pub struct Proven {
+    /// The call.
+    pub call: CallId,
+    /// Whose browser.
+    pub leg: LegKey,
+    /// Where.
+    pub peer: SocketAddr,
+    /// Where it was found longest ago, if that is too many addresses to remember.
+    pub instead_of: Option<SocketAddr>,
+}
+
 /// What a call's media may reach besides itself.
 pub struct Outlet<'a> {
     /// Events on their way to the control task.
@@ -20,7 +32,7 @@ pub struct Outlet<'a> {
     /// What can be played.
     pub prompts: &'a Prompts,
     /// Addresses that have proven themselves to a leg: the door is told.
-    pub proven: &'a mut Vec<(CallId, LegKey, SocketAddr)>,
+    pub proven: &'a mut Vec<Proven>,
     /// What is counted for all.
     pub counters: &'a Counters,
     /// What is counted for this turn.

@@ -10,7 +10,7 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use smallvec::SmallVec;
 use socket2::{Domain, Protocol, Socket, Type};
-use vorzimmer_media::Channel;
+use vorzimmer_media::{Channel, ice};
 
 use super::ports::PortPool;
 
@@ -73,8 +73,19 @@ pub struct Share {
     pub local: SocketAddr,
     /// How its checks are addressed.
     pub ufrag: String,
-    /// Where its browser was found: the addresses to forget with it.
+    /// Where its browser was found, longest ago first: the addresses to forget with it.
     pub paths: SmallVec<[SocketAddr; 4]>,
+}
+
+impl Share {
+    /// Its browser was found here. Gives the address to forget instead, where there are more than its agent knows.
+    pub fn found(&mut self, peer: SocketAddr) -> Option<SocketAddr> {
+        let known = self.paths.iter().position(|known| *known == peer);
+        let oldest = (known.is_none() && self.paths.len() >= ice::MAX_PATHS).then_some(0);
+        let left = known.or(oldest).map(|at| self.paths.remove(at));
+        self.paths.push(peer);
+        left.filter(|left| *left != peer)
+    }
 }
 
 /// The sockets of one leg.
@@ -152,5 +163,27 @@ impl Pair {
             Channel::Rtp => &self.rtp,
             Channel::Rtcp => &self.rtcp,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_addresses_are_remembered_than_the_agent_knows() {
+        let at = |n: usize| SocketAddr::from(([127, 0, 0, 1], u16::try_from(n).expect("a port")));
+        let socket = std::net::UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
+        let (socket, ufrag) = (Arc::new(socket), "00abcd".to_owned());
+        let mut share = Share { socket, local: at(1), ufrag, paths: SmallVec::new() };
+        for n in 1..=ice::MAX_PATHS {
+            assert_eq!(share.found(at(n)), None);
+        }
+        // The one in use is found again and again, and stays.
+        assert_eq!(share.found(at(1)), None);
+        assert_eq!(share.found(at(1000)), Some(at(2)));
+        assert_eq!(share.found(at(2)), Some(at(3)));
+        assert_eq!(share.paths.len(), ice::MAX_PATHS);
+        assert!(share.paths.contains(&at(1)));
     }
 }

@@ -25,7 +25,7 @@ use super::call::{CallMedia, RecordingOrder};
 use super::counters::{Counters, Turn};
 use super::door::Doorway;
 use super::order::{Order, WAKER};
-use super::outlet::Outlet;
+use super::outlet::{Outlet, Proven};
 use super::ports::PortPool;
 use super::prompts::Prompts;
 use super::sockets::{self, LegSockets, Share};
@@ -91,7 +91,7 @@ pub struct Worker {
     /// Browser legs by how their checks are addressed, and by where they were found.
     browsers: HashMap<String, (CallId, LegKey)>,
     paths: HashMap<SocketAddr, (CallId, LegKey)>,
-    proven: Vec<(CallId, LegKey, SocketAddr)>,
+    proven: Vec<Proven>,
     /// The door has more for us than one turn takes.
     more_parcels: bool,
 }
@@ -403,9 +403,12 @@ impl Worker {
 
     /// Tells the door where browsers were found.
     fn tell_door(&mut self) {
-        for (call, leg, peer) in self.proven.drain(..) {
+        for Proven { call, leg, peer, instead_of } in self.proven.drain(..) {
+            let left = instead_of.filter(|left| self.paths.get(left) == Some(&(call, leg)));
+            left.and_then(|left| self.paths.remove(&left));
             self.paths.insert(peer, (call, leg));
             if let Some(doorway) = &self.parts.doorway {
+                left.into_iter().for_each(|left| doorway.gone(left));
                 doorway.proven(peer);
             }
         }
