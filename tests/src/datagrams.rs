@@ -26,7 +26,16 @@ impl Peer {
     /// When there is no port.
     #[must_use]
     pub fn at(ip: &str, server: &Server) -> Self {
-        let socket = UdpSocket::bind((ip, 0)).expect("a port");
+        Self::on(ip, 0, server)
+    }
+
+    /// The same on a port that the server was told before.
+    ///
+    /// # Panics
+    /// When it is taken.
+    #[must_use]
+    pub fn on(ip: &str, port: u16, server: &Server) -> Self {
+        let socket = UdpSocket::bind((ip, port)).expect("a port");
         let address = socket.local_addr().expect("an address").to_string();
         Self { socket, server: server.sip.clone(), address }
     }
@@ -184,9 +193,18 @@ impl Peer {
 /// When there is no challenge.
 #[must_use]
 pub fn proof(challenge: &str, user: &str, password: &str) -> String {
+    proof_of("REGISTER", "sip:vorzimmer", challenge, user, password)
+}
+
+/// The same for another request.
+///
+/// # Panics
+/// When there is no challenge.
+#[must_use]
+pub fn proof_of(method: &str, uri: &str, challenge: &str, user: &str, password: &str) -> String {
     let challenge = Challenge::best(Message(challenge).headers("WWW-Authenticate")).expect("a challenge");
     let ha1 = Ha1::new(user, "vorzimmer", password);
     let mut entropy = Seeded::new(u64::from(std::process::id()));
-    let answer = Answerer::new(challenge).answer(user, &ha1, "REGISTER", "sip:vorzimmer", &mut entropy);
+    let answer = Answerer::new(challenge).answer(user, &ha1, method, uri, &mut entropy);
     format!("Authorization: {}\r\n", answer.expect("an answer"))
 }
