@@ -10,7 +10,7 @@ ANSWER      ?= 1
 VORZIMMER   := target/release/vorzimmer
 
 # Fuzzing with coverage, on stable Rust: flags of the compiler that other builds do not want.
-DOORS       ?= sip auth sdp rtp rtcp stun dtls
+DOORS       ?= sip auth sdp rtp rtcp srtp stun dtls
 SECONDS     ?= 60
 COVERAGE    := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
                -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
@@ -75,16 +75,19 @@ interop: test-deps ## Every client against everything that people do with it; wr
 	INTEROP_WRITE=1 cargo test --locked -p vorzimmer-tests --test interop -- --nocapture
 
 .PHONY: test
-test: test-deps ## Everything: format, lints, licences, unit, property and model tests, real clients, SQLite and PostgreSQL
+test: test-deps ## Everything: format, lints, licences, unit, property and model tests, real clients, SQLite and PostgreSQL, a minute of fuzzing each
 	cargo fmt --all --check
+	@cargo metadata --locked --format-version 1 --manifest-path tests/fuzz/Cargo.toml >/dev/null || { \
+	  echo "tests/fuzz/Cargo.lock is behind: run cargo check --manifest-path tests/fuzz/Cargo.toml and commit it"; exit 1; }
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo deny --offline check licenses bans sources || cargo deny check licenses bans sources
 	python3 config/prompts/make.py --check
 	cargo build --locked --workspace --bins
 	cargo test --workspace --locked --no-fail-fast
+	$(MAKE) fuzz SECONDS=60
 
 .PHONY: fuzz
 fuzz: build-deps ## Fuzz every parser for SECONDS=60 each, two at a time (DOORS="sip sdp": only these)
-	RUSTFLAGS="$(COVERAGE)" cargo build --release --manifest-path tests/fuzz/Cargo.toml --target $(HOST) \
+	RUSTFLAGS="$(COVERAGE)" cargo build --release --locked --manifest-path tests/fuzz/Cargo.toml --target $(HOST) \
 	  --target-dir $${CARGO_TARGET_DIR:-target}/fuzz
 	@printf '%s\n' $(DOORS) | xargs -P2 -I{} tests/fuzz/run {} $(SECONDS)
