@@ -17,7 +17,8 @@ pub fn description(bytes: &[u8]) -> bool {
     stands(&read) && answered(&read) && accepted(&read)
 }
 
-/// Printed, read and printed again, nothing changes, unless the print, which says for each line what the input said once for all, is too much to read.
+/// Printed, read and printed again, nothing changes, unless the print, which says for each line what the input said once
+/// for all, is too much to read.
 fn stands(description: &Description) -> bool {
     let printed = description.to_bytes();
     match Description::parse(&printed) {

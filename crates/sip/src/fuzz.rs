@@ -7,13 +7,14 @@ use rsip::{Headers, SipMessage};
 use vorzimmer_types::entropy::Seeded;
 
 use crate::digest::{Answerer, Challenge, Credentials, DigestError};
+use crate::fault::Fault;
 use crate::header;
 use crate::identity::{self, Caller, Limits, NumberPlan};
 use crate::uri::{NameAddr, Uri};
-use crate::wire::{self, Frame, Framing, Parsed, Role, StreamFramer, Untrusted};
+use crate::wire::{self, Frame, Framing, ParseError, Parsed, Role, StreamFramer, Untrusted};
 
-/// A datagram: what is taken prints, and is then read as the same message; what can be answered gets an answer that is
-/// itself a message.
+/// A datagram: what is taken prints, and is then read as the same message unless it has grown too long; what can be
+/// answered gets an answer that is itself a message.
 #[must_use]
 pub fn message(bytes: &[u8]) -> bool {
     match wire::parse(Untrusted::new(bytes), Framing::Datagram) {
@@ -111,6 +112,8 @@ fn survives(message: SipMessage) -> bool {
     let again = match wire::parse(Untrusted::new(&bytes), Framing::Stream) {
         Ok(Parsed::Request(request)) => SipMessage::Request(request),
         Ok(Parsed::Response(response)) => SipMessage::Response(response),
+        // Latin-1 takes more room in UTF-8, and so does each element of a list in a line of its own.
+        Err(ParseError { fault: Fault::TooLong { .. }, .. }) => return true,
         _ => return false,
     };
     bare(again) == bare(message)
