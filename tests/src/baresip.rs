@@ -24,7 +24,7 @@ pub struct Setup<'a> {
     pub server: &'a str,
     /// `udp` or `tcp`.
     pub transport: &'a str,
-    /// Codecs in order, as baresip names them: `PCMA`, `PCMU`.
+    /// Codecs in order, as baresip names them: `PCMA`, `PCMU`, `G722/16000/1`, `opus/48000/2`.
     pub codecs: &'a str,
     /// What it says: a WAV at 8 kHz.
     pub speaks: &'a Path,
@@ -224,7 +224,7 @@ fn config(setup: &Setup<'_>, base: u16, heard: &Path) -> String {
         "poll_method epoll\nsip_listen 127.0.0.1:{base}\nnet_interface 127.0.0.1\ncall_local_timeout 120\n\
          call_max_calls 4\naudio_source aufile,{speaks}\naudio_player aufile,/dev/null\naudio_alert aufile,/dev/null\n\
          ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\naudio_buffer 20-160\n\
-         rtp_ports {rtp}-{rtp_end}\nrtp_stats no\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nmodule srtp.so\nmodule dtls_srtp.so\nsnd_path {heard}\n\
+         rtp_ports {rtp}-{rtp_end}\nrtp_stats no\nmodule_path {modules}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule aufile.so\nmodule sndfile.so\nmodule srtp.so\nmodule dtls_srtp.so\nsnd_path {heard}\nopus_application voip\nopus_inbandfec yes\nopus_packet_loss 10\nopus_dtx yes\n\
          module_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n",
         speaks = setup.speaks.display(),
         heard = heard.display(),

@@ -107,7 +107,8 @@ impl Browser {
         Self { child, events, seen: Vec::new(), orders, _profile: profile, log }
     }
 
-    /// Tells the page to do something: `dial`, `press`, `hold`, `resume`, `hangup`, `stats`.
+    /// Tells the page to do something: `dial`, `press`, `hold`, `resume`, `hangup`, `mute`, `unmute`, `restart`, `codec`,
+    /// `unregister`, `reload`, `stats`. Where it has several calls, the latest is meant.
     ///
     /// # Panics
     /// Never, unless another thread panicked.
@@ -141,6 +142,15 @@ impl Browser {
             let off = event["hertz"].as_f64().is_some_and(|heard| (heard - hertz).abs() < 15.0);
             off && event["decibel"].as_f64().is_some_and(|level| level > -50.0)
         });
+    }
+
+    /// Ends it as a crash does: nobody is told.
+    ///
+    /// # Panics
+    /// When it cannot be ended.
+    pub fn crash(&mut self) {
+        self.child.kill().expect("the browser can be ended");
+        self.child.wait().expect("the browser ends");
     }
 
     /// What `getStats` says now.

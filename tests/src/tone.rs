@@ -13,19 +13,23 @@ pub const WINDOW: usize = 80;
 #[derive(Clone, Debug, Default)]
 pub struct Track(pub Vec<f32>);
 
-/// Reads a WAV at 8 kHz, one track a channel.
+/// Reads a WAV at 8 kHz or a multiple of it as one at 8 kHz, one track a channel.
 ///
 /// # Panics
-/// When the file is not a 16-bit WAV at 8 kHz.
+/// When the file is not a 16-bit WAV at such a rate.
 #[must_use]
 pub fn read_wav(path: &Path) -> Vec<Track> {
     let mut wav = hound::WavReader::open(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
     let spec = wav.spec();
-    assert_eq!((spec.sample_rate, spec.bits_per_sample), (8_000, 16), "{}: {spec:?}", path.display());
+    assert_eq!((spec.sample_rate % 8_000, spec.bits_per_sample), (0, 16), "{}: {spec:?}", path.display());
     let channels = usize::from(spec.channels);
+    // Every so many-th sample will do: what is listened for are tones far below 4 kHz.
+    let step = usize::try_from(spec.sample_rate / 8_000).expect("a small number");
     let mut tracks = vec![Track::default(); channels];
     for (at, sample) in wav.samples::<i16>().enumerate() {
-        tracks[at % channels].0.push(f32::from(sample.expect("a sample")) / 32_768.0);
+        if at / channels % step == 0 {
+            tracks[at % channels].0.push(f32::from(sample.expect("a sample")) / 32_768.0);
+        }
     }
     tracks
 }

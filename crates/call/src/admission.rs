@@ -20,6 +20,7 @@ use vorzimmer_types::directory::Customer;
 use vorzimmer_types::{CallId, Event};
 
 use crate::call::{Arrival, Call};
+use crate::config::End;
 use crate::hands::{Hands, Journal};
 use crate::identity::Identity;
 use crate::security;
@@ -93,7 +94,7 @@ impl Invitation {
         journal.write(hands, Event::Offered { trunk, did, caller, chain, policy: customer.recording });
         let (local, signalling) = (flow.local.ip(), flow.remote.ip());
         let protection = security::of_trunk(hands.config, trunk_id, &customer, &flow);
-        match check(full, sdp.as_ref(), local, protection, hands) {
+        match check(full, sdp.as_ref(), End::Trunk(trunk_id), local, protection, hands) {
             Ok(offer) => {
                 let arrival = Arrival {
                     id,
@@ -139,6 +140,7 @@ fn whose(
 fn check(
     full: bool,
     sdp: Option<&Bytes>,
+    end: End,
     local: IpAddr,
     protection: Protection,
     hands: &mut Hands<'_>,
@@ -153,7 +155,8 @@ fn check(
     })?;
     // Tried on a port that is never used, so that what cannot be taken does not cost a leg.
     let browser = offer.is_browsers().then(|| Browser::nobodys(hands.entropy));
-    let tried = Local { protection, browser, ..Local::new(SocketAddr::new(local, DISCARD)) };
+    let codecs = hands.config.codecs.of(end).to_vec();
+    let tried = Local { protection, browser, codecs, ..Local::new(SocketAddr::new(local, DISCARD)) };
     let tried = Session::new(hands.entropy).answer(&offer, &tried, hands.entropy);
     tried.map_err(|refusal| Refusal {
         status: refusal.status(),

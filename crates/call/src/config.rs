@@ -23,8 +23,8 @@ pub struct ExchangeConfig {
     pub number_plan: NumberPlan,
     /// Trunks that do it differently.
     pub trunk_plans: BTreeMap<TrunkId, NumberPlan>,
-    /// Codecs that are offered and taken, the most wanted first.
-    pub codecs: Vec<Codec>,
+    /// Codecs that are offered and taken.
+    pub codecs: CodecLists,
     /// Whether legs are encrypted.
     pub srtp: SrtpConfig,
     /// Whom calls may be put through to, besides the customer's contacts.
@@ -63,6 +63,44 @@ pub struct WayOut {
     pub flow: Flow,
 }
 
+/// Which codecs are offered to whom and taken from whom, the most wanted first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodecLists {
+    /// Where nothing else is said.
+    pub usual: Vec<Codec>,
+    /// Trunks with a list of their own.
+    pub trunks: BTreeMap<TrunkId, Vec<Codec>>,
+    /// Receptionists' telephones, if they have a list of their own.
+    pub receptionists: Option<Vec<Codec>>,
+}
+
+impl CodecLists {
+    /// The list for this end of a call.
+    pub(crate) fn of(&self, end: End) -> &[Codec] {
+        let own = match end {
+            End::Trunk(trunk) => self.trunks.get(&trunk),
+            End::Receptionist => self.receptionists.as_ref(),
+        };
+        own.unwrap_or(&self.usual)
+    }
+}
+
+impl Default for CodecLists {
+    /// All for everybody, A-law first.
+    fn default() -> Self {
+        Self { usual: Codec::ALL.to_vec(), trunks: BTreeMap::new(), receptionists: None }
+    }
+}
+
+/// Whose end of a call a leg goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Whoever is beyond this trunk.
+    Trunk(TrunkId),
+    /// A telephone of a receptionist's.
+    Receptionist,
+}
+
 /// What the operator says about encrypted media; receptionists and customers have a say of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SrtpConfig {
@@ -98,7 +136,7 @@ impl Default for ExchangeConfig {
             max_call: Duration::from_secs(4 * 60 * 60),
             number_plan: NumberPlan::germany(),
             trunk_plans: BTreeMap::new(),
-            codecs: Codec::ALL.to_vec(),
+            codecs: CodecLists::default(),
             srtp: SrtpConfig::default(),
             transfer: TransferRules::default(),
             ways_out: Vec::new(),

@@ -7,12 +7,14 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use vorzimmer_sdp::{
-    Browser, Codec, Description, Local, Negotiated, Preference, Protection, Recording, Refusal, Session,
+    Browser, Codec, Description, Local, Negotiated, Payload, Preference, Protection, Recording, Refusal,
+    Session,
 };
 use vorzimmer_types::srtp::Security;
 use vorzimmer_types::{CallId, LegId, PartyId};
 
 use crate::api::{MediaCommand, PlayId, Sound};
+use crate::config::End;
 use crate::hands::Hands;
 use crate::limits::{PROMPT_WITHIN, TELL_AGAIN_AFTER};
 use crate::presses::Presses;
@@ -24,12 +26,16 @@ pub(crate) struct Leg {
     pub(crate) id: LegId,
     /// Whose voice is on it.
     pub(crate) party: PartyId,
+    /// Whose end it goes to.
+    end: End,
     rtp: Option<SocketAddr>,
     /// What a browser is told besides.
     browser: Option<Box<Browser>>,
     /// What is demanded of its media.
     protection: Protection,
     description: Session,
+    /// The codecs that its peer named last.
+    named: Vec<Codec>,
     /// What was last told of its security.
     told: Option<Security>,
     /// We have offered, and the answer comes in an ACK.
@@ -57,6 +63,8 @@ pub(crate) struct Towards {
     pub(crate) local: IpAddr,
     /// Where its signalling comes from.
     pub(crate) signalling: IpAddr,
+    /// Whose end it is.
+    pub(crate) end: End,
     /// What is demanded of its media.
     pub(crate) protection: Protection,
     /// Whether it is a browser.
@@ -92,17 +100,19 @@ pub(crate) enum Purpose {
 impl Leg {
     /// Asks for ports.
     pub(crate) fn open(call: CallId, towards: Towards, hands: &mut Hands<'_>) -> Self {
-        let Towards { local, signalling, protection, browser } = towards;
+        let Towards { local, signalling, end, protection, browser } = towards;
         let leg = LegId::random(hands.entropy);
         hands.media(MediaCommand::Open { call, leg, local, signalling: signalling.into(), browser });
         Self {
             call,
             id: leg,
             party: PartyId::random(hands.entropy),
+            end,
             rtp: None,
             browser: None,
             protection,
             description: Session::new(hands.entropy),
+            named: Vec::new(),
             told: None,
             awaits_answer: false,
             reoffers: false,
@@ -140,6 +150,7 @@ impl Leg {
         self.reoffers = false;
         self.shown = self.recording.unwrap_or(Recording::Off);
         self.tell_again = None;
+        self.named = named(offer);
         self.prefers(offer.preference);
         self.connect(negotiated, hands);
         Ok(answer.to_bytes().into())
@@ -174,6 +185,19 @@ impl Leg {
         offer.map(|offer| offer.to_bytes().into())
     }
 
+    /// An offer within the dialog that asks for this codec, if the peer knows it. None while another one is under way.
+    pub(crate) fn offer_codec(&mut self, codec: Codec, hands: &mut Hands<'_>) -> Option<Bytes> {
+        let local = self.local(Some(codec), hands)?;
+        let known = self.named.contains(&codec) && local.codecs.contains(&codec);
+        if !known || self.awaits_answer || self.reoffers {
+            return None;
+        }
+        let offer = self.description.offer(&local, hands.entropy).ok()?;
+        self.shown = self.recording.unwrap_or(Recording::Off);
+        self.reoffers = true;
+        Some(offer.to_bytes().into())
+    }
+
     /// Whether the answer to an offer of ours within the dialog is still to come.
     pub(crate) fn reoffers(&self) -> bool {
         self.reoffers
@@ -182,6 +206,7 @@ impl Leg {
     /// The offer within the dialog was refused: everything stays as it was (RFC 3261 §14.1).
     pub(crate) fn offer_refused(&mut self, status: u16, now: Instant) {
         self.reoffers = false;
+        self.description.offer_refused();
         if status == 491 && self.recording.is_some() {
             self.tell_again = Some(now + TELL_AGAIN_AFTER);
         }
@@ -234,6 +259,7 @@ impl Leg {
         self.reoffers = false;
         let answer = Description::parse(answer.ok_or(Refusal::AnswerMismatch)?)?;
         let negotiated = self.description.accept(&answer)?;
+        self.named = named(&answer);
         self.prefers(answer.preference);
         self.connect(negotiated, hands);
         Ok(())
@@ -302,7 +328,7 @@ impl Leg {
     fn local(&self, prefer: Option<Codec>, hands: &Hands<'_>) -> Option<Local> {
         self.rtp.map(|rtp| Local {
             prefer,
-            codecs: hands.config.codecs.clone(),
+            codecs: hands.config.codecs.of(self.end).to_vec(),
             protection: self.protection,
             recording: self.recording,
             browser: self.browser.as_deref().copied(),
@@ -313,4 +339,10 @@ impl Leg {
     fn connect(&self, negotiated: Negotiated, hands: &mut Hands<'_>) {
         hands.media(MediaCommand::Connect { call: self.call, leg: self.id, negotiated });
     }
+}
+
+/// The codecs of a description that we know.
+fn named(description: &Description) -> Vec<Codec> {
+    let audio = description.audio().map(|(_, audio)| audio.payloads.iter());
+    audio.into_iter().flatten().filter_map(Payload::codec).collect()
 }

@@ -36,5 +36,5 @@ mod security;
 mod shortcuts;
 
 pub use api::{Input, MediaCommand, MediaEvent, Output, PlayId, Sound, StopWhy, World};
-pub use config::{Colleagues, ExchangeConfig, SrtpConfig, TransferRules, WayOut};
+pub use config::{CodecLists, Colleagues, ExchangeConfig, SrtpConfig, TransferRules, WayOut};
 pub use exchange::{Exchange, Overview};

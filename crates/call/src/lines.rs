@@ -16,7 +16,7 @@ use vorzimmer_types::{CallId, ContactId, LegId, Pii};
 
 use crate::aftermath::Aftermath;
 use crate::aim::{Person, Target};
-use crate::config::WayOut;
+use crate::config::{End, WayOut};
 use crate::hands::{Hands, Journal};
 use crate::leg::{Leg, Towards};
 use crate::limits::{DEVICES_PER_RECEPTIONIST, OPEN_WITHIN, TRANSFER_RINGS_FOR};
@@ -118,7 +118,8 @@ impl Lines {
                         (binding.flow.remote.ip(), binding.flow.transport.is_websocket());
                     let person = Person::Receptionist { id: *id, standing };
                     let to = Callee::Device(Box::new(binding));
-                    let towards = Towards { local: at, signalling, protection, browser };
+                    let end = End::Receptionist;
+                    let towards = Towards { local: at, signalling, end, protection, browser };
                     lines.open(to, person, towards, hands);
                 }
             }
@@ -297,7 +298,7 @@ impl Lines {
         self.until = hands.now.mono + TRANSFER_RINGS_FOR;
         let to = Callee::Outside(Box::new(Dialled { trunk, target }));
         let (local, signalling) = (flow.local.ip(), flow.remote.ip());
-        let towards = Towards { local, signalling, protection, browser: false };
+        let towards = Towards { local, signalling, end: End::Trunk(trunk), protection, browser: false };
         self.open(to, Person::Contact { id: self.contact }, towards, hands);
     }
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use vorzimmer_media::dtls::{Engine, Fingerprint, Role, Setup};
+use vorzimmer_media::dtls::{Engine, Fingerprint, Identity, Role, Setup};
 use vorzimmer_media::srtp::{Opener, Sealer};
 use vorzimmer_media::{
     Channel, Codec, Command, Event, Input, LegConfig, LegKey, Negotiated, RingBack, Session, Sink, Sound, Tap,
 };
-use vorzimmer_types::ice::Credentials;
+use vorzimmer_types::ice::{Credentials, Ends};
 use vorzimmer_types::srtp::{Keying, SrtpKeys};
 
 use world::hands::{identity, taken};
@@ -38,15 +38,19 @@ struct Browser {
 
 impl Browser {
     fn check(&self, world: &mut World) {
+        self.check_as(world, OURS, THEIRS);
+    }
+
+    fn check_as(&self, world: &mut World, ours: (&str, &str), theirs: (&str, &str)) {
         let mut out = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
         out.extend([7; 12]);
-        let name = format!("{}:{}", OURS.0, THEIRS.0);
+        let name = format!("{}:{}", ours.0, theirs.0);
         out.extend([0, 6, 0, name.len() as u8]);
         out.extend(name.bytes());
         out.resize(out.len().next_multiple_of(4), 0);
         out.extend([0, 0x24, 0, 4, 0x6e, 0, 1, 0xff, 0, 0x25, 0, 0]);
         out[3] = (out.len() - 20 + 24) as u8;
-        let mut mac = Hmac::<Sha1>::new_from_slice(OURS.1.as_bytes()).unwrap();
+        let mut mac = Hmac::<Sha1>::new_from_slice(ours.1.as_bytes()).unwrap();
         mac.update(&out);
         out.extend([0, 8, 0, 20]);
         out.extend(mac.finalize().into_bytes());
@@ -94,22 +98,33 @@ impl Browser {
     }
 }
 
-/// Leg A awaits a browser whose certificate is `promised` (its own, if none), leg B is an ordinary telephone.
-fn call(promised: Option<Fingerprint>) -> (World, Browser, Phone) {
-    let (ours, theirs) = (identity(), identity());
-    let mut world = World::new();
-    let engine = Engine::new(&theirs, Role::Client, ours.fingerprint(), world.now());
-    world.session = Session::with_identity(Arc::new(ours));
-    let ice = Credentials::new(OURS.0, OURS.1);
-    world.tell(Command::Open { leg: A, config: LegConfig { slot: Some(0), ice, ..LegConfig::default() } });
-    let peer = promised.unwrap_or(theirs.fingerprint());
-    let negotiated = Negotiated {
+/// What is agreed on with a browser whose certificate is this one, under these names.
+fn agreed_with(peer: Fingerprint, ours: (&str, &str), theirs: (&str, &str)) -> Negotiated {
+    let [ours, theirs] = [ours, theirs].map(|(ufrag, password)| Credentials::new(ufrag, password).unwrap());
+    Negotiated {
         rtp: Negotiated::ANYWHERE,
         rtcp: Negotiated::ANYWHERE,
         keying: Keying::Dtls { peer, ours: Setup::Passive },
-        ice: Credentials::new(THEIRS.0, THEIRS.1).map(Box::new),
+        ice: Some(Box::new(Ends { ours, theirs })),
         ..agreed("192.0.2.9:9", Codec::Pcma)
-    };
+    }
+}
+
+/// Leg A awaits a browser whose certificate is `promised` (its own, if none), leg B is an ordinary telephone.
+fn call(promised: Option<Fingerprint>) -> (World, Browser, Phone) {
+    let theirs = identity();
+    call_of(&theirs, promised.unwrap_or(theirs.fingerprint()))
+}
+
+/// The same for a browser with this certificate, while signalling promised `peer`.
+fn call_of(theirs: &Identity, peer: Fingerprint) -> (World, Browser, Phone) {
+    let ours = identity();
+    let mut world = World::new();
+    let engine = Engine::new(theirs, Role::Client, ours.fingerprint(), world.now());
+    world.session = Session::with_identity(Arc::new(ours));
+    let ice = Credentials::new(OURS.0, OURS.1);
+    world.tell(Command::Open { leg: A, config: LegConfig { slot: Some(0), ice, ..LegConfig::default() } });
+    let negotiated = agreed_with(peer, OURS, THEIRS);
     world.tell(Command::Remote { leg: A, negotiated, signalling: None });
     world.tell(Command::Open { leg: B, config: LegConfig::default() });
     let other = agreed("198.51.100.2:4000", Codec::Pcma);
@@ -162,6 +177,42 @@ fn nothing_is_sent_and_nothing_is_heard_before_there_are_keys() {
     assert!(browser.hears(&world) >= 4, "the sound that waited is played now");
 }
 
+/// RFC 8445 §9: the browser has another network, and says so in an offer with new names.
+#[test]
+fn ice_begins_anew_while_both_talk_on() {
+    const OURS_NOW: (&str, &str) = ("00anew", "anotherpasswordofours000");
+    const THEIRS_NOW: (&str, &str) = ("them", "anotherpasswordoftheirs0");
+    let theirs = identity();
+    let (mut world, mut browser, mut other) = call_of(&theirs, theirs.fingerprint());
+    browser.check(&mut world);
+    browser.shake(&mut world);
+    world.bridge();
+    let negotiated = agreed_with(theirs.fingerprint(), OURS_NOW, THEIRS_NOW);
+    world.tell(Command::Remote { leg: A, negotiated, signalling: None });
+    let mut talk_on = |world: &mut World, browser: &mut Browser| {
+        let (heard, before) = (world.heard_by(B).len(), browser.hears(world));
+        assert_eq!(before, 0);
+        for _ in 0..5 {
+            browser.talk(world);
+            other.talk(world);
+            world.until(world.now_ms() + 20);
+        }
+        (world.heard_by(B).len() - heard, browser.hears(world))
+    };
+    assert_eq!(talk_on(&mut world, &mut browser), (5, 5), "over the path that there is");
+    browser.at = addr("198.51.100.88:60000");
+    let answers = |world: &World| world.said.sent.iter().filter(|sent| sent.3 == browser.at).count();
+    browser.check(&mut world);
+    browser.check_as(&mut world, OURS, THEIRS_NOW);
+    browser.check_as(&mut world, OURS_NOW, THEIRS);
+    assert_eq!(answers(&world), 0, "the old names are nobody's");
+    browser.check_as(&mut world, OURS_NOW, THEIRS_NOW);
+    assert_eq!(answers(&world), 1);
+    browser.taken = world.said.sent.len();
+    assert_eq!(talk_on(&mut world, &mut browser), (5, 5), "over the new path, under the same keys");
+    assert!(!kept(&mut world).iter().any(|event| event.contains("Insecure")));
+}
+
 /// The race that others lost: whoever sends its ClientHello first.
 #[test]
 fn a_strangers_client_hello_does_not_reach_the_handshake() {
@@ -193,6 +244,31 @@ fn a_browser_with_another_certificate_is_never_heard() {
     assert!(world.said.events.iter().any(insecure), "{:?}", world.said.events);
     browser.sealer.is_some().then(|| browser.talk(&mut world));
     assert!(world.said.taps.is_empty());
+}
+
+/// A page that is reloaded closes its end and says nothing more.
+#[test]
+fn a_browser_that_closes_its_end_is_not_waited_for_as_long_as_one_that_is_silent() {
+    let (mut world, mut browser, _) = call(None);
+    browser.check(&mut world);
+    browser.shake(&mut world);
+    world.bridge();
+    browser.talk(&mut world);
+    let mut last = Vec::new();
+    browser.engine.close(&mut |output| taken(output, &mut last, &mut None));
+    assert_eq!(last.len(), 1, "a close_notify");
+    world.receive(A, Channel::Rtp, browser.at, &last[0]);
+    let silent = |world: &mut World| {
+        kept(world)
+            .iter()
+            .filter(|event| event.contains("Silent { leg: LegKey(1)"))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    world.until(1_900);
+    assert!(silent(&mut world).is_empty(), "a BYE may still come");
+    world.until(5_000);
+    assert!(silent(&mut world)[0].starts_with("2000: "));
 }
 
 #[test]

@@ -49,6 +49,12 @@ impl Codec {
         }
     }
 
+    /// Its name, as session descriptions have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.voice().map_or("CN", audio::Codec::name)
+    }
+
     /// The codec of a voice; none of noise.
     #[must_use]
     pub const fn voice(self) -> Option<audio::Codec> {

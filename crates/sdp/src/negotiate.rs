@@ -6,7 +6,7 @@ use vorzimmer_types::Entropy;
 use vorzimmer_types::audio::{
     Codec, CodecPayload, Direction, EventPayload, Format, Negotiated, NoisePayload, OpusWish,
 };
-use vorzimmer_types::ice::Credentials;
+use vorzimmer_types::ice::Ends;
 use vorzimmer_types::srtp::Keying;
 
 use crate::local::{codec_payload, event_payload, noise_payload};
@@ -17,7 +17,19 @@ use crate::{AudioMedia, Local, Payload, Refusal, Transport};
 #[derive(Clone, Default)]
 pub(crate) struct Current {
     pub(crate) codec: Option<Codec>,
+    /// What we receive.
+    pub(crate) received: Option<CodecPayload>,
     pub(crate) keying: Keying,
+    /// How a browser and we are addressed.
+    pub(crate) ice: Option<Ends>,
+}
+
+impl Current {
+    /// What the peer may still send until it knows that another codec was agreed on (RFC 3264 §8.3.2).
+    fn still_coming(&self, agreed: CodecPayload) -> Option<CodecPayload> {
+        let other = |old: &CodecPayload| old.codec != agreed.codec && old.payload_type != agreed.payload_type;
+        self.received.filter(other)
+    }
 }
 
 /// Our answering audio line, and what it makes of the offer.
@@ -41,7 +53,8 @@ pub(crate) fn answer_audio(
     let answered = local.audio(payloads, u16::from(ptime_ms), direction);
     let (answered, keying, ice) = match &local.browser {
         Some(browser) => {
-            let (answered, (keying, ice)) = browser.answer(answered, offer, &current.keying)?;
+            let (answered, (keying, ice)) =
+                browser.answer(answered, offer, (&current.keying, current.ice), random)?;
             (answered, keying, Some(ice))
         }
         None => {
@@ -56,7 +69,7 @@ pub(crate) fn answer_audio(
     let payload = CodecPayload { payload_type: theirs.pt, codec };
     let format = Format {
         send: payload,
-        receive: [Some(payload), None],
+        receive: [Some(payload), current.still_coming(payload)],
         events: events.map(|event| EventPayload {
             send: event.pt,
             receive: event.pt,
@@ -78,7 +91,9 @@ pub(crate) fn accept_audio(
 ) -> Result<Negotiated, Refusal> {
     let addr = usable(answer, local)?;
     let (keying, ice) = match &local.browser {
-        Some(browser) => browser.accept(answer).map(|(keying, ice)| (keying, Some(ice)))?,
+        Some(browser) => {
+            browser.as_of(current.ice).accept(answer).map(|(keying, ice)| (keying, Some(ice)))?
+        }
         None => (local.protection.accept(answer, offered, &current.keying)?, None),
     };
     // Only what we offered counts (RFC 3264 §7).
@@ -106,7 +121,7 @@ pub(crate) fn accept_audio(
     let noise = noise_for(codec, answer).and_then(ours);
     let format = Format {
         send,
-        receive: [Some(receive), also],
+        receive: [Some(receive), also.or(current.still_coming(receive))],
         events: events.map(|(send, receive, clock_hz)| EventPayload { send, receive, clock_hz }),
         noise: noise.map(|(send, receive, _)| NoisePayload { send, receive }),
         opus: wish(theirs, codec),
@@ -201,7 +216,7 @@ fn negotiated(
     peer: &AudioMedia,
     addr: IpAddr,
     keying: Keying,
-    ice: Option<Credentials>,
+    ice: Option<Ends>,
     mux: bool,
 ) -> Negotiated {
     let ice = ice.map(Box::new);

@@ -15,6 +15,8 @@ pub struct Session {
     offered: Option<(Description, Local)>,
     /// What stood behind what we last said.
     local: Option<Local>,
+    /// The same for what we said before that.
+    before: Option<(Description, Local)>,
     agreed: Option<Negotiated>,
 }
 
@@ -23,7 +25,7 @@ impl Session {
     pub fn new(random: &mut (impl Entropy + ?Sized)) -> Self {
         // Some peers read the id as a signed 64-bit number, so the top bit stays clear.
         let id = u64::from_be_bytes(entropy::array(random)) >> 1;
-        Self { id, published: None, offered: None, local: None, agreed: None }
+        Self { id, published: None, offered: None, local: None, before: None, agreed: None }
     }
 
     /// What the last completed exchange agreed on.
@@ -76,7 +78,7 @@ impl Session {
         let prefer = local.prefer.or(current.codec);
         let audio = Local { prefer, ..local.clone() }.offered_audio(&known);
         let audio = Media::Audio(match &local.browser {
-            Some(browser) => browser.offer(audio),
+            Some(browser) => browser.as_of(current.ice).offer(audio),
             None => local.protection.offer(audio, &current.keying, random)?,
         });
         // RFC 3264 §8: lines are never taken away, only refused.
@@ -126,10 +128,24 @@ impl Session {
         Ok(agreed)
     }
 
+    /// Our last offer was refused: what stood before it holds on (RFC 3261 §14.1), and is what is said again, though under
+    /// a version of its own.
+    pub fn offer_refused(&mut self) {
+        let (Some(refused), Some((mut before, local))) = (&self.published, self.before.take()) else {
+            return;
+        };
+        if self.offered.take().is_some() && before.media != refused.media {
+            before.origin.version = refused.origin.version.wrapping_add(1);
+            (self.published, self.local) = (Some(before), Some(local));
+        }
+    }
+
     fn current(&self) -> Current {
         self.agreed.as_ref().map_or_else(Current::default, |agreed| Current {
             codec: Some(agreed.format.send.codec),
+            received: agreed.format.receive[0],
             keying: agreed.keying.clone(),
+            ice: agreed.ice.as_deref().copied(),
         })
     }
 
@@ -149,8 +165,8 @@ impl Session {
         let origin = Origin { id, version, addr: local.rtp.ip() };
         let (recording, preference) = (local.recording, None);
         let description = Description { origin, media, recording, preference };
-        self.published = Some(description.clone());
-        self.local = Some(local.clone());
+        let before = self.published.replace(description.clone());
+        self.before = before.zip(self.local.replace(local.clone()));
         description
     }
 }

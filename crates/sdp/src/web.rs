@@ -7,7 +7,7 @@
 use sdp_types::Attribute;
 use vorzimmer_types::Entropy;
 use vorzimmer_types::dtls::{Fingerprint, Setup};
-use vorzimmer_types::ice::Credentials;
+use vorzimmer_types::ice::{Credentials, Ends};
 use vorzimmer_types::srtp::Keying;
 
 use crate::{AudioMedia, Refusal, Transport};
@@ -67,12 +67,32 @@ pub struct Browser {
 }
 
 /// What was agreed on with a browser.
-pub(crate) type Agreed = (Keying, Credentials);
+pub(crate) type Agreed = (Keying, Ends);
 
 impl Browser {
     /// An end that is not there: to try whether an offer could be answered.
     pub fn nobodys(random: &mut dyn Entropy) -> Self {
         Self { ice: Credentials::random("", random), fingerprint: Fingerprint::ZERO }
+    }
+
+    /// The same end as it is addressed now.
+    pub(crate) fn as_of(self, agreed: Option<Ends>) -> Self {
+        Self { ice: agreed.map_or(self.ice, |ends| ends.ours), ..self }
+    }
+
+    /// The same end as it is addressed when the peer calls itself so: by another name than before it begins ICE anew, and
+    /// then both ends do (RFC 8839 §4.4.2).
+    fn towards(
+        self,
+        theirs: Credentials,
+        agreed: Option<Ends>,
+        random: &mut (impl Entropy + ?Sized),
+    ) -> Self {
+        let now = self.as_of(agreed);
+        match agreed {
+            Some(ends) if ends.theirs != theirs => Self { ice: now.ice.renewed(random), ..now },
+            _ => now,
+        }
     }
 
     /// What an offer of ours says. RFC 5763 §5: whoever offers lets the other choose who begins.
@@ -90,10 +110,12 @@ impl Browser {
         &self,
         audio: AudioMedia,
         offer: &AudioMedia,
-        current: &Keying,
+        current: (&Keying, Option<Ends>),
+        random: &mut (impl Entropy + ?Sized),
     ) -> Result<(AudioMedia, Agreed), Refusal> {
+        let (keying, ends) = current;
         let (dtls, web) = needed(offer)?;
-        let ours = match (dtls.setup, current) {
+        let ours = match (dtls.setup, keying) {
             // RFC 8842 §5.5: roles do not change while the handshake's fruit is used.
             (Some(Setup::ActPass), Keying::Dtls { ours, .. }) => *ours,
             // RFC 5763 §5: the answerer should begin, but a browser's way to us is open before ours to it.
@@ -101,8 +123,9 @@ impl Browser {
             (Some(Setup::Passive), _) => Setup::Active,
             (None, _) => return Err(Refusal::NoHandshake),
         };
-        let agreed = (self.keying(dtls, ours)?, web.ice);
-        let ours_web = Web { ice: self.ice, lite: true, mux: true, ..web.clone() };
+        let ice = self.towards(web.ice, ends, random).ice;
+        let agreed = (self.keying(dtls, ours)?, Ends { ours: ice, theirs: web.ice });
+        let ours_web = Web { ice, lite: true, mux: true, ..web.clone() };
         let audio = AudioMedia {
             transport: offer.transport.clone(),
             web: Some(Box::new(ours_web)),
@@ -120,7 +143,7 @@ impl Browser {
             // RFC 8842 §5.3: an answer decides.
             Some(Setup::ActPass) | None => return Err(Refusal::NoHandshake),
         };
-        Ok((self.keying(dtls, ours)?, web.ice))
+        Ok((self.keying(dtls, ours)?, Ends { ours: self.ice, theirs: web.ice }))
     }
 
     fn keying(&self, theirs: &Dtls, ours: Setup) -> Result<Keying, Refusal> {

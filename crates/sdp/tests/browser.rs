@@ -28,7 +28,7 @@ a=rtpmap:126 telephone-event/8000\r\na=ssrc:570604712 cname:neccNaf3rMYqsIe0\r\n
 
 fn local() -> Local {
     let at: SocketAddr = "192.0.2.10:30000".parse().unwrap();
-    let ice = Credentials::new("00ourufrag", "ourpasswordourpassword00").unwrap();
+    let ice = Credentials::new("00ourufrag1234", "ourpasswordourpassword00").unwrap();
     let fingerprint = format!("sha-256 {}", ["AB"; 32].join(":")).parse().unwrap();
     Local { browser: Some(Browser { ice, fingerprint }), ..Local::new(at) }
 }
@@ -59,7 +59,7 @@ fn chromiums_offer_is_answered_with_one_port_and_nothing_it_did_not_ask_for() {
         "a=ice-lite",
         "a=group:BUNDLE 0",
         "a=mid:0",
-        "a=ice-ufrag:00ourufrag",
+        "a=ice-ufrag:00ourufrag1234",
         "a=ice-pwd:ourpasswordourpassword00",
         "a=candidate:1 1 udp 2130706431 192.0.2.10 30000 typ host",
         "a=end-of-candidates",
@@ -75,7 +75,7 @@ fn chromiums_offer_is_answered_with_one_port_and_nothing_it_did_not_ask_for() {
         assert!(!answer.contains(foreign), "{foreign} in\n{answer}");
     }
     assert_eq!((agreed.rtp, agreed.rtcp), (Negotiated::ANYWHERE, Negotiated::ANYWHERE));
-    assert_eq!(agreed.ice.unwrap().ufrag(), "ayq8");
+    assert_eq!(agreed.ice.unwrap().theirs.ufrag(), "ayq8");
     assert_eq!(agreed.keying, Keying::Dtls { peer: theirs(), ours: Setup::Passive });
     assert_eq!(agreed.direction, Direction::SendRecv);
     let events = agreed.format.events.unwrap();
@@ -148,6 +148,29 @@ fn hold_and_resume_change_neither_roles_nor_keys() {
 }
 
 #[test]
+fn whoever_begins_ice_anew_gets_new_credentials_of_ours_and_nobody_else_does() {
+    let (mut session, mut random) = session();
+    let again = OFFER.replace("a=ice-ufrag:ayq8", "a=ice-ufrag:bzr9");
+    let (_, first) = session.answer(&parse(OFFER), &local(), &mut random).unwrap();
+    let (_, same) = session.answer(&parse(OFFER), &local(), &mut random).unwrap();
+    assert_eq!(same.ice, first.ice, "a hold or a refresh begins nothing");
+    let (answer, anew) = session.answer(&parse(&again), &local(), &mut random).unwrap();
+    let (before, ends) = (first.ice.unwrap(), anew.ice.unwrap());
+    assert_eq!(ends.theirs.ufrag(), "bzr9");
+    assert!(ends.ours.ufrag() != before.ours.ufrag() && ends.ours.password() != before.ours.password());
+    assert_eq!(ends.ours.ufrag()[..2], before.ours.ufrag()[..2], "it still leads to the same worker");
+    assert_eq!(anew.keying, first.keying, "the handshake's fruit is used on");
+    let said = String::from_utf8(answer.to_bytes()).unwrap();
+    assert!(said.contains(&format!("a=ice-ufrag:{}\r\n", ends.ours.ufrag())), "{said}");
+    // What we say from now on is the new name.
+    let offer = session.offer(&local(), &mut random).unwrap();
+    let said = String::from_utf8(offer.to_bytes()).unwrap();
+    assert!(said.contains(&format!("a=ice-ufrag:{}\r\n", ends.ours.ufrag())), "{said}");
+    let accepted = session.accept(&parse(&again.replace("a=setup:actpass", "a=setup:active"))).unwrap();
+    assert_eq!(accepted.ice, Some(ends));
+}
+
+#[test]
 fn of_several_certificates_hashes_the_strongest_is_checked() {
     let strong = format!("a=fingerprint:sha-512 {}\r\na=setup", ["CD"; 64].join(":"));
     let (_, agreed) = answered(&OFFER.replace("a=setup", &strong)).unwrap();
@@ -161,7 +184,7 @@ fn what_stands_on_top_counts_for_every_line() {
     let mut offer = lines.iter().fold(OFFER.to_owned(), |offer, line| offer.replace(line, ""));
     offer = offer.replace("t=0 0\r\n", &format!("t=0 0\r\n{}", lines.concat()));
     let (_, agreed) = answered(&offer).unwrap();
-    assert_eq!(agreed.ice.unwrap().ufrag(), "ayq8");
+    assert_eq!(agreed.ice.unwrap().theirs.ufrag(), "ayq8");
 }
 
 #[test]

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
-use vorzimmer_call::{Exchange, ExchangeConfig, SrtpConfig};
+use vorzimmer_call::{CodecLists, Exchange, ExchangeConfig, SrtpConfig};
 use vorzimmer_media::dtls::Identity;
 use vorzimmer_sip::digest::Ha1;
 use vorzimmer_sip::identity::{CalledIn, NumberPlan, PlanError};
 use vorzimmer_sip::ua::{self, Expires, Ua, UaConfig};
 use vorzimmer_store::{EventLog, LogSettings};
+use vorzimmer_types::audio::Codec;
 use vorzimmer_types::dtls::Fingerprint;
 use vorzimmer_types::{RecordingId, TrunkId, entropy};
 
@@ -72,7 +73,7 @@ pub async fn assemble(
     let prompts = Prompts::load(&settings.media.prompts)
         .map_err(|error| Failure::failed(error, "restore the folder, or correct media.prompts"))?;
     let prompts = Arc::new(prompts);
-    media::prepare(Arc::clone(&prompts), settings.media.codecs.clone());
+    media::prepare(Arc::clone(&prompts), settings.codecs());
     let signer = ReceiptSigner::open(&rooms.keys)?;
     let directory = directory::watch(rooms.store.clone()).await.map_err(database_failure)?;
     let spool = forgetting::spool(settings);
@@ -230,12 +231,22 @@ fn exchange_config(
         retry_after: RETRY_AFTER,
         number_plan: plan,
         trunk_plans: to,
-        codecs: settings.media.codecs.clone(),
+        codecs: codec_lists(settings),
         srtp: srtp_config(settings, certificate),
         transfer: outbound::transfer_rules(settings),
         ways_out: outbound::ways(settings, addresses),
         ..ExchangeConfig::default()
     })
+}
+
+fn codec_lists(settings: &Settings) -> CodecLists {
+    let own = |codecs: &[Codec]| (!codecs.is_empty()).then(|| codecs.to_vec());
+    let trunks = settings.trunks.iter();
+    CodecLists {
+        usual: settings.media.codecs.clone(),
+        trunks: trunks.filter_map(|(name, trunk)| Some((trunk_id(name), own(&trunk.codecs)?))).collect(),
+        receptionists: own(&settings.receptionists.codecs),
+    }
 }
 
 fn srtp_config(settings: &Settings, certificate: Fingerprint) -> SrtpConfig {

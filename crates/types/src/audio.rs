@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ice::Credentials;
+use crate::ice::Ends;
 use crate::srtp::Keying;
 
 pub use codec::{Codec, OpusWish};
@@ -156,8 +156,8 @@ pub struct Negotiated {
     pub rtcp: SocketAddr,
     /// How packets are protected, both ways.
     pub keying: Keying,
-    /// How the peer is addressed in ICE checks, if it is a browser; `rtp` and `rtcp` are [`Negotiated::ANYWHERE`] then.
-    pub ice: Option<Box<Credentials>>,
+    /// How both are addressed in ICE checks, if the peer is a browser; `rtp` and `rtcp` are [`Negotiated::ANYWHERE`] then.
+    pub ice: Option<Box<Ends>>,
 }
 
 impl Negotiated {

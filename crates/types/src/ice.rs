@@ -13,6 +13,15 @@ pub struct Credentials {
     password: Text<{ Self::MAX_PASSWORD }>,
 }
 
+/// How the two ends of a leg are addressed in each other's checks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ends {
+    /// We.
+    pub ours: Credentials,
+    /// The peer.
+    pub theirs: Credentials,
+}
+
 /// A short text of ICE characters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Text<const N: usize> {
@@ -43,6 +52,8 @@ impl Credentials {
     pub const MAX_UFRAG: usize = 64;
     /// Longest password that is taken. RFC 8839 §5.4 allows 256; telephones and browsers use 22 to 32.
     pub const MAX_PASSWORD: usize = 128;
+    /// What is random in a fragment of ours.
+    const TAIL: usize = 12;
     /// RFC 8839 §5.4: at least 24 bits.
     const MIN_UFRAG: usize = 4;
     /// RFC 8839 §5.4: at least 128 bits.
@@ -60,10 +71,10 @@ impl Credentials {
     /// New ones for a leg of ours. The fragment begins with `prefix`, of which up to four ICE characters are taken:
     /// what is behind it is enough to tell legs apart (72 bits), and the password holds 144 bits.
     #[must_use]
-    pub fn random(prefix: &str, random: &mut dyn Entropy) -> Self {
+    pub fn random(prefix: &str, random: &mut (impl Entropy + ?Sized)) -> Self {
         let drawn = entropy::array::<36>(random).map(character);
         let text = std::str::from_utf8(&drawn).unwrap_or_default();
-        let (tail, password) = text.split_at_checked(12).unwrap_or_default();
+        let (tail, password) = text.split_at_checked(Self::TAIL).unwrap_or_default();
         let mut prefix: String = prefix.chars().filter(char::is_ascii_alphanumeric).take(4).collect();
         prefix.push_str(tail);
         let nobody = || Self {
@@ -71,6 +82,14 @@ impl Credentials {
             password: Text { bytes: [0; Self::MAX_PASSWORD], length: 0 },
         };
         Self::new(&prefix, password).unwrap_or_else(nobody)
+    }
+
+    /// New ones for the same leg, whose fragment begins with the same prefix: ICE begins anew (RFC 8445 §9).
+    #[must_use]
+    pub fn renewed(&self, random: &mut (impl Entropy + ?Sized)) -> Self {
+        let ufrag = self.ufrag();
+        let prefix = ufrag.len().checked_sub(Self::TAIL).and_then(|length| ufrag.get(..length));
+        Self::random(prefix.unwrap_or_default(), random)
     }
 
     /// The user name fragment.
@@ -114,6 +133,9 @@ mod tests {
         let (one, two) = (Credentials::random("7", &mut random), Credentials::random("7", &mut random));
         assert!(one.ufrag().starts_with('7') && one.ufrag().len() == 13, "{}", one.ufrag());
         assert_eq!(one.password().len(), 24);
+        let again = one.renewed(&mut random);
+        assert!(again.ufrag().starts_with('7') && again.ufrag().len() == 13, "{}", again.ufrag());
+        assert!(again.ufrag() != one.ufrag() && again.password() != one.password());
         assert_ne!(one.ufrag(), two.ufrag());
         assert_ne!(one.password(), two.password());
         assert_eq!(Credentials::new(one.ufrag(), one.password()), Some(one));

@@ -5,7 +5,7 @@ Started with one argument, the phone as JSON:
    "speaks": WAV, "heard": WAV or null, "answers": bool, "secure": "none|sdes|dtls", "dtmf": "rtpevent|info", "ca": PEM or null}
 Told on standard input:
   {"do": "dial", "uri"} {"do": "hangup", "call": which of several, or all} {"do": "hold"} {"do": "resume"} {"do": "press", "keys"}
-  {"do": "transfer", "uri"} {"do": "consult", "uri"} {"do": "complete"} {"do": "quit"}
+  {"do": "transfer", "uri"} {"do": "consult", "uri"} {"do": "complete"} {"do": "quit"}; pjsua2 also {"do": "codecs", "names"}
 Tells on standard output:
   {"event": "registered|incoming|established|closed|held|resumed|transferred|failed", ...}
 """

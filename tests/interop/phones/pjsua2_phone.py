@@ -103,10 +103,8 @@ class Phone:
         endpoint.transportCreate(TRANSPORTS[setup["transport"]], transport)
         endpoint.libStart()
         endpoint.audDevManager().setNullDev()
-        for codec in endpoint.codecEnum2():
-            wanted = [CODECS[name] for name in setup["codecs"] if name in CODECS]
-            place = next((at for at, name in enumerate(wanted) if codec.codecId.startswith(name)), None)
-            endpoint.codecSetPriority(codec.codecId, 0 if place is None else 255 - place)
+        self.endpoint = endpoint
+        self.prefer(setup["codecs"])
         self.voice = pj.AudioMediaPlayer()
         self.voice.createPlayer(setup["speaks"])
         if setup.get("heard"):
@@ -167,6 +165,20 @@ class Phone:
                 getattr(self, order.pop("do"))(**order)
             except (pj.Error, IndexError) as why:
                 tell("failed", what="order", why=str(getattr(why, "reason", why)))
+
+    def prefer(self, names):
+        wanted = [CODECS[name] for name in names if name in CODECS]
+        for codec in self.endpoint.codecEnum2():
+            place = next((at for at, name in enumerate(wanted) if codec.codecId.startswith(name)), None)
+            self.endpoint.codecSetPriority(codec.codecId, 0 if place is None else 255 - place)
+
+    def codecs(self, names):
+        """Changes to these codecs in the middle of the call, by a re-INVITE."""
+        self.prefer(names)
+        prm = pj.CallOpParam(True)
+        prm.opt.audioCount = 1
+        prm.opt.videoCount = 0
+        self.calls[-1].reinvite(prm)
 
     def dial(self, uri):
         call = Call(self, self.account)

@@ -15,6 +15,7 @@ use vorzimmer_types::event::{EndedBy, Event};
 
 use super::{Arrival, Call, State, Whose, terms};
 use crate::aftermath::Aftermath;
+use crate::config::End;
 use crate::hands::Hands;
 use crate::hold::Side;
 use crate::leg::{Leg, Purpose, Towards};
@@ -30,7 +31,8 @@ impl Call {
             arrival;
         hands.sip(Command::Progress { session, status: 180, sdp: None });
         let browser = offer.as_ref().is_some_and(Description::is_browsers);
-        let caller = Leg::open(id, Towards { local, signalling, protection, browser }, hands);
+        let caller =
+            Leg::open(id, Towards { local, signalling, end: End::Trunk(trunk), protection, browser }, hands);
         let gate = Gate::new(terms(id, &customer));
         let recordings = Recordings::new(id, customer.id);
         Self {

@@ -17,6 +17,7 @@ use super::talking::{refuse_offer, take_offer};
 use super::{Attendant, Call, State};
 use crate::aftermath::Aftermath;
 use crate::aim::Person;
+use crate::config::End;
 use crate::hands::{Hands, Journal};
 use crate::hold::Side;
 use crate::leg::{Leg, Towards};
@@ -124,7 +125,8 @@ impl Call {
                 let her = hands.world.directory().receptionist(receptionist);
                 let protection = security::of_device(hands.config, her, &self.customer, &binding.flow);
                 let (signalling, browser) = (binding.flow.remote.ip(), binding.flow.transport.is_websocket());
-                let leg = Leg::open(id, Towards { local: at, signalling, protection, browser }, hands);
+                let end = End::Receptionist;
+                let leg = Leg::open(id, Towards { local: at, signalling, end, protection, browser }, hands);
                 let until = hands.now.mono + OPEN_WITHIN;
                 let stage = Stage::Opening { binding: Box::new(binding), until };
                 ringing.devices.push(Device { leg, place, receptionist, stage });

@@ -68,6 +68,27 @@ impl Call {
         let parties = vec![party, attendant.leg.party];
         self.together(parties, hands);
         self.state = State::Bridged { attendant, hold: Hold::Nobody };
+        self.share_codec(hands);
+    }
+
+    /// Both were asked for their codecs one after the other. If what one has must be transcoded for the other although
+    /// both know it, the other is asked for it: a re-INVITE, after which voices are passed on as they come. Whatever
+    /// becomes of that, the talk goes on.
+    fn share_codec(&mut self, hands: &mut Hands<'_>) {
+        let codec = |side| self.leg(side).and_then(Leg::codec);
+        let (Some(caller), Some(attendant)) = (codec(Side::Caller), codec(Side::Attendant)) else { return };
+        if caller.relays_to(attendant) {
+            return;
+        }
+        for (side, session, wanted) in [
+            (Side::Caller, self.session, attendant),
+            (Side::Attendant, self.attendant().and_then(|attendant| attendant.session), caller),
+        ] {
+            let Some((session, leg)) = session.zip(self.leg_mut(side)) else { continue };
+            if let Some(sdp) = leg.offer_codec(wanted, hands) {
+                return hands.sip(Command::Reinvite { session, sdp });
+            }
+        }
     }
 
     /// Somebody may have pressed hold before they were connected.
@@ -103,6 +124,9 @@ impl Call {
                 hands.sip(Command::Accept { session, sdp });
                 self.tell_security(side, hands);
                 self.hold_changed(side, hands);
+                if matches!(self.state, State::Bridged { hold: Hold::Nobody, .. }) {
+                    self.share_codec(hands);
+                }
             }
             // RFC 3261 §14.2: the session goes on as it was.
             Err(refusal) => refuse_offer(session, refusal, hands),

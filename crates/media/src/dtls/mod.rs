@@ -135,6 +135,15 @@ impl Engine {
         self.settle(taken, out);
     }
 
+    /// Tells the peer that nothing more will come (RFC 8446 §6.1). Afterwards nothing is taken.
+    pub fn close(&mut self, out: &mut dyn FnMut(Output<'_>)) {
+        if self.inner.as_mut().is_some_and(|inner| inner.close().is_ok()) {
+            // What it has to say is said; what it finds wrong now is nobody's concern any more.
+            self.drain(out);
+        }
+        (self.inner, self.wake) = (None, None);
+    }
+
     /// When [`Engine::poll`] has something to do.
     #[must_use]
     pub fn next_wake(&self) -> Option<Instant> {

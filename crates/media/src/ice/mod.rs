@@ -11,7 +11,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-pub use vorzimmer_types::ice::Credentials;
+pub use vorzimmer_types::ice::{Credentials, Ends};
 
 use crate::stun::{Answer, Class, MAX_ANSWER, Reason, Request};
 pub use crate::stun::{addressee, is_stun};
@@ -76,6 +76,16 @@ impl Agent {
     /// The peer has said what it calls itself: from now on only that name is answered.
     pub fn remote(&mut self, remote: Credentials) {
         self.remote = Some(remote);
+    }
+
+    /// What both are called from now on. If we have another name, ICE begins anew (RFC 8445 §9): voices go on over the path
+    /// in use until the peer has nominated one by the new names.
+    pub fn agreed(&mut self, ends: Ends) {
+        if self.local != ends.ours {
+            self.local = ends.ours;
+            self.paths.iter_mut().flatten().for_each(|path| path.nominated = None);
+        }
+        self.remote(ends.theirs);
     }
 
     /// Takes a datagram for which [`is_stun`] holds; if it is a check of the peer's, the answer is in `out`.

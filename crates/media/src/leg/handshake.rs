@@ -32,6 +32,8 @@ pub(super) struct Came {
     pub(super) keys: Option<(SrtpKeys, Option<SocketAddr>)>,
     /// It cannot come to anything any more. Said once.
     pub(super) failed: Option<Failure>,
+    /// Whoever has proven itself has closed its end.
+    pub(super) closed: bool,
 }
 
 /// All handshakes of one leg.
@@ -136,6 +138,17 @@ impl Handshake {
         came
     }
 
+    /// Tells the peer, if it has proven itself, that nothing more will come.
+    pub(super) fn close(&mut self, named: Option<SocketAddr>, send: &mut dyn FnMut(SocketAddr, &[u8])) {
+        let Some(end) = self.ends.first_mut().filter(|_| self.over == Over::Won) else { return };
+        let Some(to) = end.with.or(named) else { return };
+        end.engine.close(&mut |output| {
+            if let Output::Send(bytes) = output {
+                send(to, bytes);
+            }
+        });
+    }
+
     /// When [`Handshake::poll`] has something to do.
     pub(super) fn next_wake(&self) -> Option<Instant> {
         let flights = self.ends.iter().filter_map(|end| end.engine.next_wake());
@@ -207,20 +220,21 @@ impl Handshake {
         send: &mut dyn FnMut(SocketAddr, &[u8]),
     ) -> Came {
         let Some(end) = self.ends.get_mut(at) else { return Came::default() };
-        let (with, mut ended) = (end.with.or(named), None);
+        let (with, mut ended, mut closed) = (end.with.or(named), None, false);
         let mut out = |output: Output<'_>| match (output, with) {
             (Output::Send(bytes), Some(to)) => send(to, bytes),
             (Output::Keys(keys), _) => ended = Some(Ended::WithKeys(keys)),
             (Output::Failed(failure), _) => ended = Some(Ended::InVain(failure)),
-            // A flight that cannot be sent yet is sent again; that the peer closed, signalling says too.
-            (Output::Send(_) | Output::Closed, None | Some(_)) => {}
+            (Output::Closed, _) => closed = true,
+            // A flight that cannot be sent yet is sent again.
+            (Output::Send(_), None) => {}
         };
         match datagram {
             Some(bytes) => end.engine.receive(bytes, now, &mut out),
             None => end.engine.poll(now, &mut out),
         }
         match ended {
-            None => Came::default(),
+            None => Came { closed: closed && self.over == Over::Won, ..Came::default() },
             Some(Ended::WithKeys(keys)) => self.win(at, keys, with),
             Some(Ended::InVain(failure)) => self.give_up(at, failure, with == named, now),
         }
@@ -233,7 +247,7 @@ impl Handshake {
         let winner = self.ends.swap_remove(at);
         self.ends.clear();
         self.ends.push(winner);
-        Came { keys: Some((keys, with)), failed: None }
+        Came { keys: Some((keys, with)), ..Came::default() }
     }
 
     /// A handshake with one address came to nothing. That is the leg's failure only if that address is known to be the
@@ -261,7 +275,7 @@ impl Handshake {
         self.over = Over::Lost;
         self.until = None;
         self.ends.clear();
-        Came { keys: None, failed: Some(failure) }
+        Came { failed: Some(failure), ..Came::default() }
     }
 }
 

@@ -22,8 +22,8 @@ use crate::{Channel, Event, Sink};
 impl Leg {
     /// Obeys what was negotiated about the handshake: the one there is goes on if nothing changed.
     pub(super) fn shake_hands(&mut self, negotiated: &Negotiated, now: Instant) {
-        if let (Some(agent), Some(remote)) = (&mut self.agent, negotiated.ice.as_deref()) {
-            agent.remote(*remote);
+        if let (Some(agent), Some(ends)) = (&mut self.agent, negotiated.ice.as_deref()) {
+            agent.agreed(*ends);
         }
         let (Keying::Dtls { peer, ours }, Some(identity)) = (&negotiated.keying, &self.identity) else {
             self.handshake = None;
@@ -136,6 +136,18 @@ impl Leg {
         flight.into_iter().chain(consent).min()
     }
 
+    /// Tells the peer that the leg ends.
+    pub(super) fn let_go(&mut self, sink: &mut dyn Sink) {
+        let Some(mut handshake) = self.handshake.take() else { return };
+        let (key, named) = (self.key, self.named());
+        handshake.close(named, &mut |to, bytes| sink.send(key, Channel::Rtp, to, bytes));
+    }
+
+    /// Where signalling, or ICE, says that the peer is.
+    fn named(&self) -> Option<SocketAddr> {
+        self.latch.as_ref().and_then(super::Latch::target).and_then(|to| self.way_to(to))
+    }
+
     fn check(&mut self, from: SocketAddr, bytes: &[u8], now: Instant, sink: &mut dyn Sink) {
         let Some(agent) = &mut self.agent else { return };
         let mut out = [0; ANSWER_ROOM];
@@ -153,7 +165,7 @@ impl Leg {
     fn shake(&mut self, datagram: Option<(SocketAddr, &[u8])>, now: Instant, sink: &mut dyn Sink) {
         let Some(mut handshake) = self.handshake.take() else { return };
         let key = self.key;
-        let named = self.latch.as_ref().and_then(super::Latch::target).and_then(|to| self.way_to(to));
+        let named = self.named();
         let mut send = |to: SocketAddr, bytes: &[u8]| sink.send(key, Channel::Rtp, to, bytes);
         let came = match datagram {
             Some((from, bytes)) => handshake.receive(canonical(from), bytes, named, now, &mut send),
@@ -171,6 +183,10 @@ impl Leg {
         }
         if let Some(failure) = came.failed {
             sink.event(Event::Insecure { leg: key, failure });
+        }
+        // A telephone hangs up by signalling, or begins anew; a page that was closed says nothing more.
+        if came.closed && self.agent.is_some() {
+            self.watch.left(now);
         }
     }
 }

@@ -134,6 +134,7 @@ impl Leg {
         if let Some((length, to)) = bye {
             self.emit(Channel::Rtcp, to, out.get(..length).unwrap_or_default(), sink);
         }
+        self.let_go(sink);
     }
 
     /// How and where to send, if the peer wants to hear and is anywhere.

@@ -15,7 +15,7 @@ pub use ogg_opus::ogg_opus;
 pub use wav::wav;
 
 use crate::error::{Error, Result};
-use crate::frame::{CLOCK_HZ, SAMPLES_PER_MS};
+use crate::frame::{CLOCK_HZ, Codec, SAMPLES_PER_MS};
 use crate::table::{AUDIO_LEN, Table};
 use crate::timeline::REANCHOR_AFTER;
 use track::{EARLY, Track, rate_of};
@@ -28,6 +28,44 @@ const CHANNELS: usize = 2;
 const BLOCK: u64 = CLOCK_HZ as u64;
 /// A frame stands at most this far from the beginning of its page, on either side.
 const REACH: u64 = REANCHOR_AFTER + 2 * AUDIO_LEN as u64;
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Samples of each channel.
+    pub samples: u64,
+    /// Of these so many a second.
+    pub hz: u32,
+}
+
+impl Written {
+    /// How long it is, in milliseconds.
+    #[must_use]
+    pub fn ms(self) -> u64 {
+        self.samples * 1000 / u64::from(self.hz.max(1))
+    }
+}
+
+/// What each slot's pages hold, in the order in which it first comes. A slot whose secret was destroyed holds nothing.
+///
+/// # Errors
+/// As [`rate`].
+pub fn codecs<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Vec<Vec<Codec>>> {
+    let mut page = reader.blank();
+    let mut found = vec![Vec::new(); page.slot_count()];
+    for index in 0..reader.pages() {
+        reader.read(index, &mut page)?;
+        for (slot, table) in tables(index, &page) {
+            let Some(known) = found.get_mut(slot) else { continue };
+            for frame in table?.frames() {
+                if !known.contains(&frame.codec) {
+                    known.push(frame.codec);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
 
 /// Samples a second that an accepted recording is exported with: as many as its richest frame holds.
 ///

@@ -6,7 +6,7 @@ use ogg::{PacketWriteEndInfo, PacketWriter};
 use opus::{Application, Bitrate, Channels, Encoder};
 use vorzimmer_vault::callrec::Reader;
 
-use super::CHANNELS;
+use super::{CHANNELS, Written};
 use crate::error::{Error, Result};
 
 /// Granules in a packet of 20 ms: positions count at 48 kHz whatever the input (RFC 7845 §4).
@@ -21,17 +21,17 @@ const WIDE_BITRATE: i32 = 80_000;
 const MAX_PACKET: usize = 1275;
 const VENDOR: &[u8] = b"vorzimmer";
 
-/// Writes an accepted recording as Ogg/Opus. Says how many samples each channel has, at [`super::rate`].
+/// Writes an accepted recording as Ogg/Opus, from samples at [`super::rate`].
 ///
 /// # Errors
 /// As [`super::samples`]; [`Error::Opus`], [`Error::Ogg`].
-pub fn ogg_opus<R: Read + Seek, W: Write>(reader: &mut Reader<R>, to: W) -> Result<u64> {
+pub fn ogg_opus<R: Read + Seek, W: Write>(reader: &mut Reader<R>, to: W) -> Result<Written> {
     let [a, b, c, d, ..] = *reader.header().recording.as_bytes();
     let hz = super::rate(reader)?;
     let mut stream = Stream::start(to, u32::from_be_bytes([a, b, c, d]), hz)?;
-    let count = super::samples(reader, hz, &mut |block| stream.add(block))?;
-    stream.finish(count)?;
-    Ok(count)
+    let samples = super::samples(reader, hz, &mut |block| stream.add(block))?;
+    stream.finish(samples)?;
+    Ok(Written { samples, hz })
 }
 
 struct Stream<'a, W: Write> {

@@ -131,15 +131,16 @@ impl Track {
         self.voice = Some(voice);
     }
 
-    /// The voice does not simply go on: another codec, or a pause. Opus fills a pause that was announced; everything else
-    /// leaves silence. The same Opus stream keeps its decoder, all else begins anew.
+    /// The voice does not simply go on: another codec, which begins anew, or a pause, over which the decoder keeps what it
+    /// knows, as its encoder did. Opus fills a pause that was announced; everything else leaves silence.
     fn bridge_quiet(&mut self, codec: vorzimmer_types::audio::Codec, until: u64) {
-        let opus = vorzimmer_types::audio::Codec::Opus;
-        let Some(mut voice) = self.voice.take_if(|voice| voice.decoder.codec() == opus && codec == opus)
-        else {
+        let Some(mut voice) = self.voice.take_if(|voice| voice.decoder.codec() == codec) else {
             self.end_voice();
             return;
         };
+        let late = voice.decoder.latency();
+        let count = voice.decoder.flush(&mut self.decoded);
+        self.place(voice.next, late, count);
         let end = until.min(voice.next.saturating_add(MAX_QUIET));
         while voice.quiet && voice.next + QUIET_PIECE <= end {
             let count = (QUIET_PIECE * self.times) as usize;

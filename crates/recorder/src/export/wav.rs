@@ -5,14 +5,14 @@ use std::io::{Read, Seek, Write};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use vorzimmer_vault::callrec::Reader;
 
-use super::CHANNELS;
+use super::{CHANNELS, Written};
 use crate::error::Result;
 
-/// Writes an accepted recording as WAV. Says how many samples each channel has.
+/// Writes an accepted recording as WAV.
 ///
 /// # Errors
 /// As [`super::samples`]; [`crate::Error::Wav`].
-pub fn wav<R: Read + Seek, W: Write + Seek>(reader: &mut Reader<R>, to: W) -> Result<u64> {
+pub fn wav<R: Read + Seek, W: Write + Seek>(reader: &mut Reader<R>, to: W) -> Result<Written> {
     let hz = super::rate(reader)?;
     let spec = WavSpec {
         channels: CHANNELS as u16,
@@ -21,12 +21,12 @@ pub fn wav<R: Read + Seek, W: Write + Seek>(reader: &mut Reader<R>, to: W) -> Re
         sample_format: SampleFormat::Int,
     };
     let mut writer = WavWriter::new(to, spec)?;
-    let count = super::samples(reader, hz, &mut |block| {
+    let samples = super::samples(reader, hz, &mut |block| {
         for sample in block {
             writer.write_sample(*sample)?;
         }
         Ok(())
     })?;
     writer.finalize()?;
-    Ok(count)
+    Ok(Written { samples, hz })
 }

@@ -163,7 +163,7 @@ pub fn read(file: &[u8]) -> Reader<Cursor<&[u8]>> {
 /// Left and right of an exported WAV.
 pub fn channels(file: &[u8]) -> [Vec<i16>; 2] {
     let mut wav = Cursor::new(Vec::new());
-    let count = vorzimmer_recorder::export::wav(&mut read(file), &mut wav).unwrap();
+    let count = vorzimmer_recorder::export::wav(&mut read(file), &mut wav).unwrap().samples;
     let samples: Vec<i16> = hound::WavReader::new(Cursor::new(wav.into_inner()))
         .unwrap()
         .into_samples()

@@ -7,7 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use vorzimmer_recorder::export::{ogg_opus, wav};
+use vorzimmer_recorder::Codec;
+use vorzimmer_recorder::export::{codecs, ogg_opus, wav};
 use vorzimmer_store::{Page, RecordingRow};
 use vorzimmer_types::RecordingId;
 use vorzimmer_vault::callrec::Reader;
@@ -200,15 +201,24 @@ fn open(sealed: &Sealed) -> Result<Reader<File>, Failure> {
 }
 
 fn verify(sealed: &Sealed, context: &Context) -> Result<(), Failure> {
-    let reader = open(sealed)?;
+    let mut reader = open(sealed)?;
     let ending = reader.ending();
     let (pages, length) = (reader.pages(), ending.duration_ms);
+    let codecs = codecs(&mut reader).map_err(|error| {
+        let advice = "keep the file as it is: it is whole, but no recorder of ours wrote what it says";
+        Failure::failed(format!("{}: {error}", sealed.path.display()), advice).of_kind(Kind::NotValid)
+    })?;
+    let names = |slot: &Vec<Codec>| slot.iter().map(|codec| codec.name()).collect::<Vec<_>>();
+    let codecs: Vec<_> = codecs.iter().map(names).collect();
     if context.json {
         return print_json(&serde_json::json!({
             "recording": sealed.row.recording, "whole": true, "pages": pages, "duration_ms": length,
+            "codecs": codecs,
         }));
     }
     say!("{}: whole: {pages} pages, {length} ms, every page opens", sealed.row.recording);
+    let voices: Vec<String> = codecs.iter().map(|slot| slot.join(", ")).collect();
+    say!("codecs     caller first: {}", voices.join(" | "));
     Ok(())
 }
 
@@ -239,18 +249,18 @@ fn export(sealed: &Sealed, out: &Path, form: Form) -> Result<(), Failure> {
         Form::Wav => wav(&mut reader, &mut file),
         Form::Ogg => ogg_opus(&mut reader, &mut file),
     };
-    let flushed = written.map_err(|error| unwritable(&error)).and_then(|samples| {
+    let flushed = written.map_err(|error| unwritable(&error)).and_then(|written| {
         file.flush()
             .and_then(|()| file.get_ref().sync_all())
             .map_err(|error| unwritable(&error))
-            .map(|()| samples)
+            .map(|()| written)
     });
     match flushed {
-        Ok(samples) => {
+        Ok(written) => {
             say!(
                 "{}: {} ms, caller left, receptionist right. It is not sealed any more.",
                 out.display(),
-                samples / 8
+                written.ms()
             );
             Ok(())
         }

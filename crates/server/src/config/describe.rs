@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use vorzimmer_types::audio::Codec;
+
 use super::provider::Provider;
 use super::settings::{KeySource, OutboundTransport, Period, Settings, Transfer, TransferTo, Trunk};
 use super::tls::CertificateFiles;
@@ -27,8 +29,7 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
         media.ports.pairs(),
         media.silence_timeout_s
     )?;
-    let codecs: Vec<&str> = media.codecs.iter().map(|codec| codec.name()).collect();
-    writeln!(out, "codecs            {}", codecs.join(", "))?;
+    codecs(settings, out)?;
     match (media.browser_port, sip.wss.is_empty() && sip.ws.is_empty()) {
         (0, _) | (_, true) => {
             writeln!(out, "browsers          none: they need sip.wss and media.browser_port")?
@@ -120,6 +121,18 @@ fn signalling(settings: &Settings, out: &mut String) -> std::fmt::Result {
         writeln!(out, "trunk             none: nobody can forward a call to us")?;
     }
     writeln!(out, "transfer          to {}", allowed(transfer))
+}
+
+/// Who has which codecs, the most wanted first.
+fn codecs(settings: &Settings, out: &mut String) -> std::fmt::Result {
+    let names = |codecs: &[Codec]| codecs.iter().map(|codec| codec.name()).collect::<Vec<_>>().join(", ");
+    writeln!(out, "codecs            {}", names(&settings.media.codecs))?;
+    let receptionists = ("receptionists".to_owned(), &settings.receptionists.codecs);
+    let trunks = settings.trunks.iter().map(|(name, trunk)| (format!("trunk {name}"), &trunk.codecs));
+    for (whose, own) in [receptionists].into_iter().chain(trunks).filter(|(_, own)| !own.is_empty()) {
+        writeln!(out, "                  {whose}: {}", names(own))?;
+    }
+    Ok(())
 }
 
 fn list(listeners: &[Listen]) -> String {

@@ -29,6 +29,8 @@ pub struct Settings {
     pub numbers: Numbers,
     /// Who may forward calls to us, by name.
     pub trunks: BTreeMap<String, Trunk>,
+    /// Receptionists' telephones.
+    pub receptionists: Receptionists,
     /// Whom a caller may be put through to.
     pub transfer: Transfer,
     /// Voices.
@@ -156,6 +158,8 @@ pub struct Trunk {
     pub called_number: CalledNumber,
     /// Whether its media is encrypted.
     pub srtp: SrtpPolicy,
+    /// Codecs that it is offered and that are taken from it, in this order; empty: those of [`Media`].
+    pub codecs: Vec<Codec>,
     /// What we do towards it; none: it only sends us calls.
     pub provider: Option<Provider>,
     /// Where calls go that we place through it; none: it only brings calls.
@@ -191,6 +195,14 @@ pub enum OutboundTransport {
     Tcp,
     /// The same, encrypted; the trunk shows its certificate.
     Tls,
+}
+
+/// Receptionists' telephones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Receptionists {
+    /// Codecs that they are offered and that are taken from them, in this order; empty: those of [`Media`].
+    pub codecs: Vec<Codec>,
 }
 
 /// Whom a caller may be put through to, besides the contacts of the customer.
@@ -239,7 +251,7 @@ pub struct Media {
     pub workers: usize,
     /// Local addresses for media if they differ from those of the signalling: one IPv4, one IPv6 at most.
     pub bind: Vec<IpAddr>,
-    /// Codecs that are offered and taken, in this order.
+    /// Codecs that are offered and taken, in this order, where neither a trunk nor the receptionists have their own.
     pub codecs: Vec<Codec>,
     /// After this long without a packet a leg is ended, in seconds.
     pub silence_timeout_s: u64,
@@ -499,6 +511,13 @@ impl Drain {
 }
 
 impl Settings {
+    /// Every codec that any leg may have.
+    pub fn codecs(&self) -> Vec<Codec> {
+        let lists = [&self.media.codecs, &self.receptionists.codecs];
+        let lists = || lists.into_iter().chain(self.trunks.values().map(|trunk| &trunk.codecs));
+        Codec::ALL.into_iter().filter(|codec| lists().any(|list| list.contains(codec))).collect()
+    }
+
     /// Paths in the file are relative to the file's folder `base`.
     pub(super) fn resolve_paths(&mut self, base: &Path) {
         let paths = [

@@ -67,6 +67,9 @@ fn what_cannot_be_read_is_told_with_its_line_and_the_nearest_name() {
         ("[media]\nports = \"9-8\"", 2, "\"9-8\" is not a range of ports", "config/vorzimmer.toml"),
         ("[limits]\nmax_calls = \"many\"", 2, "invalid type", "config/vorzimmer.toml"),
         ("[retention.calls]\ndays = 7", 1, "missing field `basis`", "config/vorzimmer.toml"),
+        ("[media]\ncodecs = [\"gsm\"]", 2, "unknown variant `gsm`", "config/vorzimmer.toml"),
+        ("[trunks.a]\ncodecs = [\"ilbc\"]", 2, "unknown variant `ilbc`", "config/vorzimmer.toml"),
+        ("[receptionists]\ncodecs = [\"PCMA\"]", 2, "unknown variant `PCMA`", "config/vorzimmer.toml"),
         ("[logs]\nlevel = \"loud\"", 2, "unknown variant `loud`", "config/vorzimmer.toml"),
         ("[sip\n", 1, "", "config/vorzimmer.toml"),
     ] {
@@ -124,6 +127,13 @@ fn options_that_do_not_fit_together_are_refused() {
         ("[media]\nports = \"5000-9999\"", "media.ports"),
         ("[media]\nsilence_timeout_s = 0", "media.silence_timeout_s"),
         ("[media]\nbrowser_port = 20010", "media.browser_port"),
+        ("[media]\ncodecs = []", "media.codecs"),
+        ("[media]\ncodecs = [\"pcma\", \"pcma\"]", "media.codecs"),
+        ("[receptionists]\ncodecs = [\"opus\", \"opus\"]", "receptionists.codecs"),
+        (
+            "[trunks.a]\naddresses = [\"192.0.2.1/32\"]\ncodecs = [\"g722\", \"pcma\", \"g722\"]",
+            "trunks.a.codecs",
+        ),
         ("[data]\nkeys = \"../.run/data/keys.db\"", "data.keys"),
         ("[key]\nfile = \"../recordings/key\"", "key.file"),
         ("[data]\nrecordings = \"../.run/data/rec\"", "data.recordings"),
@@ -222,6 +232,23 @@ fn paths_are_relative_to_the_file() {
     assert_eq!(settings.media.prompts, Path::new("/etc/vorzimmer/sounds"));
     assert_eq!(settings.data.folder, Path::new("/srv/data"));
     assert_eq!(settings.data.recordings, Path::new("/etc/recordings"));
+}
+
+#[test]
+fn who_has_codecs_of_its_own_is_shown() {
+    let loaded = read(
+        "[receptionists]\ncodecs = [\"opus\", \"pcma\"]\n[trunks.a]\naddresses = [\"192.0.2.1/32\"]\ncodecs = [\"pcmu\"]",
+    )
+    .expect("valid");
+    let text = super::describe(&loaded.settings);
+    for line in [
+        "codecs            pcma, pcmu, g722, opus",
+        "                  receptionists: opus, pcma",
+        "                  trunk a: pcmu",
+    ] {
+        assert!(text.lines().any(|shown| shown.eq_ignore_ascii_case(line)), "{text}");
+    }
+    assert_eq!(loaded.settings.codecs().len(), 4);
 }
 
 #[test]

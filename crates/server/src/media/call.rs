@@ -94,6 +94,14 @@ impl CallMedia {
         Ok(key)
     }
 
+    /// A browser's leg is addressed by this name from now on; which leg it is and its name before, if that was another.
+    pub fn rename(&mut self, id: LegId, ufrag: &str) -> Option<(LegKey, String)> {
+        let leg = self.legs.iter_mut().find(|known| known.id == id)?;
+        let LegSockets::Shared(share) = &mut leg.sockets else { return None };
+        let before = std::mem::replace(&mut share.ufrag, ufrag.to_owned());
+        (before != ufrag).then_some((leg.key, before))
+    }
+
     /// Carries out a command that needs neither sockets nor the writer to be made.
     pub fn command(&mut self, command: MediaCommand, now: Instant, outlet: &mut Outlet<'_>) {
         match command {

@@ -215,8 +215,14 @@ impl Worker {
                 self.with_call(call, now, |media, outlet| media.start_recording(order, worker, now, outlet));
                 self.sweep(call, now);
             }
-            MediaCommand::Connect { call, .. }
-            | MediaCommand::Play { call, .. }
+            MediaCommand::Connect { call, leg, negotiated } => {
+                if let Some(ends) = negotiated.ice.as_deref() {
+                    self.rename(call, leg, ends.ours.ufrag());
+                }
+                let command = MediaCommand::Connect { call, leg, negotiated };
+                self.with_call(call, now, |media, outlet| media.command(command, now, outlet));
+            }
+            MediaCommand::Play { call, .. }
             | MediaCommand::StopPlay { call, .. }
             | MediaCommand::Bridge { call, .. }
             | MediaCommand::Mix { call, .. }
@@ -303,6 +309,15 @@ impl Worker {
         let ufrag = ice.ufrag().to_owned();
         let share = Share { socket, local, ufrag, paths: SmallVec::new() };
         Some((LegSockets::Shared(share), Some(ice)))
+    }
+
+    /// A browser's leg is addressed by another name from now on, if it was not by this one.
+    fn rename(&mut self, call: CallId, leg: LegId, ufrag: &str) {
+        let Some((key, before)) = self.calls.get_mut(&call).and_then(|media| media.rename(leg, ufrag)) else {
+            return;
+        };
+        self.browsers.remove(&before);
+        self.browsers.insert(ufrag.to_owned(), (call, key));
     }
 
     /// What comes under these names is this leg's.

@@ -12,6 +12,7 @@ use super::{Manner, Second, Subscription, Wanted};
 use crate::admission::SecondCall;
 use crate::aim::{Search, Target};
 use crate::call::{Call, State, Whose};
+use crate::config::End;
 use crate::hands::Hands;
 use crate::hold::Side;
 use crate::leg::{Leg, Purpose, Towards};
@@ -189,7 +190,7 @@ impl Call {
         let known = who.and_then(|id| hands.world.directory().receptionist(id));
         let protection = security::of_device(hands.config, known, &self.customer, flow);
         let (local, signalling) = (flow.local.ip(), flow.remote.ip());
-        Leg::open(self.id, Towards { local, signalling, protection, browser }, hands)
+        Leg::open(self.id, Towards { local, signalling, end: End::Receptionist, protection, browser }, hands)
     }
 
     fn find(&self, find: impl FnOnce(Search<'_>) -> Option<Target>, hands: &Hands<'_>) -> Option<Target> {

@@ -185,7 +185,11 @@ impl Stage {
     }
 
     pub fn answers_with(&mut self, phone: &str, direction: &str) {
-        let sdp = Some(Bytes::from(sdp_of(phone, &[8, 0], direction)));
+        self.answers_with_sdp(phone, &sdp_of(phone, &[8, 0], direction));
+    }
+
+    pub fn answers_with_sdp(&mut self, phone: &str, sdp: &str) {
+        let sdp = Some(Bytes::copy_from_slice(sdp.as_bytes()));
         self.give(Input::Sip(SipEvent::Answered { session: self.session(phone), sdp }));
     }
 

@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 
+use vorzimmer_types::audio::Codec;
+
 use super::error::ConfigError;
 use super::settings::{KeySource, OutboundTransport, Period, Retention, Settings, Sip, Trunk};
 use findings::Findings;
@@ -294,15 +296,23 @@ fn media(settings: &Settings, found: &mut Findings) {
         found.refuse("media.workers", "more than 256 threads", "0 takes one for each core");
     }
     one_per_family("media.bind", &media.bind, found);
-    let twice = |(at, codec)| media.codecs.iter().take(at).any(|earlier| earlier == codec);
     if media.codecs.is_empty() {
         found.refuse(
             "media.codecs",
             "without a codec nobody can talk",
             "leave the option out to take them all",
         );
-    } else if media.codecs.iter().enumerate().any(twice) {
-        found.refuse("media.codecs", "a codec stands there twice", "name each once, the most wanted first");
+    }
+    each_once("media.codecs", &media.codecs, found);
+    each_once("receptionists.codecs", &settings.receptionists.codecs, found);
+    for (name, trunk) in &settings.trunks {
+        each_once(&format!("trunks.{name}.codecs"), &trunk.codecs, found);
+    }
+}
+
+fn each_once(option: &str, codecs: &[Codec], found: &mut Findings) {
+    if codecs.iter().enumerate().any(|(at, codec)| codecs.iter().take(at).any(|earlier| earlier == codec)) {
+        found.refuse(option, "a codec stands there twice", "name each once, the most wanted first");
     }
 }
 
