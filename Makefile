@@ -12,6 +12,7 @@ VORZIMMER   := target/release/vorzimmer
 # Fuzzing with coverage, on stable Rust: flags of the compiler that other builds do not want.
 DOORS       ?= sip auth sdp rtp rtcp srtp stun dtls
 SECONDS     ?= 60
+SEED        ?= 0
 COVERAGE    := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
                -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
 HOST        := $(shell rustc -vV | sed -n 's/^host: //p')
@@ -84,10 +85,10 @@ test: test-deps ## Everything: format, lints, licences, unit, property and model
 	python3 config/prompts/make.py --check
 	cargo build --locked --workspace --bins
 	cargo test --workspace --locked --no-fail-fast
-	$(MAKE) fuzz SECONDS=60
+	$(MAKE) fuzz SECONDS=60 SEED=1
 
 .PHONY: fuzz
 fuzz: build-deps ## Fuzz every parser for SECONDS=60 each, two at a time (DOORS="sip sdp": only these)
 	RUSTFLAGS="$(COVERAGE)" cargo build --release --locked --manifest-path tests/fuzz/Cargo.toml --target $(HOST) \
 	  --target-dir $${CARGO_TARGET_DIR:-target}/fuzz
-	@printf '%s\n' $(DOORS) | xargs -P2 -I{} tests/fuzz/run {} $(SECONDS)
+	@printf '%s\n' $(DOORS) | SEED=$(SEED) xargs -P2 -I{} tests/fuzz/run {} $(SECONDS)
