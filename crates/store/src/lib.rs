@@ -12,6 +12,7 @@ mod directory;
 mod error;
 mod events;
 mod expiry;
+mod finding;
 mod log;
 mod project;
 mod queries;

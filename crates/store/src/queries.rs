@@ -1,11 +1,9 @@
 //! What can be asked about calls, receipts and recordings. Rows whose keys are destroyed are as good as gone: they
 //! are left out, whether or not they have been removed yet.
 
-use std::collections::BTreeSet;
-
 use vorzimmer_types::consent::SignedReceipt;
 use vorzimmer_types::event::RecordingResult;
-use vorzimmer_types::{CallId, CallRecord, CustomerId, Day, E164, EventRecord, RecordingId, UnixMillis};
+use vorzimmer_types::{CallId, CallRecord, CustomerId, Day, EventRecord, RecordingId, UnixMillis};
 
 use crate::error::StoreError;
 use crate::events::{OF_CALL, Prepared, SealedEvent};
@@ -95,8 +93,10 @@ pub struct RecordingRow {
     pub destroyed: Option<(UnixMillis, String)>,
 }
 
-const CALL_COLUMNS: &str = "SELECT call_id, customer_id, offered_at, expiry_day, record_sealed FROM calls \
-    WHERE offered_at < $1 OR (offered_at = $1 AND call_id < $2) ORDER BY offered_at DESC, call_id DESC LIMIT $3";
+const CALLS: &str = "SELECT call_id, customer_id, offered_at, expiry_day, record_sealed FROM calls \
+    WHERE (offered_at, call_id) < ($1, $2) ORDER BY offered_at DESC, call_id DESC LIMIT $3";
+const CALLS_OF: &str = "SELECT call_id, customer_id, offered_at, expiry_day, record_sealed FROM calls \
+    WHERE customer_id = $4 AND (offered_at, call_id) < ($1, $2) ORDER BY offered_at DESC, call_id DESC LIMIT $3";
 
 impl Store {
     /// Calls, newest first.
@@ -104,8 +104,21 @@ impl Store {
     /// # Errors
     /// If the database cannot be read, or a row does not open though its key is there.
     pub async fn calls(&self, page: Page) -> Result<Calls, StoreError> {
-        let args = page.args();
-        let rows = self.inner.database.fetch(CALL_COLUMNS, args).await?;
+        self.call_page(CALLS, page, page.args()).await
+    }
+
+    /// One customer's calls, newest first.
+    ///
+    /// # Errors
+    /// If the database cannot be read, or a row does not open though its key is there.
+    pub async fn calls_of(&self, customer: CustomerId, page: Page) -> Result<Calls, StoreError> {
+        let mut args = page.args();
+        args.push(customer.as_bytes().into());
+        self.call_page(CALLS_OF, page, args).await
+    }
+
+    async fn call_page(&self, sql: &'static str, page: Page, args: Vec<Value>) -> Result<Calls, StoreError> {
+        let rows = self.inner.database.fetch(sql, args).await?;
         let full = rows.len() >= page.limit.min(MAX_PAGE) as usize;
         let last = rows.last().filter(|_| full);
         let next = last
@@ -158,36 +171,7 @@ impl Store {
         rows.iter().map(|row| serde_json::from_str(row.text(0)?).map_err(content)).collect()
     }
 
-    /// The calls in which `number` was rung, rang, or forwarded, newest first.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub async fn find_by_number(&self, number: &E164) -> Result<Vec<CallRecord>, StoreError> {
-        let Self { inner } = self;
-        let days = inner.database.fetch("SELECT DISTINCT expiry_day FROM numbers", Vec::new()).await?;
-        let mut found = BTreeSet::new();
-        for day in &days {
-            let Some(blind) = inner.seals.existing_blind(Day(day.small(0)?), number)? else {
-                continue;
-            };
-            let sql = "SELECT call_id FROM numbers WHERE blind = $1";
-            for row in inner.database.fetch(sql, vec![blind.as_bytes().into()]).await? {
-                found.insert(CallId::from_bytes(row.id(0)?));
-            }
-        }
-        let mut records = Vec::with_capacity(found.len());
-        for call in found {
-            match self.call(call).await {
-                Ok(record) => records.push(record),
-                Err(StoreError::NoCall { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        records.sort_by_key(|record| std::cmp::Reverse(record.offered_at));
-        Ok(records)
-    }
-
-    fn open_call(&self, row: &Row) -> Result<Option<CallRecord>, StoreError> {
+    pub(crate) fn open_call(&self, row: &Row) -> Result<Option<CallRecord>, StoreError> {
         let call = CallId::from_bytes(row.id(0)?);
         let (customer, expiry) = (CustomerId::from_bytes(row.id(1)?), Day(row.small(3)?));
         match open_record(&self.inner.seals, call, customer, expiry, row.blob(4)?) {
@@ -237,7 +221,7 @@ macro_rules! select_recordings {
 }
 
 const RECORDINGS: &str = select_recordings!(
-    "WHERE r.started_at < $1 OR (r.started_at = $1 AND r.recording_id < $2) \
+    "WHERE (r.started_at, r.recording_id) < ($1, $2) \
      ORDER BY r.started_at DESC, r.recording_id DESC LIMIT $3"
 );
 const RECORDING: &str = select_recordings!("WHERE r.recording_id = $1");

@@ -1,14 +1,14 @@
 //! `vorzimmer call`.
 
 use clap::Subcommand;
-use vorzimmer_store::{CallStory, Page};
+use vorzimmer_store::{CallStory, Page, Store};
 use vorzimmer_types::consent::{Method, Receipt};
 use vorzimmer_types::event::{Aim, Caller, Event, Hop, TransferBy, TransferOutcome};
-use vorzimmer_types::{CallId, CallRecord, E164, EventRecord, PartyId};
+use vorzimmer_types::{CallId, CallRecord, CustomerId, E164, EventRecord, PartyId};
 
 use super::table::{Table, word};
 use super::{Context, audit, print_json};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::rooms::{FirstStart, database_failure};
 
 /// What the audit log says when nobody said what for.
@@ -21,6 +21,9 @@ pub(super) enum Command {
         /// How many.
         #[arg(long, default_value_t = 20)]
         limit: u32,
+        /// Only those of the customer with this key in the directory.
+        #[arg(long)]
+        customer: Option<String>,
         #[command(flatten)]
         why: Why,
     },
@@ -57,9 +60,14 @@ impl Why {
 pub(super) async fn execute(command: Command, context: &Context) -> Result<(), Failure> {
     let store = context.rooms(FirstStart::Refused).await?.store;
     match command {
-        Command::List { limit, why } => {
+        Command::List { limit, customer, why } => {
             audit::record(&store, "call-list", "calls", why.words()).await?;
-            let calls = store.calls(Page::newest(limit)).await.map_err(database_failure)?;
+            let page = Page::newest(limit);
+            let calls = match customer {
+                Some(key) => store.calls_of(customer_by_key(&store, &key).await?, page).await,
+                None => store.calls(page).await,
+            };
+            let calls = calls.map_err(database_failure)?;
             show_list(&calls.records, context)
         }
         Command::Show { call, why } => {
@@ -73,6 +81,15 @@ pub(super) async fn execute(command: Command, context: &Context) -> Result<(), F
             show_list(&found, context)
         }
     }
+}
+
+async fn customer_by_key(store: &Store, key: &str) -> Result<CustomerId, Failure> {
+    let directory = store.directory().await.map_err(database_failure)?;
+    let known = directory.customers.iter().find(|customer| customer.key.expose() == key);
+    known.map(|customer| customer.id).ok_or_else(|| {
+        let advice = "look for its `key` in `vorzimmer directory export`";
+        Failure::failed("no customer has this key", advice).of_kind(Kind::NotFound)
+    })
 }
 
 fn show_list(records: &[CallRecord], context: &Context) -> Result<(), Failure> {

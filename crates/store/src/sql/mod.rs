@@ -21,7 +21,10 @@ use crate::error::StoreError;
 const MAX_CONNECTIONS: u32 = 8;
 
 /// The statements that bring a database to the present form, in order. Never change one that has been released.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("../../migrations/0001_first.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("../../migrations/0001_first.sql")),
+    (2, "listings", include_str!("../../migrations/0002_listings.sql")),
+];
 
 /// An open database.
 #[derive(Clone, Debug)]

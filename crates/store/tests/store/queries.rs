@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vorzimmer_store::{AuditEvent, Binding, Lifetimes, Page, Settings, Store, StoreError, Unkeyed};
 use vorzimmer_types::entropy::Seeded;
-use vorzimmer_types::{Pii, ReceptionistId, UnixMillis};
+use vorzimmer_types::{CustomerId, EventRecord, Pii, ReceptionistId, UnixMillis};
 use vorzimmer_vault::{Class, KekSource, KeyStore};
 
 use crate::fixture::{
@@ -16,6 +16,8 @@ const DAY_MS: i64 = 86_400_000;
 on_both! {
     calls_are_found_by_any_number_on_any_day
     listings_come_in_pages_newest_first
+    a_customers_calls_are_listed_without_those_of_others
+    a_number_is_found_on_more_days_than_one_query_asks_for
     what_lost_its_key_is_not_shown
     an_audit_entry_is_there_when_the_call_returns
     bindings_survive_a_restart_until_they_expire
@@ -59,6 +61,37 @@ async fn listings_come_in_pages_newest_first(house: House) {
     let recordings = store.recordings(Page::newest(3)).await.expect("recordings");
     let ids: Vec<_> = recordings.iter().map(|row| row.recording).collect();
     assert_eq!(ids, [recording(4), recording(3), recording(2)]);
+}
+
+async fn a_customers_calls_are_listed_without_those_of_others(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    let other = CustomerId::from_bytes([201; 16]);
+    for id in 0..6 {
+        let owner = if id % 2 == 0 { customer() } else { other };
+        let events = recorded_call(id, UnixMillis(MORNING.0 + i64::from(id) * 60_000));
+        events.into_iter().for_each(|event| log.append(EventRecord { customer: Some(owner), ..event }));
+    }
+    log.flush().await.expect("flush");
+    let first = store.calls_of(other, Page::newest(2)).await.expect("calls");
+    let rest = store.calls_of(other, Page { before: first.next, limit: 2 }).await.expect("calls");
+    let listed: Vec<_> = first.records.iter().chain(&rest.records).map(|record| record.call).collect();
+    assert_eq!((listed, rest.next), (vec![call(5), call(3), call(1)], None));
+    let nobody = CustomerId::from_bytes([202; 16]);
+    assert_eq!(store.calls_of(nobody, Page::newest(2)).await.expect("calls").records, []);
+}
+
+async fn a_number_is_found_on_more_days_than_one_query_asks_for(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    for day in 0..35_u8 {
+        let at = UnixMillis(MORNING.0 + i64::from(day) * DAY_MS);
+        recorded_call(day, at).into_iter().for_each(|event| log.append(event));
+    }
+    log.flush().await.expect("flush");
+    let found = store.find_by_number(&number(FORWARDER)).await.expect("find");
+    let calls: Vec<_> = found.iter().map(|record| record.call).collect();
+    assert_eq!(calls, (0..35).rev().map(call).collect::<Vec<_>>());
 }
 
 async fn what_lost_its_key_is_not_shown(house: House) {
