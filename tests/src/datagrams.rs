@@ -81,23 +81,6 @@ impl Peer {
         heard.sum()
     }
 
-    /// All bytes of RTP that come within so long; reports of how it went (RTCP, RFC 5761 §4) are none.
-    #[must_use]
-    pub fn voice_within(&self, limit: Duration) -> usize {
-        let end = Instant::now() + limit;
-        let (mut buffer, mut voice) = ([0; 65_536], 0);
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            self.socket.set_read_timeout(Some(left.max(Duration::from_millis(1)))).expect("a timeout");
-            match self.socket.recv(&mut buffer) {
-                Ok(_) if (192..=223).contains(&buffer[1]) => {}
-                Ok(length) => voice += length,
-                Err(_) if left.is_zero() => return voice,
-                Err(_) => {}
-            }
-        }
-    }
-
     /// The next message that is what is waited for; others are passed over.
     ///
     /// # Panics
@@ -122,10 +105,19 @@ impl Peer {
     /// An INVITE of the trunk's for a number.
     #[must_use]
     pub fn invite(&self, number: &str, id: &str, more: &str) -> String {
+        self.invite_with(number, id, more, &sdp(crate::ports::block(2)))
+    }
+
+    /// The same with this description.
+    #[must_use]
+    pub fn invite_saying(&self, number: &str, id: &str, body: &str) -> String {
+        self.invite_with(number, id, "", body)
+    }
+
+    fn invite_with(&self, number: &str, id: &str, more: &str, body: &str) -> String {
         let uri = format!("sip:{number}@{};user=phone", self.server);
         let contact = format!("Contact: <sip:carrier@{}>\r\n", self.address);
-        let port = crate::ports::block(2);
-        format!("{}{contact}{more}{}", self.head("INVITE", &uri, &uri, id), tail(&sdp(port)))
+        format!("{}{contact}{more}{}", self.head("INVITE", &uri, &uri, id), tail(body))
     }
 
     fn head(&self, method: &str, uri: &str, to: &str, id: &str) -> String {
