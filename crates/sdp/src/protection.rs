@@ -161,7 +161,7 @@ impl Protection {
                 // RFC 8842 §5.3: an answer decides.
                 Some(Setup::ActPass) | None => return Err(Refusal::NoHandshake),
             };
-            return Ok(Keying::Dtls { peer: theirs.strongest().ok_or(Refusal::NoHandshake)?, ours });
+            return Ok(shaken(theirs.strongest().ok_or(Refusal::NoHandshake)?, ours, current));
         }
         let (secure, wanted) = (answer.transport.is_secure(), offered.transport.is_secure());
         // RFC 4568 §5.1.3: one line, with the tag and the suite of one that was offered.
@@ -243,7 +243,15 @@ fn shake(ours: Fingerprint, theirs: &Dtls, current: &Keying) -> Result<Answered,
     };
     let peer = theirs.strongest().ok_or(Refusal::NoHandshake)?;
     let dtls = Some(Dtls::of(ours, setup));
-    Ok(Answered { crypto: None, dtls, keying: Keying::Dtls { peer, ours: setup } })
+    Ok(Answered { crypto: None, dtls, keying: shaken(peer, setup, current) })
+}
+
+/// RFC 8842 §4: the same certificate on the same way is the same handshake, whatever is said about who begins.
+fn shaken(peer: Fingerprint, setup: Setup, current: &Keying) -> Keying {
+    match current {
+        Keying::Dtls { peer: known, ours } if *known == peer => Keying::Dtls { peer, ours: *ours },
+        _ => Keying::Dtls { peer, ours: setup },
+    }
 }
 
 /// The best suite; of two lines with it the first.

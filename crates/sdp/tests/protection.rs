@@ -211,6 +211,39 @@ fn keys_stay_while_the_peer_keeps_its_own_and_change_when_it_does() {
 }
 
 #[test]
+fn who_began_the_handshake_stays_who_did_while_the_certificate_is_the_same() {
+    let local = shaking(SrtpPolicy::Prefer);
+    let role = |keying: &Keying| match keying {
+        Keying::Dtls { ours, .. } => *ours,
+        other => panic!("{:?}", other.security()),
+    };
+    let offer = |lines: &str| parse("UDP/TLS/RTP/SAVP", lines);
+    let mut ours = session(1);
+    let (_, first) =
+        ours.answer(&offer(&SHAKES.replace("actpass", "passive")), &local, &mut Seeded::new(2)).unwrap();
+    assert_eq!(role(&first.keying), Setup::Active);
+    for setup in ["actpass", "active", "passive"] {
+        let again = offer(&SHAKES.replace("actpass", setup));
+        let (_, agreed) = ours.answer(&again, &local, &mut Seeded::new(3)).unwrap();
+        assert_eq!(role(&agreed.keying), Setup::Active, "{setup}");
+    }
+    ours.offer(&local, &mut Seeded::new(4)).unwrap();
+    let agreed = ours.accept(&offer(&SHAKES.replace("actpass", "active"))).unwrap();
+    assert_eq!(role(&agreed.keying), Setup::Active, "an answer of habit");
+    let renewed = SHAKES.replace("00:01", "77:01");
+    let (_, agreed) = ours.answer(&offer(&renewed), &local, &mut Seeded::new(5)).unwrap();
+    assert_eq!(role(&agreed.keying), Setup::Active, "RFC 8842 §5.5: with actpass it stays");
+    let (_, agreed) = ours
+        .answer(
+            &offer(&SHAKES.replace("00:01", "79:01").replace("actpass", "active")),
+            &local,
+            &mut Seeded::new(6),
+        )
+        .unwrap();
+    assert_eq!(role(&agreed.keying), Setup::Passive, "another certificate, another handshake");
+}
+
+#[test]
 fn our_own_new_offer_says_the_key_in_use_first() {
     let local = local(SrtpPolicy::Prefer, true);
     let mut ours = session(1);
