@@ -20,7 +20,7 @@ HOST        := $(shell rustc -vV | sed -n 's/^host: //p')
 # To build: a C compiler and cmake (bundled libopus, SQLite). To test: the clients that people really use.
 BUILD_DEBS  := gcc g++ cmake make pkg-config
 DEMO_DEBS   := baresip-core sox espeak-ng libsox-fmt-base
-TEST_DEBS   := $(DEMO_DEBS) sip-tester sipvicious kamailio faketime sqlite3 postgresql e2fsprogs iproute2 util-linux python3 python3-venv openssl chromium coturn
+TEST_DEBS   := $(DEMO_DEBS) sip-tester sipvicious kamailio kamailio-tls-modules kamailio-outbound-modules faketime sqlite3 postgresql e2fsprogs iproute2 util-linux python3 python3-venv openssl chromium coturn
 
 .PHONY: help
 help: ## This list

@@ -206,7 +206,11 @@ impl Baresip {
         (usize::try_from(told).ok()? + 8 == bytes.len()).then(|| tone::read_wav(&path).swap_remove(0))
     }
 
-    fn fail(&self, why: &str) -> ! {
+    /// Ends the test.
+    ///
+    /// # Panics
+    /// Always, with what it said.
+    pub fn fail(&self, why: &str) -> ! {
         panic!("baresip {}: {why}\nevents not used: {:?}\nits log:\n{}", self.name, self.seen, self.log())
     }
 }

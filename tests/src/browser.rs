@@ -42,6 +42,8 @@ pub struct Setup<'a> {
     pub events: bool,
     /// `RTCPeerConnection`'s configuration, as JSON.
     pub peer_connection: Value,
+    /// The only codecs that it takes part with, as WebRTC names them; none leaves it to the browser.
+    pub codecs: &'a [&'a str],
 }
 
 /// The page's side of the harness.
@@ -108,7 +110,7 @@ impl Browser {
     }
 
     /// Tells the page to do something: `dial`, `press`, `hold`, `resume`, `hangup`, `mute`, `unmute`, `restart`, `codec`,
-    /// `unregister`, `reload`, `stats`. Where it has several calls, the latest is meant.
+    /// `unregister`, `reload`, `transfer`, `complete`, `stats`. Where it has several calls, the latest is meant.
     ///
     /// # Panics
     /// Never, unless another thread panicked.
@@ -188,7 +190,11 @@ impl Browser {
         }
     }
 
-    fn fail(&self, why: &str) -> ! {
+    /// Ends the test.
+    ///
+    /// # Panics
+    /// Always, with what the page said.
+    pub fn fail(&self, why: &str) -> ! {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         panic!("the browser: {why}\nevents not used: {:?}\nits log:\n{log}", self.seen)
     }
@@ -233,6 +239,7 @@ fn query(setup: &Setup<'_>) -> String {
         ("answers", yes(setup.answers)),
         ("dtmf", if setup.events { "rtp" } else { "info" }),
         ("pc", &setup.peer_connection.to_string()),
+        ("codecs", &setup.codecs.join(",")),
     ]
     .map(|(name, value)| format!("{name}={}", escaped(value)))
     .join("&")

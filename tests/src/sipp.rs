@@ -46,17 +46,26 @@ impl Sipp {
     /// When SIPp is not installed.
     #[must_use]
     pub fn start(folder: &Path, run: &Run<'_>) -> Self {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("sipp");
+        Self::play(folder, run, &shipped.join(format!("{}.xml", run.scenario)))
+    }
+
+    /// Starts a scenario from a file of the test's own.
+    ///
+    /// # Panics
+    /// When SIPp is not installed.
+    #[must_use]
+    pub fn play(folder: &Path, run: &Run<'_>, file: &Path) -> Self {
         let port = run.port.unwrap_or_else(|| ports::block(2));
         let media = ports::block(8);
         let folder = folder.join(format!("sipp-{}-{port}", run.scenario));
         fs::create_dir_all(&folder).expect("a folder for SIPp");
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("sipp");
-        fs::write(folder.join("speech.al"), speech()).expect("what SIPp says");
+        fs::write(folder.join("speech.al"), a_law_tones(&[440.0], 2_000)).expect("what SIPp says");
         let out = fs::File::create(folder.join("screen")).expect("SIPp's screen");
         let child = Command::new("sipp")
             .arg(run.server)
             .arg("-sf")
-            .arg(shipped.join(format!("{}.xml", run.scenario)))
+            .arg(file)
             .args(["-t", run.transport, "-s", run.service, "-i", "127.0.0.1", "-mi", "127.0.0.1"])
             .args(["-p", &port.to_string(), "-mp", &media.to_string()])
             .args(["-m", &run.calls.to_string(), "-r", &run.rate.to_string()])
@@ -136,13 +145,18 @@ pub fn register(server: &Server, login: &str, port: u16) {
     let _messages = Sipp::start(server.folder(), &run).passed(Duration::from_secs(30));
 }
 
-/// Two seconds of 440 Hz as raw A-law (ITU-T G.711), for SIPp's `rtp_stream`.
-fn speech() -> Vec<u8> {
-    (0..16_000u32)
+/// Tones at once for so many milliseconds, as raw A-law (ITU-T G.711), for SIPp's `rtp_stream`. Together they are half of
+/// full scale.
+#[must_use]
+pub fn a_law_tones(hertz: &[f64], milliseconds: u32) -> Vec<u8> {
+    #[expect(clippy::cast_precision_loss, reason = "a few tones")]
+    let level = 16_000.0 / hertz.len() as f64;
+    (0..milliseconds * 8)
         .map(|at| {
-            let angle = std::f64::consts::TAU * 440.0 * f64::from(at) / tone::RATE;
+            let angle = std::f64::consts::TAU * f64::from(at) / tone::RATE;
+            let sum: f64 = hertz.iter().map(|hertz| (angle * hertz).sin() * level).sum();
             #[expect(clippy::cast_possible_truncation, reason = "within 16 bits by construction")]
-            a_law((angle.sin() * 16_000.0) as i16)
+            a_law(sum as i16)
         })
         .collect()
 }

@@ -58,6 +58,7 @@ impl House {
             answers: true,
             events: false,
             peer_connection: json!({}),
+            codecs: &[],
         };
         shape(&mut setup);
         let mut browser = Browser::start(stage, &setup);

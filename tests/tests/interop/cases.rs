@@ -1,175 +1,92 @@
-//! What is tried with each client.
-
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+//! What is played with softphones: each case proves one row of the table or several.
 
 use serde_json::Value;
-use vorzimmer_tests::server::{PASSWORD, Server, Setup};
-use vorzimmer_tests::tone::{self, Track};
-use vorzimmer_tests::wait;
 
-use crate::clients::{Client, OTHER, Shape, Softphone};
+use crate::clients::{Client, Door};
+use crate::house::{
+    ASK, BOTH, COLLEAGUE_HZ, House, RECEPTIONIST_HZ, SOON, one_hole, press_until_connected, registered, talk,
+};
+use crate::rows;
+use crate::softphones::{Shape, Softphone};
 
-const ASK: &str = "+493023125011";
-const CALLER_HZ: f64 = 440.0;
-const RECEPTIONIST_HZ: f64 = 1_015.0;
-const SOON: Duration = Duration::from_secs(15);
-/// A question is over within this time.
-const ASKED: Duration = Duration::from_secs(40);
-
-/// A row of the table.
+/// Something that is played with a client.
 pub struct Case {
-    /// As the table says it.
-    pub name: &'static str,
+    /// The rows that it proves.
+    pub rows: &'static [&'static str],
     /// Plays it; panics if it does not work.
     pub play: fn(&Client),
 }
 
-/// All of them.
-pub const CASES: &[Case] = &[
-    Case { name: "register", play: register },
-    Case { name: "call in", play: |client| receives(client, |_| {}) },
-    Case { name: "call out", play: |client| calls(client, |_| {}) },
-    Case { name: "hold and resume", play: hold },
-    Case { name: "DTMF by RFC 4733", play: |client| calls(client, |shape| shape.dtmf = "rtpevent") },
-    Case { name: "DTMF by SIP INFO", play: |client| calls(client, |shape| shape.dtmf = "info") },
-    Case { name: "DTMF in-band", play: |client| calls(client, |shape| shape.dtmf = "inband") },
-    Case { name: "over TCP", play: |client| receives(client, |shape| shape.transport = "tcp") },
-    Case { name: "consent: no", play: no },
-    Case { name: "consent: withdrawal", play: withdrawal },
+/// With a telephone that may be a receptionist's or a caller's.
+pub const SOFTPHONE: &[Case] = &[
+    Case { rows: &[rows::REGISTER, rows::CALL_IN, rows::HOLD], play: hold },
+    Case {
+        rows: &[rows::CALL_OUT, rows::EVENTS, rows::YES, rows::EXPORT],
+        play: |client| calls(client, "rtpevent"),
+    },
+    Case { rows: &[rows::INFO], play: |client| calls(client, "info") },
+    Case { rows: &[rows::IN_BAND], play: |client| calls(client, "inband") },
+    Case { rows: &[rows::TCP], play: |client| receives(client, |shape| shape.transport = "tcp") },
+    Case { rows: &[rows::TLS], play: |client| receives(client, |shape| shape.transport = "tls") },
+    Case { rows: &[rows::OPUS], play: |client| in_codec(client, &["opus"], 48_000, &["PCMA"]) },
+    Case { rows: &[rows::G722], play: |client| in_codec(client, &["G722"], 16_000, &["PCMA"]) },
+    Case { rows: &[rows::BLIND], play: blind },
+    Case { rows: &[rows::ATTENDED], play: attended },
+    Case { rows: &[rows::NO], play: no },
+    Case { rows: &[rows::WITHDRAWAL], play: withdrawal },
 ];
 
-struct House {
-    server: Server,
-    folder: tempfile::TempDir,
-}
-
-impl House {
-    fn open() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        tone::write_sine(&folder.path().join("caller.wav"), CALLER_HZ, 120.0);
-        tone::write_sine(&folder.path().join("receptionist.wav"), RECEPTIONIST_HZ, 120.0);
-        Self { server: Server::start(&Setup::default()), folder }
-    }
-
-    fn receptionist(&self, client: &Client, shape: impl Fn(&mut Shape<'_>)) -> Softphone {
-        self.phone(client, "anna", shape)
-    }
-
-    fn caller(&self, client: &Client, shape: impl Fn(&mut Shape<'_>)) -> Softphone {
-        self.phone(client, "caller", shape)
-    }
-
-    fn phone(&self, client: &Client, user: &str, shape: impl Fn(&mut Shape<'_>)) -> Softphone {
-        let calls = user == "caller";
-        let speaks = self.folder.path().join(if calls { "caller.wav" } else { "receptionist.wav" });
-        let mut setup = Shape {
-            user,
-            password: (!calls).then_some(PASSWORD),
-            server: &self.server.sip,
-            transport: "udp",
-            codecs: &["PCMA"],
-            secure: "none",
-            dtmf: "rtpevent",
-            speaks: &speaks,
-        };
-        shape(&mut setup);
-        client.start(self.folder.path(), &setup)
-    }
-
-    fn ring(&self, caller: &mut Softphone) {
-        caller.dial(&format!("sip:{ASK}@{}", self.server.sip));
-        caller.established(SOON);
-    }
-
-    fn ended(&self, result: &str) -> Value {
-        self.server.call_record(&format!("a recording that is {result}"), |record| {
-            record["recordings"][0]["result"] == result && !record["ended_at"].is_null()
-        })
-    }
-
-    /// What was recorded: caller and receptionist.
-    fn recorded(&self) -> [Track; 2] {
-        let shown = self.ended("ok");
-        let recording =
-            shown["record"]["recordings"][0]["recording"].as_str().expect("a recording").to_owned();
-        let to: PathBuf = self.folder.path().join("recorded.wav");
-        let out = to.to_string_lossy();
-        let purpose = ["--purpose", "interop"];
-        self.server.cli_ok(&["recording", "export", &recording, purpose[0], purpose[1], "--out", &out]);
-        let mut tracks = tone::read_wav(&to).into_iter();
-        [tracks.next().expect("the caller"), tracks.next().expect("the receptionist")]
-    }
-
-    /// Both voices are there for at least so long, each on its own side.
-    fn both_are_heard(&self, at_least_ms: usize) {
-        let tracks = self.recorded();
-        for (track, own, other) in
-            [(&tracks[0], CALLER_HZ, RECEPTIONIST_HZ), (&tracks[1], RECEPTIONIST_HZ, CALLER_HZ)]
-        {
-            let heard = tone::find(track, own).unwrap_or_else(|| panic!("no {own} Hz was recorded"));
-            assert!(heard.length_ms() >= at_least_ms, "{own} Hz for {} ms only", heard.length_ms());
-            let leak = tone::leakage_db(track, own, other);
-            assert!(leak < -40.0, "{other} Hz leaks into the track of {own} Hz at {leak:.1} dB");
-        }
-    }
-}
-
-/// Presses a key again and again, as impatient callers do, until the receptionist is there.
-fn press_until_connected(caller: &mut Softphone, receptionist: &mut Softphone, key: &str) {
-    let end = Instant::now() + ASKED;
-    while !receptionist.is_established(Duration::from_millis(700)) {
-        if Instant::now() > end {
-            receptionist.fail("the receptionist was never connected");
-        }
-        caller.press(key);
-    }
-}
-
-fn talk(seconds: u64) {
-    std::thread::sleep(Duration::from_secs(seconds));
-}
-
-fn register(client: &Client) {
-    let house = House::open();
-    let _phone = house.receptionist(client, |_| {});
-    wait::until("the registration to be listed", SOON, || {
-        (house.server.json(&["registrations"])[0]["login"] == "anna").then_some(())
-    });
-}
+/// With a browser: a receptionist's, for nobody forwards calls with one. She is asked as callers are.
+pub const BROWSER: &[Case] = &[
+    Case { rows: &[rows::REGISTER, rows::CALL_IN, rows::HOLD, rows::TLS, rows::EXPORT], play: hold },
+    Case { rows: &[rows::BLIND], play: blind },
+    Case { rows: &[rows::CALL_OUT, rows::ATTENDED], play: attended },
+    Case { rows: &[rows::OPUS], play: |client| in_codec(client, &["opus"], 48_000, &["opus"]) },
+    Case { rows: &[rows::G722], play: |client| in_codec(client, &["G722"], 16_000, &["G722"]) },
+    Case { rows: &[rows::EVENTS, rows::YES], play: |client| says_yes(client, "rtpevent") },
+    Case { rows: &[rows::INFO], play: |client| says_yes(client, "info") },
+    Case { rows: &[rows::NO], play: says_no },
+    Case { rows: &[rows::WITHDRAWAL], play: withdraws },
+];
 
 /// The client is the receptionist's phone.
 fn receives(client: &Client, shape: fn(&mut Shape<'_>)) {
-    let house = House::open();
-    let mut anna = house.receptionist(client, shape);
-    let mut caller = house.caller(OTHER, |_| {});
-    house.ring(&mut caller);
-    press_until_connected(&mut caller, &mut anna, "1");
+    let house = House::open(client);
+    let anna = house.phone(client, "anna", shape);
+    let shown = talks(&house, house.other("caller"), anna);
+    house.both_are_heard(&shown, 0, RECEPTIONIST_HZ, 3_000);
+}
+
+/// The same where it has one codec only, whose samples come at this rate, and the caller one of his own. A browser sends in
+/// the codec that it was offered first, whatever it answers, and that is the caller's: so his is the same.
+fn in_codec(client: &Client, codecs: &'static [&'static str], hz: u32, callers: &'static [&'static str]) {
+    let house = House::open(client);
+    let anna = house.phone(client, "anna", |shape| shape.codecs = codecs);
+    let shown = talks(&house, house.other_in("caller", callers), anna);
+    house.both_are_heard_at(hz, &shown, 0, RECEPTIONIST_HZ, 3_000);
+}
+
+fn talks(house: &House, mut caller: Box<dyn Softphone>, mut anna: Box<dyn Softphone>) -> Value {
+    caller.dial(&house.address(ASK));
+    caller.established(SOON);
+    press_until_connected(&mut *caller, &mut *anna, "1");
     talk(4);
     caller.hangup();
     anna.closed(SOON);
-    house.both_are_heard(3_000);
+    house.ended(&["ok"])
 }
 
-/// The client is the caller's phone, and presses the key itself.
-fn calls(client: &Client, shape: fn(&mut Shape<'_>)) {
-    let house = House::open();
-    let mut anna = house.receptionist(OTHER, |_| {});
-    let mut caller = house.caller(client, shape);
-    house.ring(&mut caller);
-    press_until_connected(&mut caller, &mut anna, "1");
-    talk(4);
-    anna.hangup();
-    caller.closed(SOON);
-    house.both_are_heard(3_000);
-}
-
+/// The client is the receptionist's phone, and she holds for a while.
 fn hold(client: &Client) {
-    let house = House::open();
-    let mut anna = house.receptionist(client, |_| {});
-    let mut caller = house.caller(OTHER, |_| {});
-    house.ring(&mut caller);
-    press_until_connected(&mut caller, &mut anna, "1");
+    let house = House::open(client);
+    let mut anna = house.phone(client, "anna", |_| {});
+    let transport = registered(&house, "anna")["transport"].clone();
+    let expected = if client.door == Door::WebSocket { "wss" } else { "udp" };
+    assert_eq!(transport, expected, "she registered over what she was told");
+    let mut caller = house.other("caller");
+    caller.dial(&house.address(ASK));
+    caller.established(SOON);
+    press_until_connected(&mut *caller, &mut *anna, "1");
     talk(2);
     anna.hold(true);
     talk(3);
@@ -177,43 +94,158 @@ fn hold(client: &Client) {
     talk(3);
     caller.hangup();
     anna.closed(SOON);
-    let [_, receptionist] = house.recorded();
-    let heard = tone::find(&receptionist, RECEPTIONIST_HZ).expect("the receptionist");
-    let hole = heard.longest_hole_ms();
-    assert!((2_000..4_500).contains(&hole), "on hold for 3 s, and a hole of {hole} ms");
-    assert!(heard.length_ms() >= 6_000, "heard for {} ms", heard.length_ms());
+    let shown = house.ended(&["ok"]);
+    one_hole(&house.both_are_heard(&shown, 0, RECEPTIONIST_HZ, 6_000));
+}
+
+/// The client is the caller's phone, and presses the key itself.
+fn calls(client: &Client, dtmf: &'static str) {
+    let house = House::open(client);
+    let mut anna = house.other("anna");
+    let mut caller = house.phone(client, "caller", |shape| shape.dtmf = dtmf);
+    caller.dial(&house.address(ASK));
+    caller.established(SOON);
+    press_until_connected(&mut *caller, &mut *anna, "1");
+    talk(4);
+    anna.hangup();
+    caller.closed(SOON);
+    let shown = house.ended(&["ok"]);
+    caller_said_yes_by_key(&shown);
+    house.both_are_heard(&shown, 0, RECEPTIONIST_HZ, 3_000);
+}
+
+/// The first answer that was given is the caller's.
+pub fn caller_said_yes_by_key(shown: &Value) {
+    let first = &shown["record"]["consent"][0];
+    assert!(first["method"]["digit"] == "1" && first["answer"] == "yes", "{shown}");
+}
+
+/// The client gives the caller to a colleague without asking her.
+fn blind(client: &Client) {
+    let house = House::open(client);
+    let mut anna = house.phone(client, "anna", |_| {});
+    let mut caller = house.other("caller");
+    caller.dial(&house.address(ASK));
+    caller.established(SOON);
+    press_until_connected(&mut *caller, &mut *anna, "1");
+    talk(3);
+    let mut ben = house.other("ben");
+    anna.transfer(&house.address("ben"));
+    ben.established(SOON);
+    anna.closed(SOON);
+    talk(4);
+    caller.hangup();
+    ben.closed(SOON);
+    put_through(&house);
+}
+
+/// The client asks a colleague by a second call, and connects the two.
+fn attended(client: &Client) {
+    let house = House::open(client);
+    let mut anna = house.phone(client, "anna", |_| {});
+    let mut caller = house.other("caller");
+    caller.dial(&house.address(ASK));
+    caller.established(SOON);
+    press_until_connected(&mut *caller, &mut *anna, "1");
+    talk(3);
+    let mut ben = house.other("ben");
+    anna.consult(&house.address("ben"));
+    ben.established(SOON);
+    anna.established(SOON);
+    talk(2);
+    anna.complete();
+    anna.closed(SOON);
+    anna.closed(SOON);
+    talk(4);
+    caller.hangup();
+    ben.closed(SOON);
+    put_through(&house);
+}
+
+/// Anna talked to the caller, then Ben did; each is in a recording of her own and in no other.
+pub fn put_through(house: &House) {
+    let shown = house.ended(&["ok", "ok"]);
+    house.both_are_heard(&shown, 0, RECEPTIONIST_HZ, 1_500);
+    house.both_are_heard(&shown, 1, COLLEAGUE_HZ, 1_500);
+    let events = shown["events"].as_array().expect("events");
+    let ended: Vec<_> = events.iter().filter(|one| one["event"]["event"] == "transfer-ended").collect();
+    assert!(ended.len() == 1 && ended[0]["event"]["outcome"]["is"] == "put-through", "{ended:?}");
 }
 
 fn no(client: &Client) {
-    let house = House::open();
-    let mut anna = house.receptionist(OTHER, |_| {});
-    let mut caller = house.caller(client, |_| {});
-    house.ring(&mut caller);
-    press_until_connected(&mut caller, &mut anna, "2");
+    let house = House::open(client);
+    let mut anna = house.other("anna");
+    let mut caller = house.phone(client, "caller", |_| {});
+    caller.dial(&house.address(ASK));
+    caller.established(SOON);
+    press_until_connected(&mut *caller, &mut *anna, "2");
     talk(1);
     caller.hangup();
     anna.closed(SOON);
-    house.ended("blocked");
-    nothing_is_on_disk(&house);
+    house.ended(&["blocked"]);
+    house.nothing_is_on_disk();
 }
 
 fn withdrawal(client: &Client) {
-    let house = House::open();
-    let mut anna = house.receptionist(OTHER, |_| {});
-    let mut caller = house.caller(client, |_| {});
-    house.ring(&mut caller);
-    press_until_connected(&mut caller, &mut anna, "1");
+    let house = House::open(client);
+    let mut anna = house.other("anna");
+    let mut caller = house.phone(client, "caller", |_| {});
+    caller.dial(&house.address(ASK));
+    caller.established(SOON);
+    press_until_connected(&mut *caller, &mut *anna, "1");
     talk(2);
     caller.press("*9");
     talk(2);
     caller.hangup();
     anna.closed(SOON);
-    let shown = house.ended("withdrawn");
-    assert_eq!(shown["record"]["recordings"][0]["destroyed"], "withdrawn");
-    nothing_is_on_disk(&house);
+    destroyed(&house);
 }
 
-fn nothing_is_on_disk(house: &House) {
-    let listed = std::fs::read_dir(house.server.folder().join("recordings")).expect("the recordings folder");
-    assert_eq!(listed.count(), 0, "nothing may be on disk");
+pub fn destroyed(house: &House) {
+    let shown = house.ended(&["withdrawn"]);
+    assert_eq!(shown["record"]["recordings"][0]["destroyed"], "withdrawn");
+    house.nothing_is_on_disk();
+}
+
+/// The client is the phone of a receptionist who is asked herself, and answers with these keys.
+fn asked(client: &Client, dtmf: &'static str, key: &str, then: &str) -> House {
+    let house = House::open(client);
+    let mut carol = house.phone(client, "carol", |shape| shape.dtmf = dtmf);
+    let mut caller = house.other("caller");
+    caller.dial(&house.address(BOTH));
+    caller.established(SOON);
+    press_until_connected(&mut *caller, &mut *carol, "1");
+    // She presses it while she is being asked, again and again.
+    for _ in 0..8 {
+        carol.press(key);
+        talk(1);
+    }
+    if !then.is_empty() {
+        talk(1);
+        carol.press(then);
+        talk(2);
+    }
+    caller.hangup();
+    carol.closed(SOON);
+    house
+}
+
+fn says_yes(client: &Client, dtmf: &'static str) {
+    let house = asked(client, dtmf, "1", "");
+    let shown = house.ended(&["ok"]);
+    let receipts = shown["record"]["consent"].as_array().expect("receipts");
+    let hers = receipts.iter().find(|one| one["role"] == "receptionist").expect("her answer");
+    assert!(hers["answer"] == "yes" && hers["method"]["digit"] == "1", "{hers}");
+    house.both_are_heard(&shown, 0, RECEPTIONIST_HZ, 1_500);
+}
+
+fn says_no(client: &Client) {
+    let house = asked(client, "rtpevent", "2", "");
+    house.ended(&["blocked"]);
+    house.nothing_is_on_disk();
+}
+
+fn withdraws(client: &Client) {
+    let house = asked(client, "rtpevent", "1", "*9");
+    destroyed(&house);
 }

@@ -1,181 +1,87 @@
-//! The clients, each as somebody would use it, and what each cannot do.
+//! The clients: how each is started, what is played with it, and what it cannot do.
 
 use std::path::Path;
-use std::time::Duration;
 
-use serde_json::json;
-use vorzimmer_tests::baresip::{Baresip, Setup};
-use vorzimmer_tests::phone::Phone;
+use vorzimmer_tests::browser::Stage;
 
-/// How a phone is set up.
-#[derive(Clone, Debug)]
-pub struct Shape<'a> {
-    /// SIP user name.
-    pub user: &'a str,
-    /// Its password; none does not register.
-    pub password: Option<&'a str>,
-    /// The server's `host:port`.
-    pub server: &'a str,
-    /// `udp`, `tcp` or `tls`.
-    pub transport: &'a str,
-    /// Codecs in order: `PCMA`, `PCMU`, `G722`, `opus`.
-    pub codecs: &'a [&'a str],
-    /// `none`, `sdes` or `dtls`.
-    pub secure: &'a str,
-    /// `rtpevent`, `info` or `inband`.
-    pub dtmf: &'a str,
-    /// What it says.
-    pub speaks: &'a Path,
-}
+use crate::cases::{self, Case};
+use crate::limits::{self, Limit};
+use crate::softphones::{self, Shape, Softphone};
+use crate::trunk;
 
-/// A phone that runs.
-pub enum Softphone {
-    /// Debian's baresip.
-    Debian(Baresip),
-    /// One that a script plays.
-    Scripted(Phone),
-}
-
-impl Softphone {
-    pub fn dial(&mut self, uri: &str) {
-        match self {
-            Self::Debian(phone) => phone.dial(uri),
-            Self::Scripted(phone) => phone.dial(uri),
-        }
-    }
-
-    pub fn press(&mut self, keys: &str) {
-        match self {
-            Self::Debian(phone) => phone.press(keys),
-            Self::Scripted(phone) => phone.order(&json!({ "do": "press", "keys": keys })),
-        }
-    }
-
-    pub fn hangup(&mut self) {
-        match self {
-            Self::Debian(phone) => phone.hangup(),
-            Self::Scripted(phone) => phone.order(&json!({ "do": "hangup" })),
-        }
-    }
-
-    pub fn hold(&mut self, on: bool) {
-        match self {
-            Self::Debian(phone) => phone.hold(on),
-            Self::Scripted(phone) => phone.order(&json!({ "do": if on { "hold" } else { "resume" } })),
-        }
-    }
-
-    pub fn established(&mut self, limit: Duration) {
-        if !self.is_established(limit) {
-            self.fail("no talk");
-        }
-    }
-
-    pub fn is_established(&mut self, limit: Duration) -> bool {
-        match self {
-            Self::Debian(phone) => phone.try_event("CALL_ESTABLISHED", limit).is_some(),
-            Self::Scripted(phone) => phone.try_event("established", limit).is_some(),
-        }
-    }
-
-    pub fn closed(&mut self, limit: Duration) {
-        match self {
-            Self::Debian(phone) => {
-                phone.event("CALL_CLOSED", limit);
-            }
-            Self::Scripted(phone) => {
-                phone.event("closed", limit);
-            }
-        }
-    }
-
-    pub fn fail(&self, why: &str) -> ! {
-        match self {
-            Self::Debian(phone) => panic!("{why}\n{}", phone.log()),
-            Self::Scripted(phone) => phone.fail(why),
-        }
-    }
+/// By which way a client's telephones reach the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Its own listeners.
+    Direct,
+    /// Kamailio, which stands in front of it.
+    Front,
+    /// A secure WebSocket.
+    WebSocket,
 }
 
 /// A client.
 pub struct Client {
     /// As the table says it.
     pub name: &'static str,
-    start: fn(&Path, &Shape<'_>) -> Softphone,
-    /// Cases that it cannot play, and why: its own limit.
-    limits: &'static [(&'static str, &'static str)],
+    /// The way that it comes.
+    pub door: Door,
+    /// None is no telephone that can be told what to do.
+    start: Option<fn(&Path, &Shape<'_>, &mut Option<Stage>) -> Box<dyn Softphone>>,
+    /// What is played with it.
+    pub cases: &'static [Case],
+    /// Rows that it cannot play.
+    pub limits: &'static [Limit],
 }
 
 impl Client {
-    /// Why it cannot play this case.
-    pub fn limit(&self, case: &str) -> Option<&'static str> {
-        self.limits.iter().find(|(name, _)| *name == case).map(|(_, why)| *why)
+    /// What it cannot do, if this is it.
+    pub fn limit(&self, row: &str) -> Option<&'static Limit> {
+        self.limits.iter().find(|limit| limit.row == row)
     }
 
     /// Starts it; a phone with a password is registered when this returns.
-    pub fn start(&self, folder: &Path, shape: &Shape<'_>) -> Softphone {
-        (self.start)(folder, shape)
+    pub fn start(&self, folder: &Path, shape: &Shape<'_>, stage: &mut Option<Stage>) -> Box<dyn Softphone> {
+        self.start.expect("a telephone")(folder, shape, stage)
     }
 }
 
 /// All of them.
-pub const CLIENTS: &[Client] = &[
-    Client { name: "baresip 1.0", start: debian, limits: DEBIAN_LIMITS },
-    Client { name: "baresip-python", start: baresip_python, limits: &[INBAND] },
-    Client { name: "pjsua2-python", start: pjsua2, limits: &[] },
+pub const ALL: &[Client] = &[
+    Client {
+        name: "baresip 1.0",
+        door: Door::Direct,
+        start: Some(softphones::debian),
+        cases: cases::SOFTPHONE,
+        limits: limits::DEBIAN,
+    },
+    Client {
+        name: "baresip-python",
+        door: Door::Direct,
+        start: Some(softphones::baresip_python),
+        cases: cases::SOFTPHONE,
+        limits: limits::BARESIP_PYTHON,
+    },
+    Client {
+        name: "pjsua2-python",
+        door: Door::Direct,
+        start: Some(softphones::pjsua2),
+        cases: cases::SOFTPHONE,
+        limits: limits::PJSUA2,
+    },
+    Client {
+        name: "JsSIP in Chromium",
+        door: Door::WebSocket,
+        start: Some(softphones::jssip),
+        cases: cases::BROWSER,
+        limits: limits::JSSIP,
+    },
+    Client { name: "SIPp", door: Door::Direct, start: None, cases: trunk::SIPP, limits: limits::SIPP },
+    Client {
+        name: "Kamailio in front",
+        door: Door::Front,
+        start: Some(softphones::either),
+        cases: cases::SOFTPHONE,
+        limits: &[],
+    },
 ];
-
-/// The one that plays whoever is not looked at.
-pub const OTHER: &Client = &CLIENTS[0];
-
-const INBAND: (&str, &str) = (
-    "DTMF in-band",
-    "The client has no way to send a key as a tone; `tests/talk.rs` plays it the tones as its voice instead.",
-);
-
-const DEBIAN_LIMITS: &[(&str, &str)] = &[INBAND];
-
-fn debian(folder: &Path, shape: &Shape<'_>) -> Softphone {
-    let codecs = shape.codecs.join(",");
-    let setup = Setup {
-        user: shape.user,
-        password: shape.password,
-        server: shape.server,
-        transport: shape.transport,
-        codecs: &codecs,
-        speaks: shape.speaks,
-        answers: shape.password.is_some(),
-        ptime_ms: 20,
-        dtmf: shape.dtmf,
-    };
-    Softphone::Debian(match shape.password {
-        Some(_) => Baresip::registered(folder, &setup),
-        None => Baresip::start(folder, &setup),
-    })
-}
-
-fn baresip_python(folder: &Path, shape: &Shape<'_>) -> Softphone {
-    scripted(folder, shape, "baresip_phone.py")
-}
-
-fn pjsua2(folder: &Path, shape: &Shape<'_>) -> Softphone {
-    scripted(folder, shape, "pjsua2_phone.py")
-}
-
-fn scripted(folder: &Path, shape: &Shape<'_>, script: &str) -> Softphone {
-    let setup = json!({
-        "user": shape.user,
-        "password": shape.password,
-        "server": shape.server,
-        "transport": shape.transport,
-        "codecs": shape.codecs,
-        "secure": shape.secure,
-        "dtmf": shape.dtmf,
-        "speaks": shape.speaks,
-        "answers": shape.password.is_some(),
-    });
-    let mut phone = Phone::start(folder, script, &setup);
-    let ready = if shape.password.is_some() { "registered" } else { "ready" };
-    phone.event(ready, Duration::from_secs(20));
-    Softphone::Scripted(phone)
-}

@@ -7,11 +7,24 @@ use std::fs;
 
 use vorzimmer_tests::server;
 
-use crate::cases::CASES;
-use crate::clients::CLIENTS;
+use crate::{clients, rows};
 
 const BEGIN: &str = "<!-- what the run printed -->\n";
 const END: &str = "<!-- end of what the run printed -->\n";
+
+/// What came of a row with a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// It was seen to work.
+    Yes,
+    /// The client cannot, and why.
+    Limit(String),
+    /// It does not work.
+    No(String),
+}
+
+/// What came of every row with every client.
+pub type Cells = BTreeMap<(&'static str, &'static str), Cell>;
 
 /// Why a case failed.
 pub fn reason(why: &(dyn Any + Send)) -> String {
@@ -19,28 +32,25 @@ pub fn reason(why: &(dyn Any + Send)) -> String {
     text.or_else(|| why.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
-/// A row for each case, a column for each client; limits are numbered and listed below.
-pub fn print(cells: &BTreeMap<(&str, &str), String>) -> String {
+/// A column for each client; limits are numbered and listed below.
+pub fn print(cells: &Cells) -> String {
     let mut limits: Vec<&String> = Vec::new();
     let mut text = String::from("| |");
-    for client in CLIENTS {
+    for client in clients::ALL {
         write!(text, " {} |", client.name).expect("a string takes all");
     }
     text.push_str("\n|---|");
-    text.push_str(&"---|".repeat(CLIENTS.len()));
-    for case in CASES {
-        write!(text, "\n| {} |", case.name).expect("a string takes all");
-        for client in CLIENTS {
-            let cell = &cells[&(client.name, case.name)];
-            if cell == "yes" {
-                text.push_str(" yes |");
-                continue;
+    text.push_str(&"---|".repeat(clients::ALL.len()));
+    for row in rows::ALL {
+        write!(text, "\n| {row} |").expect("a string takes all");
+        for client in clients::ALL {
+            match &cells[&(client.name, *row)] {
+                Cell::Yes => text.push_str(" yes |"),
+                Cell::Limit(why) => {
+                    write!(text, " – [{}] |", place(&mut limits, why)).expect("a string takes all");
+                }
+                Cell::No(why) => write!(text, " NO: {why} |").expect("a string takes all"),
             }
-            let place = limits.iter().position(|limit| *limit == cell).unwrap_or_else(|| {
-                limits.push(cell);
-                limits.len() - 1
-            });
-            write!(text, " – [{}] |", place + 1).expect("a string takes all");
         }
     }
     text.push('\n');
@@ -48,6 +58,15 @@ pub fn print(cells: &BTreeMap<(&str, &str), String>) -> String {
         write!(text, "\n[{}] {limit}\n", place + 1).expect("a string takes all");
     }
     text
+}
+
+/// The number of a limit, from 1.
+fn place<'a>(limits: &mut Vec<&'a String>, limit: &'a String) -> usize {
+    let known = limits.iter().position(|known| *known == limit).unwrap_or_else(|| {
+        limits.push(limit);
+        limits.len() - 1
+    });
+    known + 1
 }
 
 /// Holds the table against the one in the README, or writes it there.
