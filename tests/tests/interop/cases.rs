@@ -28,6 +28,8 @@ pub const SOFTPHONE: &[Case] = &[
     Case { rows: &[rows::IN_BAND], play: |client| calls(client, "inband") },
     Case { rows: &[rows::TCP], play: |client| receives(client, |shape| shape.transport = "tcp") },
     Case { rows: &[rows::TLS], play: |client| receives(client, |shape| shape.transport = "tls") },
+    Case { rows: &[rows::SDES], play: |client| secured(client, "tls", "sdes") },
+    Case { rows: &[rows::DTLS], play: |client| secured(client, "udp", "dtls") },
     Case { rows: &[rows::OPUS], play: |client| in_codec(client, &["opus"], 48_000, &["PCMA"]) },
     Case { rows: &[rows::G722], play: |client| in_codec(client, &["G722"], 16_000, &["PCMA"]) },
     Case { rows: &[rows::BLIND], play: blind },
@@ -41,6 +43,7 @@ pub const BROWSER: &[Case] = &[
     Case { rows: &[rows::REGISTER, rows::CALL_IN, rows::HOLD, rows::TLS, rows::EXPORT], play: hold },
     Case { rows: &[rows::BLIND], play: blind },
     Case { rows: &[rows::CALL_OUT, rows::ATTENDED], play: attended },
+    Case { rows: &[rows::DTLS], play: |client| secured(client, "wss", "dtls") },
     Case { rows: &[rows::OPUS], play: |client| in_codec(client, &["opus"], 48_000, &["opus"]) },
     Case { rows: &[rows::G722], play: |client| in_codec(client, &["G722"], 16_000, &["G722"]) },
     Case { rows: &[rows::EVENTS, rows::YES], play: |client| says_yes(client, "rtpevent") },
@@ -54,6 +57,18 @@ fn receives(client: &Client, shape: fn(&mut Shape<'_>)) {
     let house = House::open(client);
     let anna = house.phone(client, "anna", shape);
     let shown = talks(&house, house.other("caller"), anna);
+    house.both_are_heard(&shown, 0, RECEPTIONIST_HZ, 3_000);
+}
+
+/// The same where it insists on encrypted voices. Keys that stand in a session description count for more over TLS.
+fn secured(client: &Client, transport: &'static str, by: &'static str) {
+    let house = House::open(client);
+    let anna = house.phone(client, "anna", |shape| (shape.transport, shape.secure) = (transport, by));
+    let shown = talks(&house, house.other("caller"), anna);
+    let hers = &shown["record"]["legs"][0]["security"];
+    assert_eq!(hers["by"], by, "{hers}");
+    assert!(hers["suite"].is_string(), "{hers}");
+    assert!(client.door == Door::Front || hers["in_clear"] != true, "the keys went over TLS: {hers}");
     house.both_are_heard(&shown, 0, RECEPTIONIST_HZ, 3_000);
 }
 

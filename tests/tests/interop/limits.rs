@@ -92,14 +92,24 @@ pub const BARESIP_PYTHON: &[Limit] = &[Limit {
 }];
 
 /// pjsua2-python.
-pub const PJSUA2: &[Limit] = &[Limit {
-    row: rows::OPUS,
-    why: "It is built without Opus.",
-    proof: Proof::Lacks(
-        "tests/interop/.venv/bin/python tests/interop/phones/pjsua2_says.py | grep codecs",
-        "opus",
-    ),
-}];
+pub const PJSUA2: &[Limit] = &[
+    Limit {
+        row: rows::DTLS,
+        why: "It is built without DTLS, and offers nothing at all when it is told to use it.",
+        proof: Proof::Says(
+            "tests/interop/.venv/bin/python tests/interop/phones/pjsua2_says.py",
+            "keyed by DTLS: RTP/AVP",
+        ),
+    },
+    Limit {
+        row: rows::OPUS,
+        why: "It is built without Opus.",
+        proof: Proof::Lacks(
+            "tests/interop/.venv/bin/python tests/interop/phones/pjsua2_says.py | grep codecs",
+            "opus",
+        ),
+    },
+];
 
 /// JsSIP in Chromium.
 pub const JSSIP: &[Limit] = &[
@@ -119,10 +129,24 @@ pub const JSSIP: &[Limit] = &[
             "Invalid argument: tcp://127.0.0.1:5060",
         ),
     },
+    Limit {
+        row: rows::SDES,
+        why: "A browser takes keys from DTLS only (RFC 8827 §6.5).",
+        proof: Proof::Says(
+            "chromium --headless --no-sandbox --disable-gpu --user-data-dir=$(mktemp -d) --virtual-time-budget=3000 \
+             --dump-dom file://$PWD/tests/browser/sdes.html 2>/dev/null",
+            "Called with SDP without DTLS fingerprint",
+        ),
+    },
 ];
+
+const NO_SRTP: &str = "Its voices are plain RTP, for want of OpenSSL too.";
+const FEATURES: Proof = Proof::Says("sipp -v", "SIPp v3.6.1-SCTP-PCAP-RTPSTREAM.");
 
 /// SIPp.
 pub const SIPP: &[Limit] = &[
+    Limit { row: rows::SDES, why: NO_SRTP, proof: FEATURES },
+    Limit { row: rows::DTLS, why: NO_SRTP, proof: FEATURES },
     Limit {
         row: rows::TLS,
         why: "Debian builds it without OpenSSL.",

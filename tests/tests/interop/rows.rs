@@ -11,6 +11,8 @@ pub const INFO: &str = "DTMF by SIP INFO";
 pub const IN_BAND: &str = "DTMF in-band";
 pub const TCP: &str = "TCP";
 pub const TLS: &str = "TLS";
+pub const SDES: &str = "SDES";
+pub const DTLS: &str = "DTLS-SRTP";
 pub const OPUS: &str = "Opus";
 pub const G722: &str = "G.722";
 pub const YES: &str = "consent: yes";
@@ -20,6 +22,6 @@ pub const EXPORT: &str = "recording exported, both tones right";
 
 /// All of them, in the order of the table.
 pub const ALL: &[&str] = &[
-    REGISTER, CALL_IN, CALL_OUT, HOLD, BLIND, ATTENDED, EVENTS, INFO, IN_BAND, TCP, TLS, OPUS, G722, YES, NO,
-    WITHDRAWAL, EXPORT,
+    REGISTER, CALL_IN, CALL_OUT, HOLD, BLIND, ATTENDED, EVENTS, INFO, IN_BAND, TCP, TLS, SDES, DTLS, OPUS,
+    G722, YES, NO, WITHDRAWAL, EXPORT,
 ];

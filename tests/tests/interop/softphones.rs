@@ -215,9 +215,15 @@ pub fn debian(folder: &Path, shape: &Shape<'_>, _stage: &mut Option<Stage>) -> B
         ptime_ms: 20,
         dtmf: shape.dtmf,
     };
-    Box::new(match shape.password {
-        Some(_) => Baresip::registered(folder, &setup),
-        None => Baresip::start(folder, &setup),
+    let how = match shape.secure {
+        "sdes" => "srtp-mand",
+        "dtls" => "dtls_srtp",
+        _ => "",
+    };
+    Box::new(match (how, shape.password) {
+        ("", Some(_)) => Baresip::registered(folder, &setup),
+        ("", None) => Baresip::start(folder, &setup),
+        (how, _) => Baresip::ciphered(folder, &setup, how),
     })
 }
 
