@@ -165,9 +165,9 @@ pub const SIPP: &[Limit] = &[
     },
     Limit {
         row: rows::ATTENDED,
-        why: "A scenario holds one dialog, and cannot name the tags of another in Replaces.",
+        why: "A scenario is one dialog, and never sees the tags of another, which Replaces has to name.",
         proof: Proof::Documented(
-            "Its manual: “SIPp … establishes and releases multiple calls”, each of them by one scenario of its own.",
+            "Its manual knows one way only to hand words from one call to another: two SIPps in 3PCC mode.",
         ),
     },
 ];
