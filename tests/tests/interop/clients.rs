@@ -20,6 +20,9 @@ pub enum Door {
     WebSocket,
 }
 
+/// Starts a telephone in a folder of its own; a browser takes the page's stage.
+type Start = fn(&Path, &Shape<'_>, &mut Option<Stage>) -> Box<dyn Softphone>;
+
 /// A client.
 pub struct Client {
     /// As the table says it.
@@ -27,7 +30,7 @@ pub struct Client {
     /// The way that it comes.
     pub door: Door,
     /// None is no telephone that can be told what to do.
-    start: Option<fn(&Path, &Shape<'_>, &mut Option<Stage>) -> Box<dyn Softphone>>,
+    start: Option<Start>,
     /// What is played with it.
     pub cases: &'static [Case],
     /// Rows that it cannot play.

@@ -164,11 +164,30 @@ impl House {
         second
     }
 
+    /// The record of the call that runs, as far as it is written.
+    pub fn so_far(&self) -> Value {
+        let calls = self.server.json(&["call", "list"]);
+        let shown = calls[0]["call"].as_str().map(|call| self.server.json(&["call", "show", call]));
+        shown.map_or(Value::Null, |shown| shown["record"].clone())
+    }
+
     /// Whether caller and receptionist hear each other by now.
     pub fn is_connected(&self) -> bool {
-        let calls = self.server.json(&["call", "list"]);
-        calls[0]["call"].as_str().is_some_and(|call| {
-            !self.server.json(&["call", "show", call])["record"]["connected_at"].is_null()
+        !self.so_far()["connected_at"].is_null()
+    }
+
+    /// What the receptionist was asked and answered, if she has by now.
+    pub fn her_answer(&self) -> Option<Value> {
+        let record = self.so_far();
+        record["consent"].as_array()?.iter().find(|one| one["role"] == "receptionist").cloned()
+    }
+
+    /// Her leg's encryption, once it is on.
+    pub fn her_encryption(&self) -> Value {
+        wait::until("her leg to be encrypted", SOON, || {
+            let record = self.so_far();
+            let legs = record["legs"].as_array()?.clone();
+            legs.into_iter().map(|leg| leg["security"].clone()).find(|one| one["suite"].is_string())
         })
     }
 
