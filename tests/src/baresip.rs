@@ -73,13 +73,21 @@ impl Baresip {
         phone
     }
 
-    fn start_with(folder: &Path, setup: &Setup<'_>, more: &str) -> Self {
+    /// The same with further parameters of its account, each with its semicolon before it.
+    ///
+    /// # Panics
+    /// As [`Baresip::start`].
+    #[must_use]
+    pub fn start_with(folder: &Path, setup: &Setup<'_>, more: &str) -> Self {
         let home = folder.join(format!("baresip-{}", setup.user));
         fs::create_dir_all(&home).expect("a folder for baresip");
         let base = ports::block(24);
         let heard = home.join("heard");
         fs::create_dir_all(&heard).expect("a folder for what baresip hears");
-        fs::write(home.join("config"), config(setup, base, &heard)).expect("baresip's config");
+        // Flows (RFC 5626) need an instance to belong to.
+        let instance = if more.contains("sipnat") { "module_tmp uuid.so\n" } else { "" };
+        let config = format!("{}{instance}", config(setup, base, &heard));
+        fs::write(home.join("config"), config).expect("baresip's config");
         fs::write(home.join("accounts"), account(setup, base, more)).expect("baresip's account");
         fs::write(home.join("contacts"), "").expect("baresip's contacts");
         let log = home.join("log");

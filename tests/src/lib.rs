@@ -14,12 +14,14 @@
 
 pub mod baresip;
 pub mod browser;
+pub mod cable;
 pub mod canary;
 pub mod cpu;
 pub mod crowd;
 pub mod datagrams;
 pub mod disk;
 pub mod impair;
+pub mod kamailio;
 pub mod leaks;
 pub mod line;
 pub mod names;

@@ -4,14 +4,14 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -36,6 +36,8 @@ pub enum Line {
     Tls(Box<Tls>),
     /// A secure WebSocket.
     Wss(Box<WebSocket<Tls>>),
+    /// TLS that the server opened to us.
+    Taken(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
 impl std::fmt::Debug for Line {
@@ -108,6 +110,29 @@ pub fn secure(stream: TcpStream, config: Arc<ClientConfig>) -> io::Result<Tls> {
     Ok(tls)
 }
 
+/// Waits for the server to open TLS to us, and shows it this certificate. The line, and the name that was asked for (SNI).
+///
+/// # Errors
+/// Nobody comes in time, or the handshake fails.
+pub fn take(listener: &TcpListener, (chain, key): (&Path, &Path)) -> io::Result<(Line, Option<String>)> {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let chain = vec![CertificateDer::from_pem_file(chain).map_err(io::Error::other)?];
+    let key = PrivateKeyDer::from_pem_file(key).map_err(io::Error::other)?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+    let connection = ServerConnection::new(Arc::new(config.map_err(io::Error::other)?));
+    let stream = crate::wait::until("the server to connect", SOON, || {
+        listener.accept().ok().map(|(stream, _)| stream)
+    });
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(SOON))?;
+    let mut tls = StreamOwned::new(connection.map_err(io::Error::other)?, stream);
+    while tls.conn.is_handshaking() {
+        tls.conn.complete_io(&mut tls.sock)?;
+    }
+    let name = tls.conn.server_name().map(str::to_owned);
+    Ok((Line::Taken(Box::new(tls)), name))
+}
+
 /// What a page would ask for to open a WebSocket.
 ///
 /// # Panics
@@ -162,7 +187,7 @@ impl Line {
     pub fn transport(&self) -> &'static str {
         match self {
             Self::Tcp(_) => "TCP",
-            Self::Tls(_) => "TLS",
+            Self::Tls(_) | Self::Taken(_) => "TLS",
             Self::Wss(_) => "WSS",
         }
     }
@@ -175,6 +200,7 @@ impl Line {
         match self {
             Self::Tcp(stream) => stream.write_all(text.as_bytes()),
             Self::Tls(stream) => stream.write_all(text.as_bytes()).and_then(|()| stream.flush()),
+            Self::Taken(stream) => stream.write_all(text.as_bytes()).and_then(|()| stream.flush()),
             Self::Wss(socket) => socket.send(Frame::text(text)).map_err(io::Error::other),
         }
     }
@@ -188,6 +214,7 @@ impl Line {
         match self {
             Self::Tcp(stream) => message_from(stream),
             Self::Tls(stream) => message_from(stream),
+            Self::Taken(stream) => message_from(stream),
             Self::Wss(socket) => loop {
                 match socket.read() {
                     Ok(Frame::Text(text)) => return Some(text.as_str().to_owned()),

@@ -308,7 +308,8 @@ fn jssip_places_a_call_to_a_contact_and_returns_to_the_caller() {
     let next = "[[customer]]\nkey = \"in-order\"";
     let directory = DIRECTORY.replace(next, &format!("{contact}{next}"));
     let more = format!(
-        "[trunks.out]\naddresses = [\"127.0.0.2/32\"]\noutbound = {{ host = \"127.0.0.1\", port = {at} }}\n"
+        "[trunks.out.provider]\ndomain = \"out.example\"\nserver = \"127.0.0.1:{at}\"\ntransport = \"udp\"\n\
+         options_s = 0\n[trunks.out.outbound]\n"
     );
     let house = House::open_for(&stage, directory, more);
     let mut browser = house.browser(stage, |_| {});

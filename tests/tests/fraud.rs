@@ -183,7 +183,8 @@ fn no_telephone_and_no_trunk_chooses_a_number_by_refer() {
         directory: DIRECTORY.replacen("[[customer]]\nkey = \"ask\"", contact, 1),
         // There is a way out, and numbers of Berlin may be called on it.
         more: format!(
-            "[trunks.out]\naddresses = [\"127.0.0.2/32\"]\noutbound = {{ host = \"{FRAUD}\", port = {port} }}\n\
+            "[trunks.out]\naddresses = [\"127.0.0.2/32\"]\n[trunks.out.provider]\ndomain = \"out.example\"\n\
+             server = \"{FRAUD}:{port}\"\ntransport = \"udp\"\noptions_s = 0\n[trunks.out.outbound]\n\
              [transfer]\nallowed = [\"+4930\"]\n"
         ),
         ..Setup::default()

@@ -1,17 +1,20 @@
 //! Providers that we register with, played by SIPp and by Kamailio, found through a name server of the test's own.
 #![expect(clippy::expect_used, reason = "helpers of tests may fail the test")]
 
-use std::fs;
-use std::net::Ipv4Addr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
+use vorzimmer_tests::baresip::{Baresip, Setup as Phone};
+use vorzimmer_tests::crowd::words::{Message, sdp};
+use vorzimmer_tests::kamailio::Kamailio;
+use vorzimmer_tests::line;
 use vorzimmer_tests::names::{NameServer, Record};
-use vorzimmer_tests::server::{Server, Setup};
+use vorzimmer_tests::server::{DIRECTORY, PASSWORD, Server, Setup};
 use vorzimmer_tests::sipp::{Run, Sipp};
-use vorzimmer_tests::{ports, wait};
+use vorzimmer_tests::{ports, tone, wait};
 
 const OFF: &str = "+493023125010";
 const LONG: Duration = Duration::from_secs(60);
@@ -81,27 +84,10 @@ fn the_second_server_takes_what_the_first_cannot_after_every_kind_of_no() {
     assert!(!server.output().contains("geheim-wie-nie"));
 }
 
-struct Kamailio(Child);
-
-impl Kamailio {
-    /// A provider with a registrar: log-in `account`, and every call goes to whom has registered.
-    fn start(folder: &Path, address: &str, password: &str) -> Self {
-        let config = format!(
-            r#"#!KAMAILIO
-debug=1
-log_stderror=yes
-fork=no
-children=1
-disable_tcp=yes
-auto_aliases=no
-listen=udp:{address}
-alias="carrier.example"
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "textops.so"
-loadmodule "siputils.so"
+/// A provider with a registrar: log-in `account`, and every call goes to whom has registered.
+fn registrar(folder: &Path, address: &str, password: &str) -> Kamailio {
+    let routes = format!(
+        r#"alias="carrier.example"
 loadmodule "usrloc.so"
 loadmodule "registrar.so"
 loadmodule "auth.so"
@@ -129,36 +115,15 @@ request_route {{
     t_relay();
 }}
 "#
-        );
-        let file = folder.join("kamailio.cfg");
-        fs::write(&file, config).expect("Kamailio's configuration");
-        let log = fs::File::create(folder.join("kamailio.log")).expect("Kamailio's log");
-        let child = Command::new("kamailio")
-            .args(["-DD", "-E", "-m", "32", "-M", "4", "-f"])
-            .arg(&file)
-            .arg("-Y")
-            .arg(folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("the log twice"))
-            .stderr(log)
-            .spawn()
-            .expect("Kamailio starts: install Debian's kamailio");
-        Self(child)
-    }
-}
-
-impl Drop for Kamailio {
-    fn drop(&mut self) {
-        drop(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status());
-        drop(self.0.wait());
-    }
+    );
+    Kamailio::start(folder, address, &routes)
 }
 
 #[test]
 fn kamailio_registers_us_and_a_call_comes_over_that_registration() {
     let scratch = tempfile::tempdir().expect("a folder");
     let address = format!("127.0.0.4:{}", ports::block(2));
-    let _kamailio = Kamailio::start(scratch.path(), &address, "geheim-wie-nie");
+    let _kamailio = registrar(scratch.path(), &address, "geheim-wie-nie");
     let setup = with_provider(None, &format!("server = \"{address}\"\ntransport = \"udp\"\noptions_s = 5\n"));
     let server = Server::start(&setup);
     registered(&server);
@@ -183,7 +148,7 @@ fn kamailio_registers_us_and_a_call_comes_over_that_registration() {
 fn a_wrong_password_is_tried_once_and_told_loudly() {
     let scratch = tempfile::tempdir().expect("a folder");
     let address = format!("127.0.0.4:{}", ports::block(2));
-    let _kamailio = Kamailio::start(scratch.path(), &address, "something else");
+    let _kamailio = registrar(scratch.path(), &address, "something else");
     let setup = with_provider(None, &format!("server = \"{address}\"\ntransport = \"udp\"\noptions_s = 0\n"));
     let server = Server::start(&setup);
     let row = wait::until("the refusal", LONG, || {
@@ -191,4 +156,169 @@ fn a_wrong_password_is_tried_once_and_told_loudly() {
     });
     assert_eq!(row["refused_with"], 401);
     assert!(server.output().contains("the password or the user name is wrong"), "{}", server.output());
+}
+
+/// A customer who is never recorded, and has somebody outside to talk to.
+fn with_boss() -> String {
+    let boss = "[[customer.contact]]\nshort = \"21\"\nname = \"The Boss\"\nreach = [\"+4989123456\"]\n\n[[customer]]\nkey = \"ask\"";
+    DIRECTORY.replace("[[customer]]\nkey = \"ask\"", boss)
+}
+
+fn phone(folder: &Path, server: &str, name: &str) -> Baresip {
+    let speaks = folder.join(format!("{name}.wav"));
+    tone::write_sine(&speaks, 440.0, 60.0);
+    let receptionist = name == "anna";
+    let setup = Phone {
+        user: name,
+        password: receptionist.then_some(PASSWORD),
+        server,
+        transport: "udp",
+        codecs: "PCMA",
+        speaks: &speaks,
+        answers: receptionist,
+        ptime_ms: 20,
+        dtmf: "rtpevent",
+    };
+    if receptionist { Baresip::registered(folder, &setup) } else { Baresip::start(folder, &setup) }
+}
+
+/// A self-signed certificate for this name.
+fn certificate(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+    let key = KeyPair::generate().expect("a key");
+    let params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+    let certificate = params.self_signed(&key).expect("signed");
+    line::keep(folder, name, &certificate.pem(), &key.serialize_pem())
+}
+
+/// The caller talks to Anna, who puts him through to the boss.
+fn put_through(server: &Server, folder: &Path) -> (Baresip, Baresip) {
+    let mut anna = phone(folder, &server.sip, "anna");
+    let mut caller = phone(folder, &server.sip, "caller");
+    caller.dial(&format!("sip:{OFF}@{}", server.sip));
+    anna.event("CALL_ESTABLISHED", LONG);
+    caller.event("CALL_ESTABLISHED", LONG);
+    anna.command("transfer", &format!("sip:21@{}", server.sip));
+    (caller, anna)
+}
+
+#[test]
+fn a_caller_is_put_through_by_the_second_provider_over_tls_when_the_first_one_cannot() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let unwilling = ports::block(2);
+    let shows = certificate(scratch.path(), "sip.carrier.example");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a listener that does not block");
+    let there = listener.local_addr().expect("its address");
+    let mut setup = with_provider(None, "");
+    setup.directory = with_boss();
+    setup.more = format!(
+        "[trunks.first.provider]\ndomain = \"127.0.0.1\"\nserver = \"127.0.0.1:{unwilling}\"\ntransport = \"udp\"\n\
+         options_s = 0\n[trunks.first.outbound]\n\
+         [trunks.second.provider]\ndomain = \"sip.carrier.example\"\nserver = \"{there}\"\ntransport = \"tls\"\n\
+         ca = {:?}\nlogin = \"account\"\nlogin_password_env = \"CARRIER_LOGIN\"\noptions_s = 0\n\
+         [trunks.second.outbound]\nnumbers = \"national\"\nuser_phone = false\nidentity = \"preferred\"\n\
+         diversion = \"diversion\"\n[routes]\n\"+49\" = [\"first\", \"second\"]\n",
+        shows.0
+    );
+    let server = Server::start(&setup);
+    let first = Sipp::start(server.folder(), &play("provider-unwilling", "127.0.0.1:9", unwilling));
+    let (mut caller, mut anna) = put_through(&server, scratch.path());
+
+    let (mut second, asked_for) = line::take(&listener, (&shows.0, &shows.1)).expect("TLS");
+    assert_eq!(asked_for.as_deref(), Some("sip.carrier.example"), "SNI");
+    let invite = second.receive().expect("an INVITE");
+    let invite = Message(&invite);
+    assert!(invite.0.starts_with("INVITE sip:089123456@sip.carrier.example SIP/2.0"), "{}", invite.0);
+    let names: Vec<&str> = invite.0.split("\r\n\r\n").next().unwrap_or_default().lines().skip(1).collect();
+    let names: Vec<&str> = names.iter().filter_map(|line| Some(line.split_once(':')?.0)).collect();
+    let expected = "Via Max-Forwards From To Call-ID CSeq Contact Allow Supported Session-Expires \
+                    P-Preferred-Identity Diversion Content-Type Content-Length";
+    assert_eq!(names.join(" "), expected, "and nothing else");
+    assert_eq!(invite.header("P-Preferred-Identity"), Some("<sip:03023125010@sip.carrier.example>"));
+    assert!(!invite.0.contains("Vorzimmer"), "{}", invite.0);
+    let ask =
+        "Proxy-Authenticate: Digest realm=\"carrier\", nonce=\"n\", qop=\"auth\", algorithm=SHA-256\r\n";
+    second.send(&invite.answer("407 Proxy Authentication Required", "p", ask, "")).expect("407");
+    assert_eq!(Message(&second.receive().expect("an ACK")).method(), Some("ACK"));
+    let proven = second.receive().expect("an INVITE");
+    let proven = Message(&proven);
+    assert!(proven.header("Proxy-Authorization").is_some_and(|shown| shown.contains("username=\"account\"")));
+    let media = ports::block(2);
+    let contact = format!("Contact: <sip:gw@{there};transport=tls>\r\n");
+    second.send(&proven.answer("180 Ringing", "gw", &contact, "")).expect("180");
+    second.send(&proven.answer("200 OK", "gw", &contact, &sdp(media))).expect("200");
+    assert_eq!(Message(&second.receive().expect("an ACK")).method(), Some("ACK"));
+    anna.event("CALL_CLOSED", LONG);
+
+    caller.hangup();
+    let bye = second.receive().expect("a BYE");
+    let bye = Message(&bye);
+    assert_eq!(bye.method(), Some("BYE"), "{}", bye.0);
+    assert!(bye.header("Reason").is_some_and(|reason| reason.starts_with("Q.850 ;cause=16")), "{}", bye.0);
+    second.send(&bye.answer("200 OK", "gw", "", "")).expect("200");
+    let refused = first.passed(LONG);
+    assert!(refused.0.contains("INVITE sip:+4989123456@127.0.0.1;user=phone"), "{}", refused.0);
+    let shown = server.call_record("the call to end", |record| !record["ended_at"].is_null());
+    let legs = shown["record"]["legs"].as_array().expect("legs");
+    let by: Vec<_> = legs.iter().map(|leg| leg["trunk"].as_str()).collect();
+    assert_eq!(by, [None, Some("first"), Some("second")], "{shown}");
+    assert_eq!(
+        (&legs[1]["outcome"]["status"], &legs[1]["cause"]["q850"]),
+        (&503.into(), &34.into()),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_provider_whose_certificate_is_anothers_gets_no_call() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let shows = certificate(scratch.path(), "sip.evil.example");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a listener that does not block");
+    let there = listener.local_addr().expect("its address");
+    let mut setup = with_provider(None, "");
+    setup.directory = with_boss();
+    setup.more = format!(
+        "[trunks.out.provider]\ndomain = \"sip.carrier.example\"\nserver = \"{there}\"\ntransport = \"tls\"\n\
+         ca = {:?}\noptions_s = 0\n[trunks.out.outbound]\n",
+        shows.0
+    );
+    let server = Server::start(&setup);
+    let (mut caller, mut anna) = put_through(&server, scratch.path());
+    // RFC 5922 §7.3: the authority is believed, the name is not the one.
+    let taken = line::take(&listener, (&shows.0, &shows.1));
+    assert!(taken.is_err() || taken.is_ok_and(|(mut line, _)| line.receive().is_none()));
+    anna.event("TRANSFER_FAILED", LONG);
+    caller.hangup();
+    let shown = server.call_record("the call to end", |record| !record["ended_at"].is_null());
+    assert_eq!(shown["record"]["legs"][1]["outcome"]["status"], 503, "{shown}");
+}
+
+#[test]
+fn nobody_waits_for_a_provider_that_says_nothing() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let (silent, boss) = (UdpSocket::bind("127.0.0.1:0").expect("a port"), ports::block(2));
+    let mut setup = with_provider(None, "");
+    setup.directory = with_boss();
+    let trunk = |name: &str, port: u16| {
+        format!(
+            "[trunks.{name}.provider]\ndomain = \"127.0.0.1\"\nserver = \"127.0.0.1:{port}\"\ntransport = \"udp\"\n\
+             options_s = 0\n[trunks.{name}.outbound]\n"
+        )
+    };
+    setup.more = trunk("a-silent", silent.local_addr().expect("its address").port()) + &trunk("b-good", boss);
+    let server = Server::start(&setup);
+    let good = Sipp::start(server.folder(), &play("receptionist-answers", "127.0.0.1:9", boss));
+    let (mut caller, mut anna) = put_through(&server, scratch.path());
+    anna.event("CALL_CLOSED", LONG);
+    caller.hangup();
+    good.passed(LONG);
+    let shown = server.call_record("the call to end", |record| !record["ended_at"].is_null());
+    let legs = shown["record"]["legs"].as_array().expect("legs");
+    assert_eq!(
+        (&legs[1]["trunk"], &legs[1]["outcome"]["status"]),
+        (&"a-silent".into(), &408.into()),
+        "{shown}"
+    );
+    assert_eq!(legs[2]["trunk"], "b-good");
 }

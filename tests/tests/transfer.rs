@@ -45,7 +45,8 @@ impl House {
         );
         let directory = DIRECTORY.replace("[[customer]]\nkey = \"in-call\"", &contact);
         let more = format!(
-            "[trunks.out]\naddresses = [\"127.0.0.2/32\"]\noutbound = {{ host = \"127.0.0.1\", port = {at} }}\n"
+            "[trunks.out.provider]\ndomain = \"out.example\"\nserver = \"127.0.0.1:{at}\"\ntransport = \"udp\"\n\
+             options_s = 0\n[trunks.out.outbound]\n"
         );
         let server = Server::start(&Setup { directory: change(directory), more, ..Setup::default() });
         Self { server, folder, boss }

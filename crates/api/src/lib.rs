@@ -8,5 +8,5 @@ pub mod meters;
 mod readiness;
 mod routes;
 
-pub use readiness::{Check, Readiness};
+pub use readiness::{Check, Readiness, Trunk};
 pub use routes::{Pages, serve};

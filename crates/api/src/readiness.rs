@@ -15,6 +15,21 @@ pub struct Readiness {
     pub recordings: Check,
     /// Whether voices can be moved.
     pub media: Check,
+    /// How each trunk is, in the order of the configuration. A trunk that is ill makes nobody turn calls of others away.
+    pub trunks: Vec<Trunk>,
+}
+
+/// How one trunk is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trunk {
+    /// Its configured name.
+    pub name: String,
+    /// `up`, `degraded`, `down` or `unknown`, by the answers to OPTIONS.
+    pub state: String,
+    /// `none`, `waiting`, `asking`, `registered`, `refused` or `given back`.
+    pub registration: String,
+    /// Whether it takes no new calls.
+    pub draining: bool,
 }
 
 /// How one thing is.
@@ -59,7 +74,7 @@ impl Readiness {
 
 #[cfg(test)]
 mod tests {
-    use super::{Check, Readiness};
+    use super::{Check, Readiness, Trunk};
 
     fn well() -> Readiness {
         Readiness {
@@ -68,6 +83,7 @@ mod tests {
             key_store: Check::Well,
             recordings: Check::Well,
             media: Check::Well,
+            trunks: Vec::new(),
         }
     }
 
@@ -81,5 +97,8 @@ mod tests {
         assert!(!Readiness { key_store: ill(), ..well() }.is_ready());
         assert!(!Readiness { recordings: ill(), ..well() }.is_ready());
         assert!(!Readiness { media: Check::Unknown, ..well() }.is_ready());
+        let (state, registration) = ("down".to_owned(), "refused".to_owned());
+        let trunk = Trunk { name: "carrier".into(), state, registration, draining: true };
+        assert!(Readiness { trunks: vec![trunk], ..well() }.is_ready(), "others still bring calls");
     }
 }

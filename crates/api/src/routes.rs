@@ -69,7 +69,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::{Pages, serve};
-    use crate::{Check, Readiness, meters};
+    use crate::{Check, Readiness, Trunk, meters};
 
     async fn ask(address: std::net::SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(address).await.expect("connects");
@@ -97,9 +97,17 @@ mod tests {
             key_store: well.clone(),
             recordings: well.clone(),
             media: well,
+            trunks: vec![Trunk {
+                name: "carrier".into(),
+                state: "degraded".into(),
+                registration: "registered".into(),
+                draining: false,
+            }],
         };
         tell.send(all.clone()).expect("the server reads it");
-        assert!(ask(address, "/ready").await.starts_with("HTTP/1.1 200"));
+        let answer = ask(address, "/ready").await;
+        let trunk = r#""trunks":[{"name":"carrier","state":"degraded","registration":"registered","draining":false}]"#;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(trunk), "{answer}");
         tell.send(Readiness { recordings: Check::Ill("read-only".into()), ..all.clone() }).expect("sent");
         let answer = ask(address, "/ready").await;
         assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("read-only"), "{answer}");

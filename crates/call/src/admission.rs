@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use vorzimmer_sdp::{Browser, Description, Local, Protection, Session};
 use vorzimmer_sip::identity::{IdentityError, NumberPlan};
-use vorzimmer_sip::ua::{Command, Flow, Peer, Reason, SessionId};
+use vorzimmer_sip::ua::{Flow, Peer, Reason, SessionId};
 use vorzimmer_sip::uri::Uri;
 use vorzimmer_types::directory::Customer;
 use vorzimmer_types::{CallId, Event};
@@ -64,7 +64,7 @@ pub(crate) struct SecondCall {
 impl Invitation {
     /// Says no.
     pub(crate) fn refuse(self, hands: &mut Hands<'_>) {
-        hands.sip(Command::Refuse { session: self.session, status: 403, reason: None, retry_after: None });
+        hands.refuse(self.session, 403, None);
     }
 
     /// As what a receptionist's phone sends.
@@ -78,7 +78,7 @@ impl Invitation {
     pub(crate) fn admit(self, full: bool, hands: &mut Hands<'_>) -> Option<(CallId, Call)> {
         let Self { session, peer, request, sdp, flow, .. } = self;
         let Peer::Trunk { id: trunk_id, name: trunk } = peer else {
-            hands.sip(Command::Refuse { session, status: 403, reason: None, retry_after: None });
+            hands.refuse(session, 403, None);
             return None;
         };
         let id = CallId::random(hands.entropy);
@@ -93,7 +93,7 @@ impl Invitation {
         let (did, caller, chain) = (identity.did.clone(), identity.caller.clone(), identity.chain.clone());
         journal.write(hands, Event::Offered { trunk, did, caller, chain, policy: customer.recording });
         let (local, signalling) = (flow.local.ip(), flow.remote.ip());
-        let protection = security::of_trunk(hands.config, trunk_id, &customer, &flow);
+        let protection = security::of_trunk(hands.config, trunk_id, customer.srtp, &flow);
         match check(full, sdp.as_ref(), End::Trunk(trunk_id), local, protection, hands) {
             Ok(offer) => {
                 let arrival = Arrival {
@@ -168,7 +168,6 @@ fn check(
 
 fn refuse(session: SessionId, refusal: Refusal, journal: &mut Journal, hands: &mut Hands<'_>) {
     let Refusal { status, why, reason } = refusal;
-    let retry_after = (status == 503).then_some(hands.config.retry_after);
-    hands.sip(Command::Refuse { session, status, reason, retry_after });
+    hands.refuse(session, status, reason);
     journal.write(hands, Event::Refused { status, why: why.into_owned() });
 }

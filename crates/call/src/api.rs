@@ -14,7 +14,7 @@ use vorzimmer_types::directory::OnWithdrawal;
 use vorzimmer_types::event::RecordingResult;
 use vorzimmer_types::srtp::Suite;
 use vorzimmer_types::{
-    CallId, CustomerId, EventRecord, LegId, PartyId, Pii, Quality, ReceptionistId, RecordingId,
+    CallId, CustomerId, EventRecord, LegId, PartyId, Pii, Quality, ReceptionistId, RecordingId, TrunkId,
 };
 
 /// One playing of a prompt or tone, so that a late "it ended" is not taken for another's.
@@ -335,6 +335,8 @@ pub trait World {
     fn directory(&self) -> &vorzimmer_types::directory::Directory;
     /// The devices of a receptionist that can be rung now.
     fn devices(&self, receptionist: ReceptionistId) -> Vec<ua::Binding>;
+    /// The way that a call through this trunk would take now; none if it takes no calls.
+    fn way_out(&self, trunk: TrunkId) -> Option<ua::WayOut>;
     /// The version and hash of a prompt, or none if it is not shipped in that language.
     fn prompt(&self, name: &str, language: Language) -> Option<vorzimmer_types::consent::PromptVersion>;
     /// Signs a receipt with the operator's key.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vorzimmer_sip::identity::NumberPlan;
-use vorzimmer_sip::ua::Flow;
 use vorzimmer_types::TrunkId;
 use vorzimmer_types::audio::Codec;
 use vorzimmer_types::dtls::Fingerprint;
 use vorzimmer_types::srtp::SrtpPolicy;
+
+use crate::routes::Routes;
 
 /// The operator's settings. What is not here is a bound in [`crate::limits`].
 #[derive(Clone, Debug)]
@@ -29,8 +30,8 @@ pub struct ExchangeConfig {
     pub srtp: SrtpConfig,
     /// Whom calls may be put through to, besides the customer's contacts.
     pub transfer: TransferRules,
-    /// The trunks through which calls can be placed.
-    pub ways_out: Vec<WayOut>,
+    /// By which trunks calls go out.
+    pub routes: Routes,
 }
 
 /// Whom calls may be put through to, besides the customer's contacts.
@@ -52,15 +53,6 @@ pub enum Colleagues {
     Team,
     /// None.
     None,
-}
-
-/// A trunk through which calls can be placed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WayOut {
-    /// Which.
-    pub trunk: TrunkId,
-    /// The way to it.
-    pub flow: Flow,
 }
 
 /// Which codecs are offered to whom and taken from whom, the most wanted first.
@@ -113,13 +105,6 @@ pub struct SrtpConfig {
 }
 
 impl ExchangeConfig {
-    /// The way out for a call that came by this trunk: the same trunk if it has one, else the first that does.
-    #[must_use]
-    pub fn way_out(&self, came_by: TrunkId) -> Option<WayOut> {
-        let same = self.ways_out.iter().find(|way| way.trunk == came_by);
-        same.or(self.ways_out.first()).copied()
-    }
-
     /// How this trunk writes numbers.
     #[must_use]
     pub fn plan_of(&self, trunk: TrunkId) -> &NumberPlan {
@@ -139,7 +124,7 @@ impl Default for ExchangeConfig {
             codecs: CodecLists::default(),
             srtp: SrtpConfig::default(),
             transfer: TransferRules::default(),
-            ways_out: Vec::new(),
+            routes: Routes::default(),
         }
     }
 }

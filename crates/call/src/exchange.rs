@@ -246,6 +246,7 @@ fn session_of(event: &ua::Event) -> Option<SessionId> {
         ua::Event::Invited { session, .. }
         | ua::Event::RecordAware { session }
         | ua::Event::Cancelled { session }
+        | ua::Event::Explained { session, .. }
         | ua::Event::Progressed { session, .. }
         | ua::Event::Answered { session, .. }
         | ua::Event::Refused { session, .. }

@@ -29,6 +29,12 @@ impl Hands<'_> {
         self.outputs.push_back(Output::Media(command));
     }
 
+    /// Says no to an INVITE or an offer. Who is told that we cannot is told when we may (RFC 3261 §21.5.4).
+    pub(crate) fn refuse(&mut self, session: SessionId, status: u16, reason: Option<ua::Reason>) {
+        let retry_after = (status == 503).then_some(self.config.retry_after);
+        self.sip(ua::Command::Refuse { session, status, reason, retry_after });
+    }
+
     /// A session of ours, known to belong to this call until [`Hands::forget_session`].
     pub(crate) fn open_session(&mut self, call: CallId) -> SessionId {
         let session = (self.new_session)();

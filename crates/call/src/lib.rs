@@ -32,9 +32,11 @@ mod presses;
 pub mod prompts;
 mod reasons;
 mod recordings;
+mod routes;
 mod security;
 mod shortcuts;
 
 pub use api::{Input, MediaCommand, MediaEvent, Output, PlayId, Sound, StopWhy, World};
-pub use config::{CodecLists, Colleagues, ExchangeConfig, SrtpConfig, TransferRules, WayOut};
+pub use config::{CodecLists, Colleagues, ExchangeConfig, SrtpConfig, TransferRules};
 pub use exchange::{Exchange, Overview};
+pub use routes::Routes;

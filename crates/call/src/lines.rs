@@ -8,19 +8,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
-use vorzimmer_sdp::{Browser, Codec, Protection};
-use vorzimmer_sip::ua::{Binding, Command, Dialled, FromParty, Reason, SessionId};
+use vorzimmer_sdp::{Browser, Codec};
+use vorzimmer_sip::carrier::{Calling, Placing, Pulse};
+use vorzimmer_sip::ua::{Binding, Command, Dialled, FromParty, Reason, SessionId, WayOut};
 use vorzimmer_types::directory::{Customer, Reach};
 use vorzimmer_types::event::{Event, RingOutcome};
-use vorzimmer_types::{CallId, ContactId, LegId, Pii};
+use vorzimmer_types::srtp::SrtpPolicy;
+use vorzimmer_types::{CallId, ContactId, E164, LegId, Pii, TrunkId};
 
 use crate::aftermath::Aftermath;
 use crate::aim::{Person, Target};
-use crate::config::{End, WayOut};
+use crate::config::End;
 use crate::hands::{Hands, Journal};
 use crate::leg::{Leg, Towards};
 use crate::limits::{DEVICES_PER_RECEPTIONIST, OPEN_WITHIN, TRANSFER_RINGS_FOR};
-use crate::security;
+use crate::{routes, security};
 
 /// The lines that are rung now, and what is left to be tried.
 pub(crate) struct Lines {
@@ -28,10 +30,12 @@ pub(crate) struct Lines {
     lines: Vec<Line>,
     /// Further ways to a contact.
     left: VecDeque<Pii<Reach>>,
-    way_out: Option<WayOut>,
+    /// The way that is being tried, and the trunks that are left for it.
+    way: Option<(Pii<Reach>, Vec<TrunkId>)>,
+    came_by: TrunkId,
     contact: Option<ContactId>,
-    /// How the media of those outside is protected.
-    protection: Option<Protection>,
+    /// What the customer says about encrypted media.
+    srtp: SrtpPolicy,
     /// When those that ring have rung for long enough.
     until: Instant,
     /// What the last one that failed said.
@@ -47,23 +51,42 @@ struct Line {
 enum Stage {
     /// Its leg is being opened.
     Opening { to: Callee, until: Instant },
-    /// It rings.
-    Ringing { session: SessionId },
+    /// It rings; whether the other side has said so.
+    Ringing { session: SessionId, rang: bool },
 }
 
 enum Callee {
     Device(Box<Binding>),
-    Outside(Box<Dialled>),
+    Outside(Box<Outside>),
+}
+
+/// Somebody whom a trunk is to reach.
+struct Outside {
+    trunk: TrunkId,
+    /// The trunk's configured name.
+    name: String,
+    target: Pii<String>,
+}
+
+/// Where lines begin.
+pub(crate) struct Begun<'a> {
+    pub(crate) call: CallId,
+    pub(crate) customer: &'a Customer,
+    /// Our address towards the caller.
+    pub(crate) local: IpAddr,
+    /// The trunk that the call came by.
+    pub(crate) came_by: TrunkId,
 }
 
 /// What those who are rung are shown.
 pub(crate) struct Shown {
     /// To a colleague: for whom she answers, and who rings.
     pub(crate) inside: FromParty,
-    /// To anybody outside: the number of ours that was rung.
-    pub(crate) outside: FromParty,
     pub(crate) inside_headers: Vec<(String, Pii<String>)>,
-    pub(crate) outside_headers: Vec<(String, Pii<String>)>,
+    /// To anybody outside: the number of ours that was rung.
+    pub(crate) behalf: Pii<E164>,
+    /// And who rang it, if the trunk shows that.
+    pub(crate) caller: Calling,
     /// The codec that the caller is sent.
     pub(crate) prefer: Option<Codec>,
 }
@@ -87,21 +110,16 @@ pub(crate) enum Progress {
 
 impl Lines {
     /// Begins to reach somebody. The status that says why, if nobody can be: nothing has happened then.
-    pub(crate) fn begin(
-        call: CallId,
-        target: &Target,
-        customer: &Customer,
-        local: IpAddr,
-        way_out: Option<WayOut>,
-        hands: &mut Hands<'_>,
-    ) -> Result<Self, u16> {
+    pub(crate) fn begin(begun: &Begun<'_>, target: &Target, hands: &mut Hands<'_>) -> Result<Self, u16> {
+        let &Begun { call, customer, local, came_by } = begun;
         let mut lines = Self {
             call,
             lines: Vec::new(),
             left: VecDeque::new(),
-            way_out,
+            way: None,
+            came_by,
             contact: None,
-            protection: None,
+            srtp: customer.srtp,
             until: hands.now.mono + TRANSFER_RINGS_FOR,
             status: 480,
         };
@@ -124,8 +142,6 @@ impl Lines {
                 }
             }
             Target::Outside { contact, ways } => {
-                lines.protection =
-                    way_out.map(|way| security::of_trunk(hands.config, way.trunk, customer, &way.flow));
                 lines.contact = *contact;
                 lines.left = ways.iter().cloned().collect();
                 lines.next_way(hands);
@@ -137,6 +153,11 @@ impl Lines {
     /// Whether this session is one of them.
     pub(crate) fn rings(&self, session: SessionId) -> bool {
         self.lines.iter().any(|line| line.session() == Some(session))
+    }
+
+    /// The leg that rings in this session.
+    pub(crate) fn leg_of(&self, session: SessionId) -> Option<LegId> {
+        self.lines.iter().find(|line| line.session() == Some(session)).map(|line| line.leg.id)
     }
 
     pub(crate) fn next_wake(&self) -> Option<Instant> {
@@ -165,9 +186,12 @@ impl Lines {
         let session = hands.open_session(self.call);
         let (command, event) = match (to, line.person) {
             (Callee::Outside(to), _) => {
-                let (to, from, headers) = (to.clone(), shown.outside.clone(), shown.outside_headers.clone());
-                let command = Command::Dial { session, to, from, sdp, headers };
-                (command, Event::ContactRung { leg, contact: self.contact })
+                let Outside { trunk, name, target } = &**to;
+                let (behalf, caller) = (shown.behalf.clone(), shown.caller.clone());
+                let call = Placing { target: target.clone(), behalf, caller };
+                let to = Box::new(Dialled { trunk: *trunk, call });
+                let event = Event::ContactRung { leg, contact: self.contact, trunk: Some(name.clone()) };
+                (Command::Dial { session, to, sdp }, event)
             }
             (Callee::Device(to), person) => {
                 let receptionist = person.receptionist().unwrap_or(to.receptionist);
@@ -176,7 +200,7 @@ impl Lines {
                 (command, Event::Rung { leg, receptionist })
             }
         };
-        line.stage = Stage::Ringing { session };
+        line.stage = Stage::Ringing { session, rang: false };
         hands.sip(command);
         journal.write(hands, event);
         true
@@ -193,7 +217,19 @@ impl Lines {
         self.go_on(hands)
     }
 
-    /// One said no, or could not be reached. A 6xx ends all lines to that person (RFC 3261 §21.6).
+    /// One is rung: whatever comes of it now, its trunk works.
+    pub(crate) fn rang(&mut self, session: SessionId) {
+        for line in &mut self.lines {
+            if let Stage::Ringing { session: known, rang } = &mut line.stage
+                && *known == session
+            {
+                *rang = true;
+            }
+        }
+    }
+
+    /// One said no, or could not be reached: the next trunk is tried if that was this one's fault, else the next way. A 6xx
+    /// ends all lines to that person (RFC 3261 §21.6).
     pub(crate) fn refused(
         &mut self,
         session: SessionId,
@@ -205,10 +241,13 @@ impl Lines {
         self.status = status;
         let outcome = RingOutcome::Failed { status };
         for line in self.take(|line| line.session() == Some(session)) {
+            if !routes::is_trunks_fault(status) || line.has_rung() {
+                self.way = None;
+            }
             line.end(&outcome, None, journal, aftermath, hands);
         }
         if status >= 600 {
-            self.left.clear();
+            (self.way, self.left) = (None, VecDeque::new());
             self.give_up(&outcome, &crate::reasons::declined_elsewhere(), journal, aftermath, hands);
         }
         self.go_on(hands)
@@ -230,6 +269,7 @@ impl Lines {
         };
         if !accepted {
             self.status = 488;
+            self.way = None;
             let outcome = RingOutcome::Failed { status: 488 };
             journal.write(hands, Event::RingEnded { leg: winner.leg.id, outcome });
             aftermath.hang_up(session, crate::reasons::incompatible(), hands);
@@ -256,6 +296,7 @@ impl Lines {
         let now = hands.now.mono;
         if self.until <= now {
             self.status = 408;
+            self.way = None;
             let (outcome, why) = (RingOutcome::TimedOut, crate::reasons::no_answer());
             self.give_up(&outcome, &why, journal, aftermath, hands);
         }
@@ -287,18 +328,30 @@ impl Lines {
         if self.lines.is_empty() { Progress::Over(self.status) } else { Progress::Ringing }
     }
 
-    /// The next way to somebody outside, as far as there is one.
+    /// The next trunk for this way to somebody outside, or the next way, as far as there is one.
     fn next_way(&mut self, hands: &mut Hands<'_>) {
-        let Some(reach) = self.left.pop_front() else { return };
-        let (Some(WayOut { trunk, flow }), Some(protection)) = (self.way_out, self.protection) else {
-            self.status = 503;
-            return;
-        };
-        let target = Pii::new(reach.expose().as_str().to_owned());
+        loop {
+            if let Some((reach, mut trunks)) = self.way.take() {
+                if let Some((trunk, way)) = next_trunk(&mut trunks, hands) {
+                    let target = Pii::new(reach.expose().as_str().to_owned());
+                    self.way = Some((reach, trunks));
+                    return self.open_outside(target, trunk, way, hands);
+                }
+                self.status = 503;
+            }
+            let Some(reach) = self.left.pop_front() else { return };
+            let trunks = hands.config.routes.of(reach.expose().as_str(), self.came_by);
+            self.way = Some((reach, trunks));
+        }
+    }
+
+    fn open_outside(&mut self, target: Pii<String>, trunk: TrunkId, way: WayOut, hands: &mut Hands<'_>) {
+        let WayOut { name, flow, .. } = way;
         self.until = hands.now.mono + TRANSFER_RINGS_FOR;
-        let to = Callee::Outside(Box::new(Dialled { trunk, target }));
+        let protection = security::of_trunk(hands.config, trunk, self.srtp, &flow);
         let (local, signalling) = (flow.local.ip(), flow.remote.ip());
         let towards = Towards { local, signalling, end: End::Trunk(trunk), protection, browser: false };
+        let to = Callee::Outside(Box::new(Outside { trunk, name, target }));
         self.open(to, Person::Contact { id: self.contact }, towards, hands);
     }
 
@@ -318,9 +371,13 @@ impl Lines {
 impl Line {
     fn session(&self) -> Option<SessionId> {
         match self.stage {
-            Stage::Ringing { session } => Some(session),
+            Stage::Ringing { session, .. } => Some(session),
             Stage::Opening { .. } => None,
         }
+    }
+
+    fn has_rung(&self) -> bool {
+        matches!(self.stage, Stage::Ringing { rang: true, .. })
     }
 
     /// Its ringing has ended; a session that is not over yet is given up.
@@ -335,4 +392,14 @@ impl Line {
         let session = self.session();
         aftermath.end_ringing(self.leg, session, outcome.clone(), give_up, journal, hands);
     }
+}
+
+/// Takes the first of these trunks that takes calls now; one that is down only if there is no other.
+fn next_trunk(trunks: &mut Vec<TrunkId>, hands: &Hands<'_>) -> Option<(TrunkId, WayOut)> {
+    let way = |trunk: &TrunkId| hands.world.way_out(*trunk);
+    trunks.retain(|trunk| way(trunk).is_some());
+    let is_up = |trunk: &TrunkId| way(trunk).is_some_and(|way| way.pulse != Pulse::Down);
+    let at = trunks.iter().position(is_up).unwrap_or(0);
+    let trunk = (at < trunks.len()).then(|| trunks.remove(at))?;
+    Some((trunk, way(&trunk)?))
 }

@@ -16,11 +16,11 @@ use crate::config::ExchangeConfig;
 pub(crate) fn of_trunk(
     config: &ExchangeConfig,
     trunk: TrunkId,
-    customer: &Customer,
+    customers: SrtpPolicy,
     flow: &Flow,
 ) -> Protection {
     let trunks = config.srtp.trunks.get(&trunk).copied().unwrap_or_default();
-    protection(config, trunks.and(customer.srtp), flow)
+    protection(config, trunks.and(customers), flow)
 }
 
 /// Of a leg towards a receptionist's device.

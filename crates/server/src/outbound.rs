@@ -1,36 +1,50 @@
-//! The ways out: trunks through which calls can be placed, as the user agent and the exchange need to know them.
+//! How calls go out, from the settings: each trunk's way of writing them, and the routes.
 
-use std::net::SocketAddr;
+use vorzimmer_call::{Colleagues, Routes, TransferRules};
+use vorzimmer_sip::carrier::{Diverted, Outbound, Vouching};
+use vorzimmer_sip::identity::{NumberPlan, Style};
+use vorzimmer_types::TrunkId;
 
-use vorzimmer_call::{Colleagues, TransferRules, WayOut};
-use vorzimmer_sip::ua::{self, Transport};
-
-use crate::config::{Listen, OutboundTransport, Settings, TransferTo, Trunk};
-use crate::net::LocalAddresses;
+use crate::config::outbound::{FromHeader, Identity, NumberUri, Numbers, Shows, Told};
+use crate::config::{Settings, TransferTo, Trunk};
 use crate::start::trunk_id;
 
-/// The way out through this trunk, from the first listener of the same transport and family. None if it has none:
-/// `vorzimmer check` has said so.
-pub fn of(trunk: &Trunk, settings: &Settings, addresses: &LocalAddresses) -> Option<ua::Outbound> {
+/// How calls are placed through this trunk, where numbers are dialled by this plan. None if they are not.
+pub fn of(trunk: &Trunk, plan: &NumberPlan) -> Option<Outbound> {
     let outbound = trunk.outbound.as_ref()?;
-    let remote = SocketAddr::new(outbound.host, outbound.port);
-    let (transport, listeners) = match outbound.transport {
-        OutboundTransport::Udp => (Transport::Udp, &settings.sip.udp),
-        OutboundTransport::Tcp => (Transport::Tcp, &settings.sip.tcp),
-        OutboundTransport::Tls => (Transport::Tls, &settings.sip.tls),
-    };
-    let Listen(bound) = *listeners.iter().find(|listen| listen.0.is_ipv4() == remote.is_ipv4())?;
-    Some(ua::Outbound { transport, local: addresses.known_as(bound, remote), remote })
+    Some(Outbound {
+        plan: plan.clone(),
+        numbers: match outbound.numbers {
+            Numbers::E164 => Style::E164,
+            Numbers::Digits => Style::Digits,
+            Numbers::International => Style::International,
+            Numbers::National => Style::National,
+        },
+        tel: outbound.uri == NumberUri::Tel,
+        user_phone: outbound.user_phone,
+        from_account: outbound.from == FromHeader::Account,
+        shows_caller: outbound.shows == Shows::Caller,
+        identity: match outbound.identity {
+            Identity::Asserted => Vouching::Asserted,
+            Identity::Preferred => Vouching::Preferred,
+            Identity::None => Vouching::None,
+        },
+        diverted: match outbound.diversion {
+            Told::None => Diverted::Untold,
+            Told::Diversion => Diverted::Diversion,
+            Told::HistoryInfo => Diverted::HistoryInfo,
+        },
+    })
 }
 
-/// All of them, for the exchange.
-pub fn ways(settings: &Settings, addresses: &LocalAddresses) -> Vec<WayOut> {
-    let way = |(name, trunk): (&String, &Trunk)| {
-        let ua::Outbound { transport, local, remote } = of(trunk, settings, addresses)?;
-        let flow = ua::Flow { transport, local, remote, connection: None };
-        Some(WayOut { trunk: trunk_id(name), flow })
-    };
-    settings.trunks.iter().filter_map(way).collect()
+/// By which trunks calls go out.
+pub fn routes(settings: &Settings) -> Routes {
+    let outbound = settings.trunks.iter().filter(|(_, trunk)| trunk.outbound.is_some());
+    let ids = |names: &Vec<String>| -> Vec<TrunkId> { names.iter().map(|name| trunk_id(name)).collect() };
+    Routes {
+        all: outbound.map(|(name, _)| trunk_id(name)).collect(),
+        by_prefix: settings.routes.iter().map(|(prefix, names)| (prefix.clone(), ids(names))).collect(),
+    }
 }
 
 /// Whom calls may be put through to, besides the customers' contacts.

@@ -27,7 +27,7 @@ use crate::destroyer::Destroyer;
 use crate::failure::{Failure, Kind};
 use crate::locating::{self, Doors};
 use crate::media::{self, Begun, Plane, Prompts, RecordingLog};
-use crate::net::{Listeners, LocalAddresses, Net, StreamLimits};
+use crate::net::{Listeners, Net, StreamLimits};
 use crate::receipts::ReceiptSigner;
 use crate::rooms::{Rooms, database_failure};
 
@@ -66,10 +66,10 @@ pub async fn assemble(
     rooms: &Rooms,
 ) -> Result<Assembly, Failure> {
     let addresses = listeners.addresses();
-    let ua_config = ua_config(settings, &addresses)?;
+    let plan = number_plan(settings).map_err(plan_failure)?;
+    let ua_config = ua_config(settings, &plan)?;
     let identity = Arc::new(dtls_identity()?);
-    let exchange = exchange_config(settings, &addresses, identity.fingerprint()).map_err(plan_failure)?;
-    let exchange = Exchange::new(exchange);
+    let exchange = Exchange::new(exchange_config(settings, plan, identity.fingerprint()));
     let prompts = Prompts::load(&settings.media.prompts)
         .map_err(|error| Failure::failed(error, "restore the folder, or correct media.prompts"))?;
     let prompts = Arc::new(prompts);
@@ -129,13 +129,13 @@ fn look_up(settings: &Settings, doors: Doors) -> Result<mpsc::Receiver<ua::Input
     Ok(located)
 }
 
-fn ua_config(settings: &Settings, addresses: &LocalAddresses) -> Result<UaConfig, Failure> {
+fn ua_config(settings: &Settings, plan: &NumberPlan) -> Result<UaConfig, Failure> {
     let realm = &settings.sip.realm;
     let trunks = settings.trunks.iter().map(|(name, trunk)| {
         let digest = digest(name, trunk, realm)?;
         let provider =
             trunk.provider.as_ref().map(|provider| provider::provider(name, provider)).transpose()?;
-        let (id, outbound) = (trunk_id(name), outbound::of(trunk, settings, addresses));
+        let (id, outbound) = (trunk_id(name), outbound::of(trunk, plan));
         let (name, addresses) = (name.clone(), trunk.addresses.clone());
         let certificate = trunk.certificate.is_some();
         Ok(ua::Trunk { id, name, addresses, digest, certificate, provider, outbound })
@@ -211,22 +211,20 @@ pub fn private_text(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn exchange_config(
-    settings: &Settings,
-    addresses: &LocalAddresses,
-    certificate: Fingerprint,
-) -> Result<ExchangeConfig, PlanError> {
+fn number_plan(settings: &Settings) -> Result<NumberPlan, PlanError> {
     let numbers = &settings.numbers;
     let area = Some(numbers.area.as_str()).filter(|area| !area.is_empty());
-    let plan =
-        NumberPlan::new(&numbers.country, &numbers.international_prefix, &numbers.national_prefix, area)?;
+    NumberPlan::new(&numbers.country, &numbers.international_prefix, &numbers.national_prefix, area)
+}
+
+fn exchange_config(settings: &Settings, plan: NumberPlan, certificate: Fingerprint) -> ExchangeConfig {
     let to: BTreeMap<TrunkId, NumberPlan> = settings
         .trunks
         .iter()
         .filter(|(_, trunk)| trunk.called_number == CalledNumber::To)
         .map(|(name, _)| (trunk_id(name), plan.clone().with_called_in(CalledIn::To)))
         .collect();
-    Ok(ExchangeConfig {
+    ExchangeConfig {
         max_calls: settings.limits.max_calls,
         retry_after: RETRY_AFTER,
         number_plan: plan,
@@ -234,9 +232,9 @@ fn exchange_config(
         codecs: codec_lists(settings),
         srtp: srtp_config(settings, certificate),
         transfer: outbound::transfer_rules(settings),
-        ways_out: outbound::ways(settings, addresses),
+        routes: outbound::routes(settings),
         ..ExchangeConfig::default()
-    })
+    }
 }
 
 fn codec_lists(settings: &Settings) -> CodecLists {

@@ -10,7 +10,7 @@ use rustix::fs::Access;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use vorzimmer_api::{Check, Readiness, meters};
+use vorzimmer_api::{Check, Readiness, Trunk, meters};
 use vorzimmer_sip::carrier::Pulse;
 use vorzimmer_sip::ua::TrunkStatus;
 use vorzimmer_store::Store;
@@ -18,6 +18,7 @@ use vorzimmer_vault::{Class, KeyStore};
 
 use crate::control::Report;
 use crate::siege::{Refused, Siege};
+use crate::switchboard::Row;
 
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -55,7 +56,8 @@ pub fn watch(mut observed: Observed) -> watch::Receiver<Readiness> {
             let report = observed.report.borrow_and_update().clone();
             show(&report);
             siege.look(crate::clock::mono(), refused(&report));
-            found = Readiness { draining: report.draining, media: media(&report), ..found };
+            let (draining, media, trunks) = (report.draining, media(&report), trunks(&report));
+            found = Readiness { draining, media, trunks, ..found };
             tell_changes(&tell.borrow(), &found);
             tell.send_replace(found.clone());
         }
@@ -127,6 +129,14 @@ fn media(report: &Report) -> Check {
         return Check::Well;
     }
     Check::Ill(format!("{} of {} media workers run", media.workers_alive, media.workers))
+}
+
+fn trunks(report: &Report) -> Vec<Trunk> {
+    let trunk = |status: &TrunkStatus| {
+        let Row { name, state, registration, draining, .. } = Row::from(status);
+        Trunk { name, state, registration, draining }
+    };
+    report.trunks.iter().map(trunk).collect()
 }
 
 /// Not ready needs a person, and when it is over she should know too.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use vorzimmer_types::{Pii, ReceptionistId, UnixMillis};
 
+use crate::uri::NameAddr;
+
 /// A transport that SIP messages travel over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
@@ -112,6 +114,8 @@ pub struct Binding {
     pub contact: Pii<String>,
     /// The way it registered over: requests go back there.
     pub flow: Flow,
+    /// The proxies between it and us (RFC 3327), as they wrote themselves down: the route of requests to it.
+    pub path: Vec<Pii<String>>,
     /// Call-ID of the registration, for the order of re-registrations (RFC 3261 §10.3 step 7).
     pub call_id: Pii<String>,
     /// CSeq of the registration.
@@ -127,6 +131,11 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// The route of requests to it.
+    pub(crate) fn route(&self) -> Vec<NameAddr> {
+        self.path.iter().filter_map(|hop| NameAddr::parse(hop.expose()).ok()).collect()
+    }
+
     /// Whether both are flows of one device (RFC 5626 §5.3): then only one of them is used for a request.
     #[must_use]
     pub fn is_same_device(&self, other: &Self) -> bool {

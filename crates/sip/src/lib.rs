@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod carrier;
+pub mod cause;
 pub mod dialog;
 pub mod digest;
 pub mod fault;

@@ -122,6 +122,7 @@ fn kind(event: &Event) -> &'static str {
         Event::RingEnded { .. } => "ring-ended",
         Event::Connected { .. } => "connected",
         Event::ContactRung { .. } => "contact-rung",
+        Event::Explained { .. } => "explained",
         Event::ContactConnected { .. } => "contact-connected",
         Event::TransferAsked { .. } => "transfer-asked",
         Event::TransferRefused { .. } => "transfer-refused",

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::consent::{Epoch, Policy, SignedReceipt};
 use crate::srtp::Security;
 use crate::{
@@ -76,6 +77,9 @@ pub enum Event {
         leg: LegId,
         /// Which contact of the customer's; none for a number that the operator allows besides.
         contact: Option<ContactId>,
+        /// The configured name of the trunk that the call goes out by.
+        #[serde(default)]
+        trunk: Option<String>,
     },
     /// A rung leg ended without being connected.
     RingEnded {
@@ -188,6 +192,13 @@ pub enum Event {
         /// Loss, jitter, round trip, opinion.
         #[serde(flatten)]
         quality: Quality,
+    },
+    /// Whoever refused, gave up or hung up has said why, in terms of the network. What it led to comes next.
+    Explained {
+        /// The leg that it was said on; none is the caller's.
+        leg: Option<LegId>,
+        /// Why.
+        cause: Cause,
     },
     /// The call is over.
     Ended {

@@ -4,6 +4,7 @@
 //! [`Entropy`]), so that whatever is built on it can be replayed in virtual time.
 
 pub mod audio;
+pub mod cause;
 pub mod consent;
 pub mod directory;
 pub mod dtls;

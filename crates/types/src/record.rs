@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::consent::{Epoch, Policy, Receipt, Role};
 use crate::event::{Caller, EndedBy, Event, EventRecord, Hop, RecordingResult, RingOutcome};
 use crate::srtp::Security;
@@ -47,6 +48,9 @@ pub struct CallRecord {
     pub ended_by: Option<EndedBy>,
     /// Why it ended or was refused.
     pub why: String,
+    /// What the caller's network gave as its cause, if it hung up or gave up.
+    #[serde(default)]
+    pub cause: Option<Cause>,
     /// How the caller's leg was secured at last; none if it never had media.
     #[serde(default)]
     pub caller_security: Option<Security>,
@@ -94,12 +98,18 @@ pub struct LegRecord {
     /// Which contact was called, if it was one.
     #[serde(default)]
     pub contact: Option<ContactId>,
+    /// The trunk that it was called by, outside.
+    #[serde(default)]
+    pub trunk: Option<String>,
     /// When it began to ring.
     pub rung_at: UnixMillis,
     /// When it was connected.
     pub connected_at: Option<UnixMillis>,
     /// How the ringing ended, if not by a connection.
     pub outcome: Option<RingOutcome>,
+    /// What it gave as its cause when it refused or hung up.
+    #[serde(default)]
+    pub cause: Option<Cause>,
     /// How it was secured at last; none if it never had media.
     #[serde(default)]
     pub security: Option<Security>,
@@ -167,6 +177,15 @@ pub struct RecordingRecord {
     pub destroyed: Option<String>,
 }
 
+impl LegRecord {
+    /// A leg that begins to ring.
+    fn new(leg: LegId, rung_at: UnixMillis) -> Self {
+        let (receptionist, contact, trunk) = (None, None, None);
+        let (connected_at, outcome, cause, security) = (None, None, None, None);
+        Self { leg, receptionist, contact, trunk, rung_at, connected_at, outcome, cause, security }
+    }
+}
+
 impl CallRecord {
     /// An empty record, before the first event.
     #[must_use]
@@ -187,6 +206,7 @@ impl CallRecord {
             disposition: Disposition::Open,
             ended_by: None,
             why: String::new(),
+            cause: None,
             caller_security: None,
             legs: Vec::new(),
             parties: Vec::new(),
@@ -226,8 +246,13 @@ impl CallRecord {
             }
             Event::Answered => self.answered_at = Some(at),
             Event::Consented { receipt } => self.consent.push(receipt.receipt.clone()),
-            Event::Rung { leg, receptionist } => self.rung(*leg, Some(*receptionist), None, at),
-            Event::ContactRung { leg, contact } => self.rung(*leg, None, *contact, at),
+            Event::Rung { leg, receptionist } => {
+                self.legs.push(LegRecord { receptionist: Some(*receptionist), ..LegRecord::new(*leg, at) });
+            }
+            Event::ContactRung { leg, contact, trunk } => {
+                let (contact, trunk) = (*contact, trunk.clone());
+                self.legs.push(LegRecord { contact, trunk, ..LegRecord::new(*leg, at) });
+            }
             Event::RingEnded { leg, outcome } => {
                 if let Some(leg) = self.legs.iter_mut().find(|known| known.leg == *leg) {
                     leg.outcome = Some(outcome.clone());
@@ -267,6 +292,10 @@ impl CallRecord {
                     (None, _) => Disposition::Unanswered,
                 };
             }
+            Event::Explained { leg, cause } => {
+                let rung = self.legs.iter_mut().find(|known| Some(known.leg) == *leg);
+                *rung.map_or(&mut self.cause, |rung| &mut rung.cause) = Some(*cause);
+            }
             Event::Quality { leg, quality } => {
                 let rung = self.legs.iter().find(|known| known.leg == *leg);
                 let receptionist = rung.and_then(|leg| leg.receptionist);
@@ -279,18 +308,6 @@ impl CallRecord {
             | Event::TransferRefused { .. }
             | Event::TransferEnded { .. } => {}
         }
-    }
-
-    fn rung(
-        &mut self,
-        leg: LegId,
-        receptionist: Option<ReceptionistId>,
-        contact: Option<ContactId>,
-        at: UnixMillis,
-    ) {
-        let (rung_at, connected_at, outcome) = (at, None, None);
-        let security = None;
-        self.legs.push(LegRecord { leg, receptionist, contact, rung_at, connected_at, outcome, security });
     }
 
     /// Somebody and the caller hear each other, for the first time or again.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use vorzimmer_call::World;
 use vorzimmer_media::Prompt;
-use vorzimmer_sip::ua::{Binding, Flow, Peer, Transport};
+use vorzimmer_sip::ua::{Binding, Flow, Peer, Transport, WayOut};
 use vorzimmer_tests::server::workspace;
 use vorzimmer_types::consent::{Language, Policy, PromptVersion, Receipt, SignedReceipt};
 use vorzimmer_types::directory::{
@@ -90,6 +90,7 @@ impl World for House {
             receptionist,
             contact: Pii::new("sip:anna@192.0.2.9".into()),
             flow: flow(),
+            path: Vec::new(),
             call_id: Pii::new("registration".into()),
             cseq: 1,
             instance: None,
@@ -97,6 +98,10 @@ impl World for House {
             q_milli: 1000,
             expires_at: UnixMillis(i64::MAX),
         }]
+    }
+
+    fn way_out(&self, _trunk: TrunkId) -> Option<WayOut> {
+        None
     }
 
     fn prompt(&self, name: &str, language: Language) -> Option<PromptVersion> {

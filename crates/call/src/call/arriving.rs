@@ -50,6 +50,7 @@ impl Call {
             plays: 0,
             shortcuts: Shortcuts::default(),
             pick_up: None,
+            explained: None,
             local,
             until: hands.now.mono + hands.config.max_call,
         }

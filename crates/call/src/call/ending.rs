@@ -4,8 +4,9 @@
 
 use bytes::Bytes;
 use vorzimmer_consent::Input;
-use vorzimmer_sip::ua::{Command, Ending, Reason, SessionId};
+use vorzimmer_sip::ua::{Ending, Reason, SessionId};
 use vorzimmer_types::LegId;
+use vorzimmer_types::cause::Cause;
 use vorzimmer_types::event::{EndedBy, Event, RingOutcome};
 
 use super::{Attendant, Call, State, Whose};
@@ -32,11 +33,32 @@ impl Call {
         match self.whose(session) {
             Whose::Caller => {
                 self.caller_session_over(session, hands);
-                self.finish(EndedBy::Caller, "gave up before we answered", reasons::caller_gone(), hands);
+                let reason = self.passed_on(session, reasons::caller_gone());
+                self.finish(EndedBy::Caller, "gave up before we answered", reason, hands);
             }
             Whose::Second => self.second_gone(session, hands),
             _ => self.aftermath.session_over(session, hands),
         }
+    }
+
+    /// A peer says why it will not, or goes.
+    pub(super) fn explained(&mut self, session: SessionId, cause: Cause, hands: &mut Hands<'_>) {
+        let leg = match (self.whose(session), &self.state) {
+            (Whose::Caller, _) => None,
+            (Whose::Attendant, _) => self.leg(Side::Attendant).map(|leg| leg.id),
+            (Whose::Guest, _) => self.leg(Side::Guest).map(|leg| leg.id),
+            (Whose::Device, State::Ringing(ringing)) => ringing.leg_of(session),
+            (Whose::Device, State::Giving(giving)) => giving.leg_of(session),
+            (Whose::Device | Whose::Second | Whose::Nobody, _) => return,
+        };
+        self.explained = Some((session, cause));
+        self.journal.write(hands, Event::Explained { leg, cause });
+    }
+
+    /// What the others are told because this peer has said why: its network's cause, else what is usual.
+    fn passed_on(&self, session: SessionId, usual: Reason) -> Reason {
+        let said = self.explained.filter(|(by, _)| *by == session);
+        said.and_then(|(_, cause)| Reason::passed_on(cause)).unwrap_or(usual)
     }
 
     /// A session is over.
@@ -58,7 +80,8 @@ impl Call {
                     }
                     Ending::WeHungUp => (EndedBy::Vorzimmer, "ended"),
                 };
-                self.finish(by, words, reasons::caller_gone(), hands);
+                let reason = self.passed_on(session, reasons::caller_gone());
+                self.finish(by, words, reason, hands);
             }
             Whose::Attendant => self.attendant_gone(session, why, hands),
             Whose::Guest => {
@@ -190,7 +213,9 @@ impl Call {
             }
             State::Bridged { attendant, .. } => {
                 hands.media(MediaCommand::Unbridge { call: self.id });
-                self.release(*attendant, reasons::normal(), hands);
+                let said = by == EndedBy::Caller && reason.protocol == "Q.850";
+                let reason = if said { reason.clone() } else { reasons::normal() };
+                self.release(*attendant, reason, hands);
             }
             other => self.disband(other, hands),
         }
@@ -217,8 +242,7 @@ impl Call {
     fn refuse_saying(&mut self, status: u16, why: &str, reason: Option<Reason>, hands: &mut Hands<'_>) {
         self.state = State::Over;
         if let Some(session) = self.session.take() {
-            let retry_after = (status == 503).then_some(hands.config.retry_after);
-            hands.sip(Command::Refuse { session, status, reason, retry_after });
+            hands.refuse(session, status, reason);
             hands.forget_session(session);
         }
         if let Some(caller) = self.caller.take() {
@@ -238,7 +262,8 @@ impl Call {
         };
         match (&self.state, why) {
             (State::Bridged { .. }, Ending::PeerHungUp) => {
-                self.finish(by, "hung up", reasons::normal(), hands);
+                let reason = self.passed_on(session, reasons::normal());
+                self.finish(by, "hung up", reason, hands);
             }
             _ => self.attendant_lost("the receptionist's phone lost the call", hands),
         }

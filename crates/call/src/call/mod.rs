@@ -29,6 +29,7 @@ use std::time::Instant;
 use vorzimmer_consent::{Gate, Terms};
 use vorzimmer_sdp::{Description, Protection};
 use vorzimmer_sip::ua::{self, SessionId};
+use vorzimmer_types::cause::Cause;
 use vorzimmer_types::directory::Customer;
 use vorzimmer_types::event::{Event, RecordingResult};
 use vorzimmer_types::srtp::Security;
@@ -69,6 +70,8 @@ pub(crate) struct Call {
     shortcuts: Shortcuts,
     /// A colleague who picks the call up.
     pick_up: Option<PickUp>,
+    /// Who said last why something ends, and what.
+    explained: Option<(SessionId, Cause)>,
     /// Our address towards the caller.
     local: std::net::IpAddr,
     /// When the call has lasted long enough.
@@ -157,6 +160,7 @@ impl Call {
         match event {
             ua::Event::RecordAware { .. } => self.record_aware(session),
             ua::Event::Cancelled { .. } => self.cancelled(session, hands),
+            ua::Event::Explained { cause, .. } => self.explained(session, cause, hands),
             ua::Event::Ended { why, .. } => self.session_ended(session, why, hands),
             ua::Event::Refused { status, .. } => self.refused(session, status, hands),
             ua::Event::Answered { sdp, .. } => self.answered(session, sdp.as_ref(), hands),
@@ -171,7 +175,7 @@ impl Call {
                 self.reoffer_ended(session, status, sdp.as_ref(), hands);
             }
             // The caller hears our ring-back, whatever a device says while it rings.
-            ua::Event::Progressed { .. } => {}
+            ua::Event::Progressed { .. } => self.line_rang(session),
             // We make no offer before we answer.
             ua::Event::ProgressAnswered { .. } => {}
             ua::Event::Invited { .. } | ua::Event::BindingsChanged { .. } | ua::Event::Trunk { .. } => {}

@@ -14,8 +14,11 @@ impl Call {
     /// A peer without UPDATE has to see that we are still there. While another offer is under way nothing need be done:
     /// it refreshes too.
     pub(super) fn refresh_due(&mut self, session: SessionId, hands: &mut Hands<'_>) {
-        let Some(side) = self.side_in(session) else { return };
-        if let Some(sdp) = self.leg_mut(side).and_then(Leg::offer_again) {
+        let leg = match self.side_in(session) {
+            Some(side) => self.leg_mut(side),
+            None => self.second_in(session),
+        };
+        if let Some(sdp) = leg.and_then(Leg::offer_again) {
             hands.sip(Command::Reinvite { session, sdp });
         }
     }
@@ -28,15 +31,27 @@ impl Call {
         sdp: Option<&Bytes>,
         hands: &mut Hands<'_>,
     ) {
-        let Some(side) = self.side_in(session) else { return };
-        let Some(leg) = self.leg_mut(side).filter(|leg| leg.reoffers()) else { return };
         let now = hands.now.mono;
+        let Some(side) = self.side_in(session) else {
+            if let Some(leg) = self.second_in(session).filter(|leg| leg.reoffers())
+                && !((200..300).contains(&status) && leg.accept(sdp, hands).is_ok())
+            {
+                leg.offer_refused(status, now);
+            }
+            return;
+        };
+        let Some(leg) = self.leg_mut(side).filter(|leg| leg.reoffers()) else { return };
         let accepted = (200..300).contains(&status) && leg.accept(sdp, hands).is_ok();
         if accepted {
             self.hold_changed(side, hands);
         } else {
             leg.offer_refused(status, now);
         }
+    }
+
+    /// The leg of the second call of her phone, if this session is that: she refreshes it like any other.
+    fn second_in(&mut self, session: SessionId) -> Option<&mut Leg> {
+        self.second_mut().filter(|second| second.session == session).map(|second| &mut second.leg)
     }
 
     /// The side whose dialog is confirmed and runs in this session.

@@ -53,6 +53,11 @@ impl Ringing {
         self.devices.iter().any(|device| device.session() == Some(session))
     }
 
+    /// The leg that rings in this session.
+    pub(super) fn leg_of(&self, session: SessionId) -> Option<LegId> {
+        self.devices.iter().find(|device| device.session() == Some(session)).map(|device| device.leg.id)
+    }
+
     pub(super) fn next_wake(&self) -> Option<Instant> {
         let opening = self.devices.iter().filter_map(|device| match device.stage {
             Stage::Opening { until, .. } => Some(until),

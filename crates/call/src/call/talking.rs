@@ -216,6 +216,5 @@ pub(super) fn take_offer(
 }
 
 pub(super) fn refuse_offer(session: SessionId, refusal: Refusal, hands: &mut Hands<'_>) {
-    let (status, reason) = (refusal.status(), Some(security::refused(refusal)));
-    hands.sip(Command::Refuse { session, status, reason, retry_after: None });
+    hands.refuse(session, refusal.status(), Some(security::refused(refusal)));
 }

@@ -97,3 +97,22 @@ fn an_expired_session_ends_the_call_and_the_history_says_why() {
     stage.until(20.0);
     stage.expect_nothing_left();
 }
+
+#[test]
+fn the_second_call_of_her_phone_is_refreshed_too() {
+    let mut stage = crate::transfer::second_call();
+    stage.answers("ben-desk");
+    stage.until(30.0);
+    stage.seen();
+    let answer = stage.described["anna-2"].clone();
+    stage.is_to_be_refreshed("anna-2");
+    stage.expect("30.0 re-invite anna-2");
+    assert_eq!(said(&stage.offers["anna-2"]), said(&answer), "the same version, the same words");
+    stage.ends_our_offer("anna-2", 200, Some(&sdp_of("anna-2", &[8, 0], "sendrecv")));
+    stage.is_to_be_refreshed("anna-2");
+    stage.ends_our_offer("anna-2", 488, None);
+    stage.is_to_be_refreshed("anna-2");
+    stage.expect("30.0 re-invite anna-2\n30.0 re-invite anna-2");
+    stage.hangs_up("caller");
+    stage.expect_nothing_left();
+}

@@ -1,8 +1,7 @@
 //! Transfer and consultation: who hears what, what is recorded when, and what the phone that asked is told.
 
-use vorzimmer_call::{Colleagues, ExchangeConfig, TransferRules, WayOut};
+use vorzimmer_call::{Colleagues, ExchangeConfig, Routes, TransferRules};
 use vorzimmer_sip::ua::Replaced;
-use vorzimmer_types::TrunkId;
 use vorzimmer_types::consent::{Policy, Role};
 use vorzimmer_types::directory::HoldSound;
 use vorzimmer_types::directory::RingOrder::Together;
@@ -16,8 +15,8 @@ const BEN: &str = "sip:ben@vorzimmer.example";
 const CAROL: &str = "sip:carol@vorzimmer.example";
 
 pub fn config(transfer: TransferRules) -> ExchangeConfig {
-    let way = WayOut { trunk: TrunkId::from_bytes([9; 16]), flow: crate::world::flow() };
-    ExchangeConfig { transfer, ways_out: vec![way], ..ExchangeConfig::default() }
+    let routes = Routes { all: vec![crate::world::OUT], ..Routes::default() };
+    ExchangeConfig { transfer, routes, ..ExchangeConfig::default() }
 }
 
 /// Anna and a caller talk since 10.0 and are recorded; looked at from 20.0 on.
@@ -446,7 +445,7 @@ fn what_a_caller_hears_on_hold_is_the_customers_choice() {
 }
 
 /// Anna's phone holds the caller and calls Ben.
-fn second_call() -> Stage {
+pub fn second_call() -> Stage {
     let mut stage = recorded();
     stage.holds("anna-desk");
     stage.until(21.0);

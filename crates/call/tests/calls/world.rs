@@ -4,19 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use vorzimmer_call::World;
-use vorzimmer_sip::ua::{Binding, Flow, Transport};
+use vorzimmer_sip::carrier::Pulse;
+use vorzimmer_sip::ua::{Binding, Flow, Transport, WayOut};
 use vorzimmer_types::consent::{Language, Policy, PromptVersion, Receipt, SignedReceipt};
 use vorzimmer_types::directory::{
     Contact, Credential, Customer, Directory, HoldSound, OnWithdrawal, Place, Receptionist, RingOrder,
     RingPlan, StandingConsent,
 };
 use vorzimmer_types::srtp::SrtpPolicy;
-use vorzimmer_types::{ContactId, CustomerId, Pii, ReceptionistId, UnixMillis};
+use vorzimmer_types::{ContactId, CustomerId, Pii, ReceptionistId, TrunkId, UnixMillis};
 
 pub const DID: &str = "+493023125001";
 pub const CALLER: &str = "+4915112345678";
 pub const BOSS: &str = "+493023125777";
 pub const BOSS_AT_HOME: &str = "sip:boss@home.example";
+/// The trunk that calls out go by, unless a test says otherwise.
+pub const OUT: TrunkId = TrunkId::from_bytes([9; 16]);
 pub const PRIVATE: &str = "+493023125778";
 
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub struct FakeWorld {
     pub missing_prompts: BTreeSet<&'static str>,
     /// How the devices signal.
     pub transport: Transport,
+    /// The trunks that take calls now.
+    pub trunks: BTreeMap<TrunkId, Pulse>,
 }
 
 pub fn receptionist(name: &str) -> ReceptionistId {
@@ -63,7 +68,18 @@ impl FakeWorld {
             (receptionist("carol"), vec!["carol-desk"]),
         ]);
         let directory = Directory { customers: vec![customer], receptionists };
-        Self { directory, devices, missing_prompts: BTreeSet::new(), transport: Transport::Udp }
+        let trunks = BTreeMap::from([(OUT, Pulse::Up)]);
+        Self { directory, devices, missing_prompts: BTreeSet::new(), transport: Transport::Udp, trunks }
+    }
+
+    pub fn trunks(mut self, trunks: &[(TrunkId, Pulse)]) -> Self {
+        self.trunks = trunks.iter().copied().collect();
+        self
+    }
+
+    /// How a line says by which trunk a call goes out, if it is not the usual one.
+    pub fn by_trunk(&self, trunk: TrunkId) -> String {
+        if trunk == OUT { String::new() } else { format!(" by trunk {}", trunk.as_bytes()[0]) }
     }
 
     pub fn team(mut self, order: RingOrder, team: &[(&str, u16)]) -> Self {
@@ -169,6 +185,7 @@ impl World for FakeWorld {
             receptionist,
             contact: Pii::new((*name).to_owned()),
             flow: Flow { transport: self.transport, ..flow() },
+            path: Vec::new(),
             call_id: Pii::new("registration".into()),
             cseq: 1,
             instance: None,
@@ -177,6 +194,11 @@ impl World for FakeWorld {
             expires_at: UnixMillis(i64::MAX),
         };
         self.devices.get(&receptionist).map(|names| names.iter().map(binding).collect()).unwrap_or_default()
+    }
+
+    fn way_out(&self, trunk: TrunkId) -> Option<WayOut> {
+        let pulse = self.trunks.get(&trunk).copied()?;
+        Some(WayOut { name: format!("trunk {}", trunk.as_bytes()[0]), flow: flow(), pulse })
     }
 
     fn prompt(&self, name: &str, language: Language) -> Option<PromptVersion> {

@@ -233,6 +233,8 @@ fn in_words(event: &Event, record: &CallRecord) -> Option<String> {
             format!("epoch {}: {} hear each other", epoch.0, parties.join(", "))
         }
         Event::Left { party } => format!("{} left", who(*party, record)),
+        Event::Explained { leg: Some(leg), cause } => format!("leg {leg} says {cause}"),
+        Event::Explained { leg: None, cause } => format!("the caller's network says {cause}"),
         _ => return None,
     })
 }

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use vorzimmer_types::audio::Codec;
 
+use super::outbound::{Identity, Numbers, Outbound, Shows};
 use super::provider::Provider;
-use super::settings::{KeySource, OutboundTransport, Period, Settings, Transfer, TransferTo, Trunk};
+use super::settings::{KeySource, Period, Settings, Transfer, TransferTo, Trunk};
 use super::tls::CertificateFiles;
 use super::values::Listen;
 
@@ -78,7 +79,7 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
 
 /// Who speaks to us, how, and what they may ask for.
 fn signalling(settings: &Settings, out: &mut String) -> std::fmt::Result {
-    let Settings { sip, tls, numbers, trunks, transfer, .. } = settings;
+    let Settings { sip, tls, numbers, trunks, routes, transfer, .. } = settings;
     writeln!(out, "SIP over UDP      {}", list(&sip.udp))?;
     writeln!(out, "SIP over TCP      {}", list(&sip.tcp))?;
     writeln!(out, "SIP over TLS      {}", list(&sip.tls))?;
@@ -111,11 +112,16 @@ fn signalling(settings: &Settings, out: &mut String) -> std::fmt::Result {
         if numbers.area.is_empty() { "none" } else { &numbers.area }
     )?;
     for (name, trunk) in trunks {
-        let (known, way) = (known_by(trunk), way_out(trunk));
-        writeln!(out, "trunk             {name}: {known}, SRTP: {:?}{way}", trunk.srtp)?;
+        writeln!(out, "trunk             {name}: {}, SRTP: {:?}", known_by(trunk), trunk.srtp)?;
     }
     for (name, provider) in trunks.iter().filter_map(|(name, trunk)| Some((name, trunk.provider.as_ref()?))) {
         writeln!(out, "provider {name:<8} {}", towards(provider))?;
+    }
+    for (name, outbound) in trunks.iter().filter_map(|(name, trunk)| Some((name, trunk.outbound.as_ref()?))) {
+        writeln!(out, "calls out         {name}: {}", placed(outbound))?;
+    }
+    for (prefix, trunks) in routes {
+        writeln!(out, "route             {prefix}: {}", or_none(trunks))?;
     }
     if trunks.is_empty() {
         writeln!(out, "trunk             none: nobody can forward a call to us")?;
@@ -156,15 +162,24 @@ fn towards(provider: &Provider) -> String {
     }
 }
 
-/// Where calls go that are placed through it.
-fn way_out(trunk: &Trunk) -> String {
-    let Some(out) = &trunk.outbound else { return String::new() };
-    let by = match out.transport {
-        OutboundTransport::Udp => "UDP",
-        OutboundTransport::Tcp => "TCP",
-        OutboundTransport::Tls => "TLS",
+/// How calls are placed through a trunk.
+fn placed(outbound: &Outbound) -> String {
+    let numbers = match outbound.numbers {
+        Numbers::E164 => "+49…",
+        Numbers::Digits => "49…",
+        Numbers::International => "0049…",
+        Numbers::National => "0…",
     };
-    format!("; calls out go to {} port {} by {by}", out.host, out.port)
+    let shown = match outbound.shows {
+        Shows::Customer => "the customer's number",
+        Shows::Caller => "the caller's number",
+    };
+    let vouched = match outbound.identity {
+        Identity::Asserted => ", asserted",
+        Identity::Preferred => ", preferred",
+        Identity::None => "",
+    };
+    format!("numbers as {numbers}, shows {shown}{vouched}")
 }
 
 /// Whom callers may be put through to.

@@ -5,6 +5,7 @@
 
 mod describe;
 mod error;
+pub mod outbound;
 mod overrides;
 mod provider;
 mod rules;
@@ -17,10 +18,8 @@ use std::path::Path;
 
 pub use describe::describe;
 pub use error::ConfigError;
-pub use provider::Provider;
-pub use settings::{
-    CalledNumber, Http, KeySource, LogFormat, Logs, OutboundTransport, Settings, Sip, TransferTo, Trunk,
-};
+pub use provider::{By, Provider};
+pub use settings::{CalledNumber, Http, KeySource, LogFormat, Logs, Settings, Sip, TransferTo, Trunk};
 pub use tls::CertificateFiles;
 pub use turn::Turn;
 pub use values::{Level, Listen};

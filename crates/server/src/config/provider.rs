@@ -18,6 +18,8 @@ pub struct Provider {
     pub server: Option<String>,
     /// By which transport; without one, as its NAPTR records say.
     pub transport: Option<By>,
+    /// PEM: the authorities that may have issued the certificate that it shows on TLS; none: those that the system trusts.
+    pub ca: Option<PathBuf>,
     /// Whether we register there.
     pub register: bool,
     /// Whether one registration stands for all numbers (RFC 6140).
@@ -71,6 +73,16 @@ impl Provider {
     /// The user part of our address there.
     pub fn user(&self) -> &str {
         self.identity.as_deref().or(self.login.as_deref()).unwrap_or_default()
+    }
+
+    /// The names of which its certificate must hold one (RFC 5922 §7.3): the host that was named, the SIP domain.
+    pub fn names(&self) -> Vec<String> {
+        let server = self.server.as_deref().and_then(host_and_port);
+        let host = server.and_then(|(host, _)| match host {
+            Host::Name(name) => Some(name),
+            Host::Ip(_) => None,
+        });
+        host.into_iter().chain([self.domain.clone()]).collect()
     }
 
     /// The search for its servers; none if `server` cannot be read.

@@ -12,6 +12,7 @@ use vorzimmer_sip::ua::PhoneDigest;
 use vorzimmer_types::audio::Codec;
 use vorzimmer_types::srtp::SrtpPolicy;
 
+use super::outbound::Outbound;
 use super::provider::Provider;
 use super::tls::{Tls, TrunkCertificate};
 use super::turn::Turn;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub trunks: BTreeMap<String, Trunk>,
     /// Receptionists' telephones.
     pub receptionists: Receptionists,
+    /// By which trunks calls go out, by the beginning of the number or address.
+    pub routes: BTreeMap<String, Vec<String>>,
     /// Whom a caller may be put through to.
     pub transfer: Transfer,
     /// Voices.
@@ -162,39 +165,8 @@ pub struct Trunk {
     pub codecs: Vec<Codec>,
     /// What we do towards it; none: it only sends us calls.
     pub provider: Option<Provider>,
-    /// Where calls go that we place through it; none: it only brings calls.
+    /// How calls are placed through it, at its provider's; none: it only brings calls.
     pub outbound: Option<Outbound>,
-}
-
-/// The way out through a trunk.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Outbound {
-    /// Its address.
-    pub host: IpAddr,
-    /// Its port.
-    #[serde(default = "sip_port")]
-    pub port: u16,
-    /// How it is reached.
-    #[serde(default)]
-    pub transport: OutboundTransport,
-}
-
-fn sip_port() -> u16 {
-    5060
-}
-
-/// How a trunk is reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OutboundTransport {
-    /// Datagrams.
-    #[default]
-    Udp,
-    /// A stream.
-    Tcp,
-    /// The same, encrypted; the trunk shows its certificate.
-    Tls,
 }
 
 /// Receptionists' telephones.
@@ -532,7 +504,9 @@ impl Settings {
         ];
         let passwords = self.trunks.values_mut().flat_map(|trunk| {
             let ca = trunk.certificate.as_mut().and_then(|certificate| certificate.ca.as_mut());
-            let login = trunk.provider.as_mut().and_then(|provider| provider.login_password_file.as_mut());
+            let login = trunk.provider.as_mut().into_iter().flat_map(|provider| {
+                provider.login_password_file.as_mut().into_iter().chain(provider.ca.as_mut())
+            });
             trunk.password_file.as_mut().into_iter().chain(ca).chain(login)
         });
         let ours = self.tls.certificates.iter_mut().flat_map(|ours| [&mut ours.chain, &mut ours.key]);

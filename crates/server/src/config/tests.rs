@@ -24,7 +24,12 @@ fn the_shipped_file_is_accepted_without_a_warning() {
 #[test]
 fn the_shipped_file_names_every_option() {
     let shipped = std::fs::read_to_string(SHIPPED).expect("shipped configuration");
-    let sources = [include_str!("settings.rs"), include_str!("tls.rs"), include_str!("provider.rs")];
+    let sources = [
+        include_str!("settings.rs"),
+        include_str!("tls.rs"),
+        include_str!("provider.rs"),
+        include_str!("outbound.rs"),
+    ];
     let settings = sources.iter().flat_map(|source| source.split("impl Settings").next());
     let options =
         settings.flat_map(str::lines).filter_map(|line| line.strip_prefix("    pub ")?.split_once(':'));
@@ -88,7 +93,28 @@ fn options_that_do_not_fit_together_are_refused() {
         ("[trunks.a.provider]\ndomain = \"x.de\"\nlogin = \"u\"", "trunks.a.provider.login"),
         ("[trunks.a.provider]\ndomain = \"x.de\"\nregister = true", "trunks.a.provider.register"),
         ("[trunks.a.provider]\ndomain = \"x.de\"\nbulk = true", "trunks.a.provider.bulk"),
-        ("[trunks.a.provider]\ndomain = \"x.de\"\ntransport = \"tls\"", "trunks.a.provider.transport"),
+        (
+            "[sip]\ntls = []\n[trunks.a.provider]\ndomain = \"x.de\"\ntransport = \"tls\"",
+            "trunks.a.provider.transport",
+        ),
+        (
+            "[trunks.a]\ncertificate = { name = \"x.de\" }\nprovider = { domain = \"x.de\", ca = \"x.pem\" }",
+            "trunks.a.provider.ca",
+        ),
+        ("[trunks.a]\naddresses = [\"192.0.2.1/32\"]\noutbound = {}", "trunks.a.outbound"),
+        (
+            "[trunks.a]\nprovider = { domain = \"x.de\" }\noutbound = { uri = \"tel\", numbers = \"national\" }",
+            "trunks.a.outbound.numbers",
+        ),
+        (
+            "[trunks.a]\nprovider = { domain = \"x.de\" }\noutbound = { from = \"account\" }",
+            "trunks.a.outbound.from",
+        ),
+        ("[routes]\n\"+49\" = [\"a\"]", "routes.\"+49\""),
+        (
+            "[trunks.a]\nprovider = { domain = \"x.de\" }\noutbound = {}\n[routes]\n\"0049\" = [\"a\"]",
+            "routes.\"0049\"",
+        ),
         ("[trunks.a.provider]\ndomain = \"x.de\"\nexpires_s = 5", "trunks.a.provider.expires_s"),
         ("[sip]\nws = [\"192.0.2.1:8088\"]", "sip.ws"),
         ("[sip]\nwss = [\"127.0.0.1:5061\"]", "sip.wss"),

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use vorzimmer_call::World;
 use vorzimmer_sip::digest::Ha1;
-use vorzimmer_sip::ua::{Account, Accounts, Binding, SessionId, Ua};
+use vorzimmer_sip::ua::{Account, Accounts, Binding, SessionId, Ua, WayOut};
 use vorzimmer_types::consent::{Language, PromptVersion, Receipt, SignedReceipt};
 use vorzimmer_types::directory::{Credential, Directory};
-use vorzimmer_types::{Now, ReceptionistId};
+use vorzimmer_types::{Now, ReceptionistId, TrunkId};
 
 use crate::media::Prompts;
 use crate::receipts::ReceiptSigner;
@@ -86,6 +86,10 @@ impl World for View<'_> {
 
     fn devices(&self, receptionist: ReceptionistId) -> Vec<Binding> {
         self.ua.borrow().bindings(receptionist, self.now)
+    }
+
+    fn way_out(&self, trunk: TrunkId) -> Option<WayOut> {
+        self.ua.borrow().way_out(trunk, self.now)
     }
 
     fn prompt(&self, name: &str, language: Language) -> Option<PromptVersion> {

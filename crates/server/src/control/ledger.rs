@@ -62,6 +62,7 @@ impl Ledger {
             Event::TransferEnded { outcome } => tracing::info!(%call, ?outcome, "the transfer is over"),
             Event::Prompted { .. }
             | Event::ContactRung { .. }
+            | Event::Explained { .. }
             | Event::Together { .. }
             | Event::Left { .. }
             | Event::Rung { .. }

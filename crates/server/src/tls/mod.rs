@@ -82,7 +82,7 @@ impl Tls {
         };
         let shown = Arc::new(Shown::new(sources.certificates(Lapsed::Shown)?));
         let trunks = Arc::new(ArcSwap::from_pointee(TrunkCertificates::read(&sources.trunks)?));
-        let sip = server(&shown, !sources.trunks.is_empty())?;
+        let sip = server(&shown, sources.trunks.iter().any(|trunk| trunk.opens))?;
         // A browser asks its user which certificate to show when it is asked for one: so it is not.
         let mut web = server(&shown, false)?;
         web.alpn_protocols = vec![WEBSOCKET_ALPN.to_vec()];

@@ -253,3 +253,30 @@ fn a_trunk_is_known_by_its_certificate() {
     assert_eq!(tls.trunk_of(&[]), None);
     assert!(tls.dial(CARRIER).is_some() && tls.dial(TrunkId::from_bytes([8; 16])).is_none());
 }
+
+#[test]
+fn a_provider_must_show_its_servers_or_its_domains_name_and_is_not_known_by_it_when_it_calls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    write(&folder.path().join("ca.pem"), &authority.pem(), 0o644);
+    let more = "[trunks.carrier.provider]\ndomain = \"carrier.example\"\nserver = \"sip.carrier.example:5061\"\n\
+                transport = \"tls\"\nca = \"ca.pem\"\n";
+    let tls =
+        Tls::open(&settings(folder.path(), more), |_| CARRIER).unwrap_or_else(|error| panic!("{error}"));
+    let (name, verifier) = tls.trunks.load().expected(CARRIER).expect("it is called by TLS");
+    assert_eq!(name, ServerName::try_from("sip.carrier.example").expect("a name"), "SNI");
+    let now = UnixTime::since_unix_epoch(std::time::Duration::from_millis(clock::wall().0.unsigned_abs()));
+    for (what, pem, good) in [
+        ("its server", authority.issue(&["sip.carrier.example"], |_| ()).0, true),
+        ("its domain", authority.issue(&["carrier.example"], |_| ()).0, true),
+        ("another host", authority.issue(&["carrier.example.evil"], |_| ()).0, false),
+        ("another authority", stranger.issue(&["sip.carrier.example"], |_| ()).0, false),
+        ("lapsed", authority.issue(&["sip.carrier.example"], lapsed).0, false),
+    ] {
+        let chain = [der(&pem)];
+        let verified = verifier.verify_server_cert(&chain[0], &[], &name, &[], now);
+        assert_eq!(verified.is_ok(), good, "{what}");
+        assert_eq!(tls.trunk_of(&chain), None, "{what}: it is not what opens our door");
+    }
+    assert!(tls.dial(CARRIER).is_some());
+}

@@ -22,28 +22,44 @@ use super::certificate::read_chain;
 use super::error::TlsError;
 use super::identity::Names;
 use crate::clock;
-use crate::config::Settings;
+use crate::config::{By, Settings, Trunk};
 
 /// What the configuration says of one trunk's certificate.
 pub struct Source {
     id: TrunkId,
     trunk: String,
     pins: Vec<[u8; 32]>,
-    name: Option<String>,
+    names: Vec<String>,
     pub(super) ca: Option<PathBuf>,
+    /// Whether whoever shows it is the trunk: else it is only asked for where we call.
+    pub(super) opens: bool,
 }
 
-/// The trunks that have certificates.
+/// The trunks that have certificates, and those that we call by TLS.
 pub fn sources(settings: &Settings, trunk_id: impl Fn(&str) -> TrunkId) -> Vec<Source> {
-    let with = settings.trunks.iter().filter_map(|(name, trunk)| Some((name, trunk.certificate.as_ref()?)));
-    with.map(|(trunk, certificate)| Source {
-        id: trunk_id(trunk),
-        trunk: trunk.clone(),
-        pins: certificate.pins().unwrap_or_default(),
-        name: certificate.name.clone(),
-        ca: certificate.ca.clone(),
-    })
-    .collect()
+    let of = |(name, trunk): (&String, &Trunk)| {
+        let (id, trunk_name) = (trunk_id(name), name.clone());
+        match (&trunk.certificate, &trunk.provider) {
+            (Some(certificate), _) => Some(Source {
+                id,
+                trunk: trunk_name,
+                pins: certificate.pins().unwrap_or_default(),
+                names: certificate.name.iter().cloned().collect(),
+                ca: certificate.ca.clone(),
+                opens: true,
+            }),
+            (None, Some(provider)) if provider.transport == Some(By::Tls) => Some(Source {
+                id,
+                trunk: trunk_name,
+                pins: Vec::new(),
+                names: provider.names(),
+                ca: provider.ca.clone(),
+                opens: false,
+            }),
+            _ => None,
+        }
+    };
+    settings.trunks.iter().filter_map(of).collect()
 }
 
 /// All that is believed of trunks' certificates now.
@@ -58,12 +74,24 @@ pub struct Expected {
     id: TrunkId,
     pins: Vec<[u8; 32]>,
     vouched: Option<Vouched>,
+    opens: bool,
 }
 
 #[derive(Debug)]
 struct Vouched {
-    name: String,
+    /// One of these must stand in it; the first is asked for.
+    names: Vec<String>,
     authorities: Arc<RootCertStore>,
+}
+
+impl Vouched {
+    /// RFC 5922 §7.2.
+    fn is_spoken_for_by(&self, certificate: &CertificateDer<'_>) -> bool {
+        X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| {
+            let shown = Names::of(&parsed);
+            self.names.iter().any(|name| shown.speak_for(name))
+        })
+    }
 }
 
 impl TrunkCertificates {
@@ -80,13 +108,15 @@ impl TrunkCertificates {
     /// The trunk whose chain this is.
     pub fn trunk_of(&self, chain: &[CertificateDer<'_>]) -> Option<TrunkId> {
         let (first, rest) = chain.split_first()?;
-        self.trunks.iter().find(|trunk| trunk.is_clients(first, rest)).map(|trunk| trunk.id)
+        let mut trunks = self.trunks.iter().filter(|trunk| trunk.opens);
+        trunks.find(|trunk| trunk.is_clients(first, rest)).map(|trunk| trunk.id)
     }
 
     /// The name to ask for, and who judges the answer.
     pub fn expected(&self, trunk: TrunkId) -> Option<(ServerName<'static>, Arc<dyn ServerCertVerifier>)> {
         let expected = self.trunks.iter().find(|expected| expected.id == trunk)?;
-        let name = expected.vouched.as_ref().map_or(UNNAMED, |vouched| vouched.name.as_str());
+        let name = expected.vouched.as_ref().and_then(|vouched| vouched.names.first());
+        let name = name.map_or(UNNAMED, String::as_str);
         let name = ServerName::try_from(name.to_owned()).ok()?;
         Some((name, Arc::clone(expected) as _))
     }
@@ -97,11 +127,11 @@ const UNNAMED: &str = "trunk.invalid";
 
 impl Expected {
     fn read(source: &Source) -> Result<Self, TlsError> {
-        let vouched = match &source.name {
-            Some(name) => Some(Vouched { name: name.clone(), authorities: Arc::new(authorities(source)?) }),
-            None => None,
+        let vouched = match source.names.as_slice() {
+            [] => None,
+            names => Some(Vouched { names: names.to_vec(), authorities: Arc::new(authorities(source)?) }),
         };
-        Ok(Self { id: source.id, pins: source.pins.clone(), vouched })
+        Ok(Self { id: source.id, pins: source.pins.clone(), vouched, opens: source.opens })
     }
 
     fn is_pinned(&self, certificate: &CertificateDer<'_>) -> bool {
@@ -114,7 +144,7 @@ impl Expected {
         if self.is_pinned(certificate) {
             return true;
         }
-        let Some(vouched) = self.vouched.as_ref().filter(|vouched| speaks_for(certificate, &vouched.name))
+        let Some(vouched) = self.vouched.as_ref().filter(|vouched| vouched.is_spoken_for_by(certificate))
         else {
             return false;
         };
@@ -171,7 +201,7 @@ impl ServerCertVerifier for Expected {
         let parsed = ParsedCertificate::try_from(certificate)?;
         let known = algorithms().all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &vouched.authorities, chain, now, known)?;
-        if speaks_for(certificate, &vouched.name) {
+        if vouched.is_spoken_for_by(certificate) {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(CertificateError::NotValidForName.into())
@@ -211,11 +241,6 @@ impl ClientCertVerifier for AnyCertificate {
     }
 
     verifies_signatures!();
-}
-
-/// RFC 5922 §7.2.
-fn speaks_for(certificate: &CertificateDer<'_>, domain: &str) -> bool {
-    X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| Names::of(&parsed).speak_for(domain))
 }
 
 fn authorities(source: &Source) -> Result<RootCertStore, TlsError> {

@@ -57,7 +57,13 @@ fn health_readiness_and_metrics_are_there_and_name_nobody() {
     trunk.send(&trunk.invite("+4930999999", "unknown-number"));
     trunk.expect("SIP/2.0 404");
     assert_eq!(server.page("/health").0, 200);
-    assert_eq!(server.page("/ready").0, 200);
+    let (status, ready) = server.page("/ready");
+    assert_eq!(status, 200);
+    for what in
+        ["\"database\":{\"is\":\"well\"}", "\"recordings\":{\"is\":\"well\"}", "\"trunks\":[{\"name\":"]
+    {
+        assert!(ready.contains(what), "{what} is missing in {ready}");
+    }
     let (status, metrics) = server.page("/metrics");
     assert_eq!(status, 200);
     for name in [

@@ -62,8 +62,13 @@ impl Way {
     #[must_use]
     pub fn next(&self, tried: &[Target], now: Instant) -> Option<Target> {
         let left = || self.targets.iter().filter(|target| !tried.contains(target));
-        let rests = |target: &&Target| self.resting.get(*target).is_some_and(|until| *until > now);
-        left().find(|target| !rests(target)).or_else(|| left().next()).copied()
+        left().find(|target| !self.rests(**target, now)).or_else(|| left().next()).copied()
+    }
+
+    /// Whether it failed lately.
+    #[must_use]
+    pub fn rests(&self, target: Target, now: Instant) -> bool {
+        self.resting.get(&target).is_some_and(|until| *until > now)
     }
 
     /// A target did not answer, or said 503.

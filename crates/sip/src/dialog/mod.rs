@@ -9,6 +9,7 @@ mod route;
 use rsip::{Header, Headers, Method, Request, Response, Version};
 
 pub use order::OutOfOrder;
+pub(crate) use route::applied;
 
 use crate::fault::Fault;
 use crate::header;
@@ -158,7 +159,7 @@ impl Dialog {
     }
 
     fn build(&self, method: Method, seq: u32) -> Request {
-        let (uri, routes) = route::applied(&self.target, &self.routes);
+        let (uri, routes) = applied(&self.target, &self.routes);
         let mut headers = Headers::default();
         headers.push(Header::MaxForwards("70".into()));
         for route in routes {

@@ -3,7 +3,7 @@
 use crate::uri::{NameAddr, Uri};
 
 /// The Request-URI and the Route headers for a target and a route set.
-pub(super) fn applied(target: &Uri, routes: &[NameAddr]) -> (Uri, Vec<NameAddr>) {
+pub(crate) fn applied(target: &Uri, routes: &[NameAddr]) -> (Uri, Vec<NameAddr>) {
     match routes.split_first() {
         // A strict router: it wants itself in the Request-URI, and the target at the end of the list.
         Some((first, rest)) if !first.uri.is_loose_router() => {

@@ -22,7 +22,7 @@ use rsip::{Request, StatusCode};
 use vorzimmer_types::{E164, Pii};
 
 pub use chain::{ForwardReason, Hop, HopSource};
-pub use plan::{CalledIn, NumberPlan, PlanError};
+pub use plan::{CalledIn, NumberPlan, PlanError, Style};
 
 use crate::header;
 use crate::uri::Uri;

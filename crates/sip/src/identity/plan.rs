@@ -24,6 +24,20 @@ pub enum CalledIn {
     To,
 }
 
+/// How a trunk wants numbers to be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// `+493023125001`.
+    #[default]
+    E164,
+    /// `493023125001`.
+    Digits,
+    /// As dialled from abroad: `00493023125001`.
+    International,
+    /// As dialled at home: `03023125001`; numbers of other countries as [`Style::International`].
+    National,
+}
+
 /// What is wrong with a number plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{part} of a number plan must be {wanted}")]
@@ -125,6 +139,22 @@ impl NumberPlan {
         format!("+{international}").parse().ok()
     }
 
+    /// The number in this style: what [`NumberPlan::written`] reads.
+    #[must_use]
+    pub fn write(&self, number: &E164, style: Style) -> String {
+        let digits = number.as_str().trim_start_matches('+');
+        let abroad = || format!("{}{digits}", self.international);
+        match style {
+            Style::E164 => number.as_str().to_owned(),
+            Style::Digits => digits.to_owned(),
+            Style::International => abroad(),
+            Style::National => match digits.strip_prefix(&self.country) {
+                Some(at_home) => format!("{}{at_home}", self.national),
+                None => abroad(),
+            },
+        }
+    }
+
     /// `+49030…`: some gateways put the country code before the national prefix.
     fn without_trunk_zero(&self, number: &str) -> String {
         let national = number.strip_prefix(&self.country).filter(|_| !self.national.is_empty());
@@ -158,7 +188,7 @@ impl NumberPlan {
 
 #[cfg(test)]
 mod tests {
-    use super::{NumberPlan, PlanError};
+    use super::{NumberPlan, PlanError, Style};
     use crate::uri::Uri;
 
     fn german(uri: &str) -> Option<String> {
@@ -218,6 +248,36 @@ mod tests {
         assert_eq!(german("sip:alice@h"), None);
         assert_eq!(german("sip:2010@h"), None, "an extension is no local number");
         assert_eq!(german("sip:1234567890@h"), None, "neither local nor with a prefix");
+    }
+
+    #[test]
+    fn every_style_is_read_back() {
+        use Style::{Digits, E164, International, National};
+        let germany = NumberPlan::new("49", "00", "0", None).unwrap();
+        let denmark = NumberPlan::new("45", "00", "", None).unwrap();
+        let america = NumberPlan::new("1", "011", "1", None).unwrap();
+        for (plan, number, style, expected) in [
+            (&germany, "+493023125001", E164, "+493023125001"),
+            (&germany, "+493023125001", Digits, "493023125001"),
+            (&germany, "+493023125001", International, "00493023125001"),
+            (&germany, "+493023125001", National, "03023125001"),
+            (&germany, "+442079460123", E164, "+442079460123"),
+            (&germany, "+442079460123", International, "00442079460123"),
+            (&germany, "+442079460123", National, "00442079460123"),
+            (&germany, "+49800330100", National, "0800330100"),
+            (&denmark, "+4533123456", National, "33123456"),
+            (&denmark, "+4533123456", International, "004533123456"),
+            (&america, "+12125550123", National, "12125550123"),
+            (&america, "+493023125001", National, "011493023125001"),
+        ] {
+            let number: vorzimmer_types::E164 = number.parse().unwrap();
+            let written = plan.write(&number, style);
+            assert_eq!(written, expected, "{style:?} of {number:?}");
+            // Denmark has no prefix by which a national number could be told from any other digits.
+            if expected != "33123456" {
+                assert_eq!(plan.written(&written, None), Some(number), "{written}");
+            }
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Registration {
     pub cseq: u32,
     /// The way it came.
     pub flow: Flow,
+    /// The proxies on that way (RFC 3327).
+    pub path: Vec<Pii<String>>,
 }
 
 /// Why a REGISTER is not carried out.
@@ -128,19 +130,13 @@ impl Registrar {
         owners
     }
 
-    /// The flows that the device behind `contact` registered over.
-    pub fn flows<'a>(&'a self, owner: ReceptionistId, contact: &'a str) -> impl Iterator<Item = Flow> + 'a {
-        let bindings = self.table.get(&owner).map(Vec::as_slice).unwrap_or_default();
-        bindings.iter().filter(move |known| known.contact.expose() == contact).map(|known| known.flow)
-    }
-
-    /// The flows of a device: the one of this binding, as it was registered last, then its others (RFC 5626 §5.3).
-    pub fn flows_of<'a>(&'a self, binding: &'a Binding) -> impl Iterator<Item = Flow> + 'a {
+    /// The bindings of a device: this one, as it was registered last, then those of its other flows (RFC 5626 §5.3).
+    pub fn flows_of<'a>(&'a self, binding: &'a Binding) -> impl Iterator<Item = &'a Binding> + 'a {
         let bindings = self.table.get(&binding.receptionist).map(Vec::as_slice).unwrap_or_default();
         let this = |known: &Binding| known.contact == binding.contact && known.reg_id == binding.reg_id;
         let first = bindings.iter().filter(move |known| this(known));
         let others = bindings.iter().filter(move |known| !this(known) && known.is_same_device(binding));
-        first.chain(others).map(|known| known.flow)
+        first.chain(others)
     }
 
     /// Drops one receptionist's lapsed bindings and says whose they were: call again until none.
@@ -270,6 +266,7 @@ impl Wish {
             receptionist: registration.receptionist,
             contact: Pii::new(self.uri.to_string()),
             flow: registration.flow,
+            path: registration.path.clone(),
             call_id: Pii::new(registration.call_id.clone()),
             cseq: registration.cseq,
             instance: self.instance.clone().map(Pii::new),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rsip::{Header, Method, Response};
+use vorzimmer_types::cause::Cause;
 
 use super::compose;
 use super::declined::Declined;
@@ -54,7 +55,11 @@ impl Ua {
     /// A transaction of ours was never answered: as if by 408, or by 503 if its connection broke (§8.1.3.1).
     pub(super) fn unanswered(&mut self, id: TransactionId, owner: Owner, status: u16, turn: &mut Turn<'_>) {
         let Some(target) = self.target_silent(id, owner, turn) else { return };
+        let goes_on = matches!(owner, Owner::Invite(session) if self.ring_by_next_flow(session, turn));
         self.invites.remove(&id);
+        if goes_on {
+            return;
+        }
         if let Owner::Probe(trunk) = owner {
             return self.probe_answered(trunk, target, status, turn);
         }
@@ -65,7 +70,7 @@ impl Ua {
         match owner {
             Owner::Invite(session)
                 if declined.status == 422 && self.ring_for_longer(session, declined, turn) => {}
-            Owner::Invite(session) => self.declined(session, declined.status, declined.retry_after),
+            Owner::Invite(session) => self.declined(session, declined),
             Owner::Reinvite(session) | Owner::Update(session) => {
                 self.reinvite_failed(session, declined, turn)
             }
@@ -76,10 +81,19 @@ impl Ua {
         }
     }
 
-    fn declined(&mut self, id: SessionId, status: u16, retry_after: Option<Duration>) {
+    fn declined(&mut self, id: SessionId, declined: &Declined) {
         if matches!(self.sessions.get(&id), Some(Session { stage: Stage::Calling(_), .. })) {
+            let &Declined { status, retry_after, cause, .. } = declined;
             self.forget(id);
+            self.explained(id, cause);
             self.flows.event(Event::Refused { session: id, status, retry_after });
+        }
+    }
+
+    /// The peer has said why, or has not.
+    pub(super) fn explained(&mut self, session: SessionId, cause: Option<Cause>) {
+        if let Some(cause) = cause {
+            self.flows.event(Event::Explained { session, cause });
         }
     }
 

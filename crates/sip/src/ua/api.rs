@@ -8,10 +8,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use vorzimmer_types::cause::Cause;
 use vorzimmer_types::{Pii, ReceptionistId, TrunkId};
 
 use super::carriers::{TrunkNews, TrunkOrder};
-use crate::carrier::Target;
+use crate::carrier::{Placing, Pulse, Target};
+use crate::cause;
 use crate::flow::{Binding, ConnectionId, Flow, Transport};
 use crate::uri::Uri;
 
@@ -39,8 +41,19 @@ pub enum Replaced {
 pub struct Dialled {
     /// Through which.
     pub trunk: TrunkId,
-    /// An E.164 number, or a `sip:` or `sips:` URI.
-    pub target: Pii<String>,
+    /// Whom, and on whose behalf.
+    pub call: Placing,
+}
+
+/// The way that a call through a trunk would take now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WayOut {
+    /// The trunk's configured name.
+    pub name: String,
+    /// Without a connection.
+    pub flow: Flow,
+    /// Whether it answers: one that is down is used only if no other is left.
+    pub pulse: Pulse,
 }
 
 /// Who stands behind a request, once that is proven.
@@ -178,18 +191,15 @@ pub enum Command {
         /// The answer.
         sdp: Bytes,
     },
-    /// Call somebody through a trunk, by its configured outbound way. Ends in Answered or Refused as for a device.
+    /// Call somebody through a trunk, as its [`Outbound`](crate::carrier::Outbound) says. Ends in Answered or Refused as
+    /// for a device; 408 and 503 are also for a trunk that does not answer, or takes no calls now.
     Dial {
         /// The session's name, chosen by the layer above with [`super::Ua::next_session`].
         session: SessionId,
         /// Whom.
         to: Box<Dialled>,
-        /// What stands in From: a number of ours.
-        from: FromParty,
         /// The offer.
         sdp: Bytes,
-        /// Further headers, such as `P-Asserted-Identity`; printable ASCII, checked.
-        headers: Vec<(String, Pii<String>)>,
     },
     /// Say whether a REFER is tried: 202 begins the telling, anything from 300 up refuses it.
     AnswerRefer {
@@ -274,6 +284,28 @@ pub struct Reason {
     pub text: String,
     /// Under which code the same text stands in a Warning header of a refusal (RFC 3261 §20.43), if it does.
     pub warning: Option<u16>,
+}
+
+impl Reason {
+    /// What a telephone network is told for this status, if there is anything (RFC 3398 §8.2.6.1).
+    #[must_use]
+    pub fn of_status(status: u16) -> Option<Self> {
+        cause::of_status(status).map(Self::in_q850)
+    }
+
+    fn in_q850(cause: u16) -> Self {
+        Self { protocol: "Q.850", cause, text: String::new(), warning: None }
+    }
+
+    /// What another peer is told because one has said this.
+    #[must_use]
+    pub fn passed_on(cause: Cause) -> Option<Self> {
+        match cause {
+            Cause::Q850(cause) => Some(Self::in_q850(cause)),
+            // Says something about the other dialog alone.
+            Cause::Sip(_) => None,
+        }
+    }
 }
 
 /// What the layer above is told.
@@ -394,6 +426,13 @@ pub enum Event {
         target: Pii<Uri>,
         /// By replacing which dialog.
         replaced: Replaced,
+    },
+    /// The peer says why, in a Reason header (RFC 3326): right before the Cancelled, Refused or Ended that it is about.
+    Explained {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        cause: Cause,
     },
     /// The session is over: BYE came or was answered, or no ACK came in 64·T1, or the dialog broke.
     Ended {

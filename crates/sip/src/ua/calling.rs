@@ -1,21 +1,18 @@
 //! INVITEs that go: a device is rung, or no longer (RFC 3261 §13.2, §9.1).
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rsip::{Header, Headers, Method, Request, Response, Version};
-use vorzimmer_types::Pii;
+use vorzimmer_types::{Pii, TrunkId};
 
 use super::compose::{self, Letterhead};
 use super::declined::Declined;
-use super::flows::Hop;
 use super::interval::Life;
 use super::keep::FLOW_FAILED;
 use super::session::{Abilities, Calling, Cancel, OurInvite, Owner, Session, Stage, Wake};
-use super::{
-    Binding, Dialled, Event, Flow, FromParty, Outbound, Peer, Reason, SessionId, Transport, Turn, Ua,
-};
+use super::{Binding, Event, Flow, FromParty, Peer, Reason, SessionId, Turn, Ua};
+use crate::dialog;
 use crate::fault::Fault;
 use crate::header;
 use crate::transaction::{ClientKey, Kind, PATIENCE, TransactionId};
@@ -24,6 +21,9 @@ use crate::wire;
 
 /// How long a device rings at most, whatever the layer above forgets.
 const LONGEST_RINGING: Duration = Duration::from_secs(600);
+/// How long a trunk may take for its first word, be it 100: then it is taken for dead, long before its transaction is
+/// (§17.1.1.2 has 32 s for that), for somebody is waiting.
+const HEARD_WITHIN: Duration = Duration::from_secs(6);
 /// Headers that the layer above may not set: they are ours.
 const RESERVED: [&str; 17] = [
     "Via",
@@ -45,52 +45,62 @@ const RESERVED: [&str; 17] = [
     "User-Agent",
 ];
 
-/// Who is rung.
-pub(super) enum Callee {
-    Device(Box<Binding>),
-    /// Somebody whom a trunk reaches.
-    Dialled(Box<Dialled>),
-}
-
-/// The way to whoever is rung.
-struct Route {
-    flow: Flow,
-    target: Uri,
-    peer: Peer,
-    /// The Contact of a device.
-    contact: Option<Pii<String>>,
-}
-
-/// What [`super::Command::Invite`] and [`super::Command::Dial`] ask for, without their session.
+/// What [`super::Command::Invite`] asks for, without its session.
 pub(super) struct Ring {
-    pub to: Callee,
+    pub to: Box<Binding>,
     pub from: FromParty,
     pub sdp: Option<Bytes>,
     pub headers: Vec<(String, Pii<String>)>,
+}
+
+/// An INVITE that is ready to go, and where to.
+pub(super) struct Ready {
+    pub request: Request,
+    pub flow: Flow,
+    pub peer: Peer,
+    pub device: Option<Box<Binding>>,
 }
 
 impl Ua {
     /// Rings a device over the flow that it registered with. An INVITE of more than 1,300 bytes goes by UDP all the
     /// same if that is how the device registered: §18.1.1 would have it go by TCP, but behind a NAT no connection to
     /// the device can be opened, and one to its Contact would reach somebody else.
-    pub(super) fn ring(&mut self, id: SessionId, ring: Ring, turn: &mut Turn<'_>) {
-        if self.sessions.contains_key(&id) {
+    pub(super) fn ring(&mut self, id: SessionId, ring: &Ring, turn: &mut Turn<'_>) {
+        if !self.has_room_for(id) {
             return;
         }
-        if self.sessions.len() >= self.config.limits.sessions {
-            self.counters.overload += 1;
-            return self.refused(id, 503, None);
-        }
-        let Some(Route { flow, target, peer, contact }) = self.route(&ring.to, turn) else {
-            let status = if matches!(ring.to, Callee::Device(_)) { FLOW_FAILED } else { 503 };
-            return self.refused(id, status, None);
-        };
-        let Ok(request) = self.invitation(&ring, target, &flow, turn) else {
+        let Some(device) = self.way_to_device(&ring.to) else { return self.refused(id, FLOW_FAILED) };
+        let Ok(request) = self.invitation(ring, &device, turn) else {
             self.counters.unprintable += 1;
-            return self.refused(id, 500, None);
+            return self.refused(id, 500);
         };
-        let Some(transaction) = self.begin(request.clone(), flow, Owner::Invite(id), turn) else {
-            return self.refused(id, 503, None);
+        let (peer, flow) = (Peer::Receptionist(device.receptionist), device.flow);
+        self.call(id, Ready { request, flow, peer, device: Some(Box::new(device)) }, turn);
+    }
+
+    /// Whether a session with this new name may begin. If not for want of room, it is refused.
+    pub(super) fn has_room_for(&mut self, id: SessionId) -> bool {
+        if self.sessions.contains_key(&id) {
+            return false;
+        }
+        let full = self.sessions.len() >= self.config.limits.sessions;
+        if full {
+            self.counters.overload += 1;
+            self.refused(id, 503);
+        }
+        !full
+    }
+
+    /// Sends the first INVITE of a session.
+    pub(super) fn call(&mut self, id: SessionId, ready: Ready, turn: &mut Turn<'_>) {
+        let Ready { request, flow, peer, device } = ready;
+        let carrier = match &peer {
+            Peer::Trunk { id, .. } => Some(*id),
+            Peer::Receptionist(_) => None,
+        };
+        let Some(transaction) = self.begin_for(carrier, request.clone(), flow, Owner::Invite(id), turn)
+        else {
+            return self.refused(id, 503);
         };
         let tag =
             header::from(&request.headers).ok().and_then(|from| from.tag()).unwrap_or_default().to_owned();
@@ -105,7 +115,7 @@ impl Ua {
                 peer,
                 flow,
                 key,
-                contact,
+                device,
                 can: Abilities::default(),
                 life: Life::default(),
                 provisional: None,
@@ -116,56 +126,24 @@ impl Ua {
         self.timers.set(Wake::GiveUp(id), turn.now.mono + LONGEST_RINGING);
     }
 
-    fn refused(&mut self, session: SessionId, status: u16, retry_after: Option<Duration>) {
-        self.flows.event(Event::Refused { session, status, retry_after });
+    pub(super) fn refused(&mut self, session: SessionId, status: u16) {
+        self.flows.event(Event::Refused { session, status, retry_after: None });
     }
 
-    fn route(&mut self, to: &Callee, turn: &Turn<'_>) -> Option<Route> {
-        match to {
-            Callee::Device(device) => {
-                let flow = self.way_to_device(device)?;
-                let target = Uri::parse(device.contact.expose()).ok()?.without_headers();
-                let (peer, contact) = (Peer::Receptionist(device.receptionist), Some(device.contact.clone()));
-                Some(Route { flow, target, peer, contact })
-            }
-            Callee::Dialled(dialled) => {
-                let trunk = self.config.trunks.iter().find(|trunk| trunk.id == dialled.trunk)?;
-                let (Outbound { transport, local, remote }, peer) = (trunk.outbound?, trunk.peer());
-                let target = outside(dialled.target.expose(), remote)?;
-                let flow = match transport {
-                    Transport::Udp => Flow { transport, local, remote, connection: None },
-                    _ => {
-                        let trunk = Some(trunk.id);
-                        self.flows.connect(Hop { transport, local, remote, trunk }, turn.now.mono)?
-                    }
-                };
-                Some(Route { flow, target, peer, contact: None })
-            }
-        }
+    /// The device as it registered last over a flow that still is there; if that is gone, another flow of the same device
+    /// (RFC 5626 §5.3).
+    pub(super) fn way_to_device(&self, binding: &Binding) -> Option<Binding> {
+        let mut flows = self.registrar.flows_of(binding).chain([binding]);
+        flows.find(|known| self.flows.is_usable(&known.flow)).cloned()
     }
 
-    /// The flow that a device registered over last; if that is gone, another flow of the same device (RFC 5626 §5.3).
-    fn way_to_device(&self, binding: &Binding) -> Option<Flow> {
-        let mut flows = self.registrar.flows_of(binding).chain([binding.flow]);
-        flows.find(|flow| self.flows.is_usable(flow))
-    }
-
-    fn invitation(
-        &mut self,
-        ring: &Ring,
-        target: Uri,
-        flow: &Flow,
-        turn: &mut Turn<'_>,
-    ) -> Result<Request, Fault> {
-        let from = self.from(&ring.from).with_tag(&Letterhead::tag(turn.entropy));
-        let call_id = hex::encode(vorzimmer_types::entropy::array::<16>(turn.entropy));
-        let mut headers = Headers::default();
-        headers.push(Header::MaxForwards("70".into()));
-        headers.push(Header::From(from.to_string().into()));
-        headers.push(Header::To(NameAddr::new(target.clone()).to_string().into()));
-        headers.push(Header::CallId(call_id.into()));
-        headers.push(Header::CSeq("1 INVITE".into()));
-        headers.push(compose::contact(flow, target.scheme == Scheme::Sips));
+    fn invitation(&mut self, ring: &Ring, device: &Binding, turn: &mut Turn<'_>) -> Result<Request, Fault> {
+        let from = self.from(&ring.from);
+        let target = Uri::parse(device.contact.expose())?.without_headers();
+        // RFC 3327 §5.3: back through the proxies that it registered through.
+        let (uri, routes) = dialog::applied(&target, &device.route());
+        let mut headers = opening(from, NameAddr::new(target.clone()), &routes, turn);
+        headers.push(compose::contact(&device.flow, target.scheme == Scheme::Sips));
         compose::allow(&mut headers);
         self.ask_for_timer(&mut headers);
         for (name, value) in &ring.headers {
@@ -178,7 +156,7 @@ impl Ua {
         if let Some(sdp) = &ring.sdp {
             compose::sdp(&mut headers, &mut body, sdp);
         }
-        Ok(Request { method: Method::Invite, uri: target.into(), version: Version::V2, headers, body })
+        Ok(Request { method: Method::Invite, uri: uri.into(), version: Version::V2, headers, body })
     }
 
     /// A 422: the same INVITE with an interval that is long enough (RFC 4028 §7.3). False if that is of no use.
@@ -231,13 +209,25 @@ impl Ua {
     /// cannot be written; then nothing was sent.
     pub(super) fn begin(
         &mut self,
+        request: Request,
+        flow: Flow,
+        owner: Owner,
+        turn: &mut Turn<'_>,
+    ) -> Option<TransactionId> {
+        let carrier = self.carrier_behind(owner);
+        self.begin_for(carrier, request, flow, owner, turn)
+    }
+
+    /// The same with the trunk that the request is for, if it may be sent again.
+    fn begin_for(
+        &mut self,
+        carrier: Option<TrunkId>,
         mut request: Request,
         flow: Flow,
         owner: Owner,
         turn: &mut Turn<'_>,
     ) -> Option<TransactionId> {
         let branch = self.letterhead.branch(turn.entropy);
-        let carrier = self.carrier_behind(owner);
         let plain = carrier.map(|_| request.clone());
         match carrier {
             Some(trunk) => {
@@ -250,6 +240,9 @@ impl Ua {
         let id = self.begin_signed(&request, kind, flow, owner, turn)?;
         if let (Some(trunk), Some(plain)) = (carrier, plain) {
             self.remember(id, trunk, plain, &flow);
+            if let Owner::Invite(session) = owner {
+                self.timers.set(Wake::Unheard(session), turn.now.mono + HEARD_WITHIN);
+            }
         }
         if let (Kind::Invite, Owner::Invite(session) | Owner::Reinvite(session)) = (kind, owner) {
             request.body = Vec::new();
@@ -261,7 +254,7 @@ impl Ua {
         Some(id)
     }
 
-    fn begin_signed(
+    pub(super) fn begin_signed(
         &mut self,
         request: &Request,
         kind: Kind,
@@ -307,14 +300,21 @@ impl Ua {
     }
 }
 
-/// What stands in the request line for whoever is outside: a number is the trunk's to find.
-fn outside(target: &str, trunk: SocketAddr) -> Option<Uri> {
-    if target.starts_with('+') {
-        let uri = Uri::sip(Some(target), Host::Ip(trunk.ip()), Some(trunk.port()));
-        return Some(uri.with_param("user", Some("phone")));
+/// What every INVITE of ours begins with: From, To, Call-ID and number of a new dialog (§8.1.1, §12.1.2), and the route
+/// that it takes.
+pub(super) fn opening(from: NameAddr, to: NameAddr, routes: &[NameAddr], turn: &mut Turn<'_>) -> Headers {
+    let from = from.with_tag(&Letterhead::tag(turn.entropy));
+    let call_id = hex::encode(vorzimmer_types::entropy::array::<16>(turn.entropy));
+    let mut headers = Headers::default();
+    headers.push(Header::MaxForwards("70".into()));
+    for route in routes {
+        headers.push(Header::Route(route.to_string().into()));
     }
-    let uri = Uri::parse(target).ok()?.without_headers();
-    matches!(uri.scheme, Scheme::Sip | Scheme::Sips).then_some(uri)
+    headers.push(Header::From(from.to_string().into()));
+    headers.push(Header::To(to.to_string().into()));
+    headers.push(Header::CallId(call_id.into()));
+    headers.push(Header::CSeq("1 INVITE".into()));
+    headers
 }
 
 /// The ACK of a refusal of our INVITE (§17.1.1.3).

@@ -30,6 +30,7 @@ impl Ua {
             Wake::Remind(id) => self.remind(id, turn),
             Wake::Reassure(id) => self.reassure(id, turn),
             Wake::GiveUp(id) => self.ring_out(id, turn),
+            Wake::Unheard(id) => self.unheard(id, turn),
             Wake::Uncancelled(id) => self.uncancelled(id, turn),
             Wake::Retry(id) => self.retry_reinvite(id, turn),
             Wake::Overdue(id) => self.reinvite_overdue(id, turn),

@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use rsip::{Header, Method, Response};
 
-use super::calling::{Callee, Ring};
+use super::calling::Ring;
 use super::compose;
 use super::session::{Pending, Stage, Talking, Unacknowledged, Wake};
-use super::{Command, Flow, Reason, SessionId, Turn, Ua};
+use super::{Command, Flow, Peer, Reason, SessionId, Turn, Ua};
 use crate::transaction::{PATIENCE, T1};
 
 impl Ua {
@@ -22,14 +22,12 @@ impl Ua {
                 self.refuse(session, status, reason.as_ref(), retry_after, turn);
             }
             Command::Invite { session, to, from, sdp, headers } => {
-                self.ring(session, Ring { to: Callee::Device(to), from, sdp, headers }, turn);
+                self.ring(session, &Ring { to, from, sdp, headers }, turn);
             }
             Command::Answer { session, sdp } => self.answer_offer(session, &sdp, turn),
             Command::Trunk { trunk, order } => self.order_trunk(trunk, order, turn),
             Command::Leave => self.leave_all(turn),
-            Command::Dial { session, to, from, sdp, headers } => {
-                self.ring(session, Ring { to: Callee::Dialled(to), from, sdp: Some(sdp), headers }, turn);
-            }
+            Command::Dial { session, to, sdp } => self.dial(session, &to, &sdp, turn),
             Command::AnswerRefer { session, refer, status } => {
                 self.answer_refer(session, refer, status, turn)
             }
@@ -139,6 +137,12 @@ impl Ua {
         let mut response = self.letterhead.answer(&envelope, status);
         compose::reason(&mut response.headers, reason);
         compose::warning(&mut response.headers, reason);
+        if matches!(session.peer, Peer::Trunk { .. })
+            && reason.is_none_or(|reason| reason.protocol != "Q.850")
+        {
+            // RFC 6432: the network behind a trunk speaks in causes.
+            compose::reason(&mut response.headers, Reason::of_status(status).as_ref());
+        }
         if let Some(after) = retry_after {
             response.headers.push(Header::RetryAfter(after.as_secs().to_string().into()));
         }

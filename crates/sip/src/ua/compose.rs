@@ -20,6 +20,10 @@ pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, 
 pub(super) const TOLERATED: [&str; 1] = ["record-aware"];
 /// The extensions that a peer may insist on (RFC 3261 §20.32, §20.37).
 pub(super) const EXTENSIONS: [&str; 4] = ["100rel", "timer", "replaces", "norefersub"];
+/// The same to a trunk that we call: it puts nobody through and registers nobody here.
+pub(super) const ALLOW_OUTSIDE: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
+/// What a trunk that we call may use.
+pub(super) const EXTENSIONS_OUTSIDE: &str = "100rel, timer";
 /// What an INVITE may carry.
 pub(super) const ACCEPT_SDP: &str = "application/sdp";
 /// The port of a Via without one (§18.2.2).
@@ -187,9 +191,15 @@ pub(super) fn reason(headers: &mut Headers, reason: Option<&Reason>) {
 /// Adds Warning (RFC 3261 §20.43) to a refusal; we go by a pseudonym there, as it allows.
 pub(super) fn warning(headers: &mut Headers, reason: Option<&Reason>) {
     let Some(Reason { text, warning: Some(code), .. }) = reason else { return };
-    headers.push(Header::Warning(format!("{code} vorzimmer \"{}\"", quotable(text)).into()));
+    headers.push(warning_of(*code, text));
 }
 
+/// A Warning of its own: 399 for what has no number, in words for a technician.
+pub(super) fn warning_of(code: u16, text: &str) -> Header {
+    Header::Warning(format!("{code} vorzimmer \"{}\"", quotable(text)).into())
+}
+
+/// What may stand between quotation marks.
 fn quotable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect()
 }

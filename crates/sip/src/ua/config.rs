@@ -1,15 +1,16 @@
 //! What the user agent is told once: its names, its trunks, its limits; and whom it asks for accounts.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use vorzimmer_types::{ReceptionistId, TrunkId};
 
-use super::{Peer, Transport};
-use crate::carrier::Login;
+use super::Peer;
+use crate::carrier::{Login, Outbound};
 use crate::digest::Ha1;
 use crate::registrar::Expires;
+use crate::uri::Host;
 
 /// Who we are and whom we serve.
 #[derive(Clone, Debug)]
@@ -90,7 +91,7 @@ pub struct Trunk {
     pub certificate: bool,
     /// What we do towards it; none: it only sends us calls.
     pub provider: Option<Provider>,
-    /// Where calls that we place through it go; without, it only brings calls.
+    /// How calls are placed through it, at its provider's; none: it only brings calls.
     pub outbound: Option<Outbound>,
 }
 
@@ -111,6 +112,14 @@ pub struct Provider {
     pub options_every: Option<Duration>,
 }
 
+impl Provider {
+    /// The host of addresses there.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        self.domain.parse().map_or_else(|_| Host::Name(self.domain.clone()), Host::Ip)
+    }
+}
+
 /// How we register.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Registration {
@@ -118,17 +127,6 @@ pub struct Registration {
     pub expires: Option<Duration>,
     /// All numbers of the trunk at once (RFC 6140).
     pub bulk: bool,
-}
-
-/// The way out through a trunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outbound {
-    /// How.
-    pub transport: Transport,
-    /// The address of ours that the trunk is reached from.
-    pub local: SocketAddr,
-    /// The trunk's.
-    pub remote: SocketAddr,
 }
 
 impl Trunk {

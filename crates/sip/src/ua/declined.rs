@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use rsip::Response;
+use vorzimmer_types::cause::Cause;
 
-use crate::header;
+use crate::{cause, header};
 
 /// An answer of 300 or above, or none at all, to a request of ours.
 pub(super) struct Declined {
@@ -14,12 +15,14 @@ pub(super) struct Declined {
     pub min_se: Option<u32>,
     /// Min-Expires in seconds (RFC 3261 §20.23).
     pub min_expires: Option<u32>,
+    /// Reason (RFC 6432).
+    pub cause: Option<Cause>,
 }
 
 impl Declined {
     /// As if by this status.
     pub fn by(status: u16) -> Self {
-        Self { status, retry_after: None, min_se: None, min_expires: None }
+        Self { status, retry_after: None, min_se: None, min_expires: None, cause: None }
     }
 
     /// What it says.
@@ -28,6 +31,7 @@ impl Declined {
         let retry_after = header::retry_after(headers).map(|seconds| Duration::from_secs(u64::from(seconds)));
         let min_se = header::min_session_expires(headers);
         let min_expires = header::first(headers, "Min-Expires").and_then(|text| text.trim().parse().ok());
-        Self { status: response.status_code.code(), retry_after, min_se, min_expires }
+        let cause = cause::read(headers);
+        Self { status: response.status_code.code(), retry_after, min_se, min_expires, cause }
     }
 }

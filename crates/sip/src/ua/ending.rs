@@ -8,7 +8,7 @@ use vorzimmer_types::{Now, TrunkId};
 use super::compose;
 use super::flows::Hop;
 use super::session::{Closing, Owner, Session, Stage, Wake};
-use super::{Ending, Event, Flow, Peer, Reason, SessionId, Turn, Ua};
+use super::{Ending, Event, Flow, Reason, SessionId, Turn, Ua};
 use crate::uri::{Host, Uri};
 
 impl Ua {
@@ -90,6 +90,7 @@ impl Ua {
             Wake::Remind(id),
             Wake::Reassure(id),
             Wake::GiveUp(id),
+            Wake::Unheard(id),
             Wake::Uncancelled(id),
             Wake::Retry(id),
             Wake::Refresh(id),
@@ -110,7 +111,7 @@ impl Ua {
         let hop = session.dialog().map(|dialog| dialog.next_hop().clone());
         let hop = hop
             .and_then(|hop| address_of(&hop))
-            .filter(|hop| self.trunk(&session.peer).is_some_and(|trunk| trunk.holds(hop.ip())));
+            .filter(|hop| self.trunk(&session.peer).is_some_and(|trunk| self.is_trunks(trunk, hop.ip())));
         let way = match (hop, flow.connection) {
             (Some(remote), None) if !flow.transport.is_reliable() => Some(Flow { remote, ..flow }),
             _ if self.flows.is_usable(&flow) => Some(flow),
@@ -131,11 +132,8 @@ impl Ua {
     /// NAT that would be somebody else's address, and a browser has none (RFC 7118 §5: `.invalid`).
     fn way_to_device_of(&self, id: SessionId) -> Option<Flow> {
         let session: &Session = self.sessions.get(&id)?;
-        let (Peer::Receptionist(owner), Some(contact)) = (&session.peer, &session.contact) else {
-            return None;
-        };
-        let mut flows = self.registrar.flows(*owner, contact.expose());
         let secure = session.flow.transport.is_secure();
+        let mut flows = self.registrar.flows_of(session.device.as_ref()?).map(|binding| binding.flow);
         flows.find(|flow| self.flows.is_usable(flow) && (!secure || flow.transport.is_secure()))
     }
 
@@ -156,7 +154,7 @@ impl Ua {
 }
 
 /// The address that a URI names without any look-up.
-fn address_of(uri: &Uri) -> Option<SocketAddr> {
+pub(super) fn address_of(uri: &Uri) -> Option<SocketAddr> {
     match uri.host {
         Some(Host::Ip(ip)) => Some(SocketAddr::new(ip.to_canonical(), uri.port.unwrap_or(5060))),
         _ => None,

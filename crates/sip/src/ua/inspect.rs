@@ -36,7 +36,8 @@ impl Ua {
             return Err(Objection::plain(483));
         }
         check_require(request)?;
-        check_content(request)
+        check_content(request)?;
+        check_accept(request)
     }
 
     /// §8.2.2.2 and §16.3: the same request by another way, or one that we sent ourselves.
@@ -85,8 +86,11 @@ fn check_uri(request: &Request) -> Result<(), Objection> {
 
 /// §8.2.2.3. CANCEL and ACK are never refused for an extension.
 pub(super) fn check_require(request: &Request) -> Result<(), Objection> {
-    // RFC 5626 is the registrar's.
-    let flows = |tag: &str| request.method == Method::Register && tag.eq_ignore_ascii_case("outbound");
+    // RFC 5626 and RFC 3327 are the registrar's.
+    let registrars = ["outbound", "path"];
+    let flows = |tag: &str| {
+        request.method == Method::Register && registrars.iter().any(|known| known.eq_ignore_ascii_case(tag))
+    };
     let known = |tag: &&str| {
         let mut extensions = compose::EXTENSIONS.iter().chain(&compose::TOLERATED);
         flows(tag) || extensions.any(|extension| extension.eq_ignore_ascii_case(tag))
@@ -99,6 +103,21 @@ pub(super) fn check_require(request: &Request) -> Result<(), Objection> {
     Err(Objection { status: 420, extra: vec![Header::Unsupported(unsupported.join(", ").into())] })
 }
 
+/// §20.1: who calls must be able to read our answer.
+fn check_accept(request: &Request) -> Result<(), Objection> {
+    let mut accepted = header::listed(&request.headers, "Accept").flatten().peekable();
+    let silent = accepted.peek().is_none();
+    let reads_sdp = |range: &str| {
+        let range = range.split(';').next().unwrap_or_default().trim();
+        ["application/sdp", "application/*", "*/*"].iter().any(|known| known.eq_ignore_ascii_case(range))
+    };
+    if request.method != Method::Invite || silent || accepted.any(reads_sdp) {
+        return Ok(());
+    }
+    let warning = compose::warning_of(399, "We describe calls by application/sdp alone");
+    Err(Objection { status: 406, extra: vec![warning] })
+}
+
 /// §8.2.3. What an INFO may carry is judged where INFO is handled.
 fn check_content(request: &Request) -> Result<(), Objection> {
     if request.body.is_empty() {
@@ -107,14 +126,19 @@ fn check_content(request: &Request) -> Result<(), Objection> {
     let encoded = header::tokens(&request.headers, "Content-Encoding")
         .any(|coding| !coding.eq_ignore_ascii_case("identity"));
     if encoded {
-        return Err(Objection { status: 415, extra: vec![Header::AcceptEncoding("identity".into())] });
+        let warning = compose::warning_of(399, "Bodies are read as they are, without an encoding");
+        return Err(Objection {
+            status: 415,
+            extra: vec![Header::AcceptEncoding("identity".into()), warning],
+        });
     }
     let describes = matches!(request.method, Method::Invite | Method::PRack | Method::Update);
     if describes && !super::body::has_sdp(&request.headers, &request.body) {
         if super::body::is_optional(&request.headers) {
             return Ok(());
         }
-        return Err(Objection { status: 415, extra: vec![Header::Accept(ACCEPT_SDP.into())] });
+        let warning = compose::warning_of(399, "A call is described by application/sdp alone");
+        return Err(Objection { status: 415, extra: vec![Header::Accept(ACCEPT_SDP.into()), warning] });
     }
     Ok(())
 }

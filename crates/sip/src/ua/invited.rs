@@ -10,6 +10,7 @@ use super::reliable::Reliably;
 use super::respond::{Arrival, Opened};
 use super::session::{Abilities, Invited, Pending, Session, Stage, Wake};
 use super::{Event, Peer, SessionId, Turn, Ua, body};
+use crate::cause;
 use crate::dialog::Dialog;
 use crate::header;
 use crate::transaction::ServerKey;
@@ -53,7 +54,7 @@ impl Ua {
             peer: peer.clone(),
             flow,
             key,
-            contact: None,
+            device: None,
             can: Abilities::default(),
             life: Life::default(),
             provisional: None,
@@ -102,6 +103,8 @@ impl Ua {
         if self.servers.is_pending(invite)
             && let Some(session) = session
         {
+            let first = matches!(self.sessions.get(&session), Some(Session { stage: Stage::Invited(_), .. }));
+            self.explained(session, cause::read(&cancel.request.headers).filter(|_| first));
             self.give_up(session, 487, turn);
         }
     }

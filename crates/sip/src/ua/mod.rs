@@ -14,6 +14,8 @@
 //! | `invited`, `acknowledge` | INVITEs that come |
 //! | `progress`, `reliable` | our provisional answers, and their PRACKs |
 //! | `calling`, `early`, `answers`, `declined` | INVITEs that go |
+//! | `dialling` | those that go through a trunk |
+//! | `stand_in` | those that go on over another flow |
 //! | `carriers` | registering with trunks, watching them, answering their challenges |
 //! | `refer`, `replaces` | calls put through and picked up |
 //! | `talking`, `reinvite` | requests within a dialog, theirs and ours |
@@ -35,6 +37,7 @@ mod compose;
 mod config;
 mod counters;
 mod declined;
+mod dialling;
 mod digits;
 mod early;
 mod ending;
@@ -57,6 +60,7 @@ mod replaces;
 mod respond;
 mod session;
 mod shown;
+mod stand_in;
 mod talking;
 mod update;
 
@@ -69,10 +73,11 @@ pub use crate::flow::{Binding, ConnectionId, Flow, Transport};
 pub use crate::registrar::Expires;
 pub use api::{
     Command, Dialled, Ending, Event, FromParty, Input, Output, Peer, Reason, ReferId, Replaced, SessionId,
+    WayOut,
 };
 pub use carriers::{TrunkNews, TrunkOrder, TrunkStatus};
 pub use config::{
-    Account, Accounts, Limits, Outbound, PhoneDigest, Provider, Registration, SessionTimer, Trunk, UaConfig,
+    Account, Accounts, Limits, PhoneDigest, Provider, Registration, SessionTimer, Trunk, UaConfig,
 };
 pub use counters::Counters;
 

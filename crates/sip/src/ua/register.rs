@@ -1,7 +1,7 @@
 //! REGISTER (RFC 3261 §10.3): proof first, then the registrar, then an answer with all her bindings.
 
-use rsip::{Header, Request};
-use vorzimmer_types::{Now, ReceptionistId};
+use rsip::{Header, Headers, Request};
+use vorzimmer_types::{Now, Pii, ReceptionistId};
 
 use super::inspect::{Objection, check_require};
 use super::respond::Arrival;
@@ -33,6 +33,7 @@ impl Ua {
                 if outbound {
                     extra.extend(self.outbound(arrival.flow.transport));
                 }
+                extra.extend(path_taken(&arrival.request.headers));
                 self.answer(&opened, 200, extra, turn.now);
                 if changed {
                     self.flows.event(Event::BindingsChanged { receptionist, bindings });
@@ -63,6 +64,7 @@ impl Ua {
             call_id: header::call_id(headers).map_err(unreadable)?.to_owned(),
             cseq: header::cseq(headers).map_err(unreadable)?.seq,
             flow: arrival.flow,
+            path: path(headers)?,
         };
         let changed = self.registrar.register(&registration, turn.now.wall).map_err(refused)?;
         if let Some(connection) = arrival.flow.connection.filter(|_| outbound) {
@@ -150,7 +152,7 @@ fn check_secrecy(contacts: &Contacts, transport: Transport) -> Result<(), Object
 
 /// RFC 5626 §6: `reg-id` counts only if the device says that it supports `outbound`, and only if what is between it and us
 /// does so too. Whether any of it counts.
-fn use_flows(contacts: &mut Contacts, headers: &rsip::Headers) -> Result<bool, Objection> {
+fn use_flows(contacts: &mut Contacts, headers: &Headers) -> Result<bool, Objection> {
     if contacts.flows().next().is_none() {
         return Ok(false);
     }
@@ -168,6 +170,34 @@ fn use_flows(contacts: &mut Contacts, headers: &rsip::Headers) -> Result<bool, O
         return Err(Objection::plain(FIRST_HOP_LACKS_OUTBOUND));
     }
     Ok(true)
+}
+
+/// The most proxies between a device and us.
+const MAX_PATH: usize = 8;
+
+/// The proxies that a REGISTER came through (RFC 3327 §4), the one next to us first.
+fn path(headers: &Headers) -> Result<Vec<Pii<String>>, Objection> {
+    let mut path = Vec::new();
+    for hop in header::listed(headers, "Path") {
+        let hop = hop.ok().filter(|hop| {
+            let scheme = Address::parse(hop).map(|hop| hop.uri.to_uri().scheme);
+            matches!(scheme, Ok(Scheme::Sip | Scheme::Sips))
+        });
+        match hop {
+            Some(hop) if path.len() < MAX_PATH => path.push(Pii::new(hop.to_owned())),
+            _ => return Err(Objection::plain(400)),
+        }
+    }
+    Ok(path)
+}
+
+/// RFC 3327 §5.3: a device that knows it is told the path.
+fn path_taken(headers: &Headers) -> Vec<Header> {
+    if !header::has_token(headers, "Supported", "path") {
+        return Vec::new();
+    }
+    let hops: Vec<&str> = header::listed(headers, "Path").filter_map(Result::ok).collect();
+    if hops.is_empty() { Vec::new() } else { vec![Header::Other("Path".into(), hops.join(", "))] }
 }
 
 /// RFC 5626 §11.6.

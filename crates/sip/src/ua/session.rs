@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rsip::{Method, Request};
-use vorzimmer_types::{Pii, TrunkId};
+use vorzimmer_types::TrunkId;
 
 use super::compose::Envelope;
 use super::interval::{Interval, Life};
 use super::reliable::{Provisional, Reliably};
 use super::respond::Opened;
-use super::{ConnectionId, Ending, Flow, Peer, Reason, ReferId, SessionId};
+use super::{Binding, ConnectionId, Ending, Flow, Peer, Reason, ReferId, SessionId};
 use crate::dialog::Dialog;
 use crate::transaction::TransactionId;
 
@@ -22,8 +22,8 @@ pub(super) struct Session {
     pub flow: Flow,
     /// Call-ID and our tag, under which the dialog is found.
     pub key: (String, String),
-    /// The Contact of the device that was rung, for calling it back once its connection is gone.
-    pub contact: Option<Pii<String>>,
+    /// The device that was rung, for reaching it once its connection is gone.
+    pub device: Option<Box<Binding>>,
     pub can: Abilities,
     pub life: Life,
     /// A reliable answer of ours that waits for its PRACK. It may come after the INVITE's final answer.
@@ -279,6 +279,8 @@ pub(super) enum Wake {
     Reassure(SessionId),
     /// Their INVITE's Expires, or our limit for a ringing one.
     GiveUp(SessionId),
+    /// A trunk should have said something to our INVITE by now.
+    Unheard(SessionId),
     /// No answer came to a CANCEL of ours.
     Uncancelled(SessionId),
     /// Send the re-INVITE again.

@@ -75,6 +75,7 @@ impl fmt::Debug for Event {
             Self::Digit { session, .. } => write!(f, "Digit({session:?})"),
             Self::Trunk { trunk, news } => write!(f, "Trunk({trunk:?}, {news:?})"),
             Self::Referred { session, replaced, .. } => write!(f, "Referred({session:?}, {replaced:?})"),
+            Self::Explained { session, cause } => write!(f, "Explained({session:?}, {cause})"),
             Self::Ended { session, why } => write!(f, "Ended({session:?}, {why:?})"),
             Self::BindingsChanged { receptionist, bindings } => {
                 write!(f, "BindingsChanged({receptionist:?}, {} of them)", bindings.len())

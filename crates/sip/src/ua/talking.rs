@@ -10,6 +10,7 @@ use super::respond::{Arrival, Opened};
 use super::session::{Pending, Reinvite, Session, Stage};
 use super::{Ending, Event, Peer, SessionId, Turn, Ua, body, digits};
 use crate::auth::Proof;
+use crate::cause;
 use crate::header;
 
 /// §14.2: how long a second INVITE should wait at most before it is tried again, in seconds.
@@ -41,7 +42,11 @@ impl Ua {
             Method::Invite => self.reoffered(id, &arrival, opened, turn),
             Method::PRack => self.pracked(id, &arrival, opened, turn),
             Method::Update => self.updated(id, &arrival, opened, turn),
-            Method::Bye => self.bye(id, &opened, turn),
+            Method::Bye => {
+                let cause = cause::read(&arrival.request.headers);
+                self.explained(id, cause.filter(|_| self.may_hang_up(id)));
+                self.bye(id, &opened, turn);
+            }
             Method::Refer => self.referred(id, &arrival, opened, turn),
             Method::Info => self.info(id, &arrival, &opened, turn),
             Method::Options => self.answer(&opened, 200, abilities(), turn.now),
@@ -134,6 +139,12 @@ impl Ua {
             talking.theirs = Some(Pending { interval, ..pending(arrival, opened, sdp.is_some()) });
         }
         self.flows.event(Event::Reoffered { session: id, sdp });
+    }
+
+    /// Whether their BYE ends something: not what they have not answered yet (§15), nor what we have ended.
+    fn may_hang_up(&self, id: SessionId) -> bool {
+        let stage = self.sessions.get(&id).map(|session| &session.stage);
+        matches!(stage, Some(Stage::Invited(_) | Stage::Talking(_)))
     }
 
     /// BYE (§15.1.2).

@@ -10,13 +10,13 @@ use vorzimmer_types::TrunkId;
 
 use crate::world::{LOCAL, Script, Sent, World, config, tag};
 
-const FIRST: &str = "192.0.2.80:5060";
-const SECOND: &str = "192.0.2.81:5060";
-const CARRIER: TrunkId = TrunkId::from_bytes([7; 16]);
-const ASK: &str =
+pub const FIRST: &str = "192.0.2.80:5060";
+pub const SECOND: &str = "192.0.2.81:5060";
+pub const CARRIER: TrunkId = TrunkId::from_bytes([7; 16]);
+pub const ASK: &str =
     "WWW-Authenticate: Digest realm=\"carrier.example\", nonce=\"n1\", qop=\"auth\", algorithm=MD5\r\n";
 
-fn provider() -> Provider {
+pub fn provider() -> Provider {
     Provider {
         domain: "carrier.example".into(),
         identity: "490302312".into(),
@@ -27,7 +27,7 @@ fn provider() -> Provider {
     }
 }
 
-fn with(provider: Provider) -> UaConfig {
+pub fn with(provider: Provider) -> UaConfig {
     let mut config = config();
     config.trunks.clear();
     config.trunks.push(Trunk {
@@ -42,24 +42,24 @@ fn with(provider: Provider) -> UaConfig {
     config
 }
 
-fn target(remote: &str, transport: Transport) -> Target {
+pub fn target(remote: &str, transport: Transport) -> Target {
     Target { transport, local: LOCAL.parse().unwrap(), remote: remote.parse().unwrap() }
 }
 
 /// The name was looked up: two servers over UDP.
-fn located(world: &mut World) {
+pub fn located(world: &mut World) {
     let targets = [FIRST, SECOND].map(|remote| target(remote, Transport::Udp)).to_vec();
     world.input(Input::Located { trunk: CARRIER, targets });
 }
 
-fn begin(provider: Provider) -> (World, Sent) {
+pub fn begin(provider: Provider) -> (World, Sent) {
     let mut world = World::with(with(provider));
     located(&mut world);
     let register = world.only();
     (world, register)
 }
 
-fn news(world: &mut World) -> Vec<TrunkNews> {
+pub fn news(world: &mut World) -> Vec<TrunkNews> {
     let trunk = |event| match event {
         Event::Trunk { news, .. } => Some(news),
         _ => None,
@@ -71,13 +71,13 @@ fn standing(world: &World) -> Standing {
     world.ua.trunks(world.now)[0].registration.unwrap()
 }
 
-fn ok(register: &Sent, expires: u32) -> String {
+pub fn ok(register: &Sent, expires: u32) -> String {
     let contact = register.header("Contact").unwrap();
     register.answer("200 OK", "r", &format!("Contact: {contact};expires={expires}\r\n"), "")
 }
 
 /// Registers with one challenge on the way.
-fn registered(provider: Provider) -> (World, Sent) {
+pub fn registered(provider: Provider) -> (World, Sent) {
     let (mut world, first) = begin(provider);
     world.datagram(FIRST, &first.answer("401 Unauthorized", "c", ASK, ""));
     let second = world.only();

@@ -156,6 +156,7 @@ impl Pair {
             receptionist: ANNA,
             contact: Pii::new(format!("sip:anna@{B}")),
             flow: Self::flow(0),
+            path: Vec::new(),
             call_id: Pii::new("reg".into()),
             cseq: 1,
             instance: None,

@@ -5,11 +5,14 @@
 
 mod basics;
 mod carrier;
+mod dialling;
 mod lossy;
 mod property;
 mod rfc3262_reliable;
 mod rfc3264_late_offer;
 mod rfc3311_update;
+mod rfc3326_reason;
+mod rfc3327_path;
 mod rfc3515_refer;
 mod rfc4028_timers;
 mod s08_server;

@@ -1,15 +1,9 @@
-//! RFC 3515, RFC 4488 and RFC 3891: calls put through and picked up; and calls placed through a trunk.
+//! RFC 3515, RFC 4488 and RFC 3891: calls put through and picked up.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use vorzimmer_sip::ua::{
-    Command, Dialled, Event, FromParty, Outbound, Peer, ReferId, Replaced, SessionId, Transport,
-};
-use vorzimmer_types::{Pii, TrunkId};
+use vorzimmer_sip::ua::{Command, Event, Peer, ReferId, Replaced, SessionId};
 
 use crate::s12_dialog::talking;
-use crate::world::{LOCAL, Over, PHONE, REALM, SDP, Sent, TRUNK, World, authorize, config};
+use crate::world::{LOCAL, Over, PHONE, REALM, SDP, Sent, TRUNK, World, authorize};
 
 /// Anna's phone has taken a call; its next requests, and how it names the dialog.
 struct Phone {
@@ -266,54 +260,4 @@ fn a_trunk_replaces_nothing() {
     world.datagram(TRUNK, &call.invite());
     assert_eq!(world.only().status(), Some(403));
     assert!(world.happened().is_empty());
-}
-
-fn dial(world: &mut World, target: &str) -> SessionId {
-    let session = world.ua.next_session();
-    let to = Dialled { trunk: TrunkId::from_bytes([1; 16]), target: Pii::new(target.into()) };
-    let from = FromParty::Known { display: None, user: Pii::new("+493023125001".into()) };
-    let headers = vec![("P-Asserted-Identity".into(), Pii::new("<tel:+493023125001>".into()))];
-    let sdp = Bytes::from_static(SDP.as_bytes());
-    world.command(Command::Dial { session, to: Box::new(to), from, sdp, headers });
-    session
-}
-
-#[test]
-fn a_number_is_dialled_through_its_trunk() {
-    let mut config = config();
-    let remote = "192.0.2.44:5062".parse().ok();
-    config.trunks[0].outbound = remote.zip(LOCAL.parse().ok()).map(|(remote, local)| Outbound {
-        transport: Transport::Udp,
-        local,
-        remote,
-    });
-    let mut world = World::with(config);
-    dial(&mut world, "+4989123456");
-    let invite = world.only();
-    assert_eq!(invite.start(), "INVITE sip:+4989123456@192.0.2.44:5062;user=phone SIP/2.0");
-    assert_eq!(invite.flow.remote.to_string(), "192.0.2.44:5062");
-    assert!(invite.header("From").is_some_and(|from| from.contains("sip:+493023125001@")));
-    assert_eq!(invite.header("P-Asserted-Identity"), Some("<tel:+493023125001>"));
-    world.datagram("192.0.2.44:5062", &invite.answer("180 Ringing", "t", "", ""));
-    world.datagram("192.0.2.44:5062", &invite.answer("302 Moved", "t", "Contact: <sip:+4990012@x>\r\n", ""));
-    let happened = world.happened();
-    assert!(
-        matches!(happened[..], [Event::Progressed { .. }, Event::Refused { status: 302, .. }]),
-        "a peer never chooses a number: {happened:?}"
-    );
-    world.pass(Duration::from_secs(40));
-    world.take();
-    dial(&mut world, "sip:chef@kanzlei.example");
-    assert_eq!(world.take()[0].start(), "INVITE sip:chef@kanzlei.example SIP/2.0");
-    world.happened();
-    dial(&mut world, "tel:123");
-    assert!(matches!(world.happened()[..], [Event::Refused { status: 503, .. }]));
-}
-
-#[test]
-fn a_trunk_without_a_way_out_dials_nothing() {
-    let mut world = World::new();
-    dial(&mut world, "+4989123456");
-    assert!(world.take().is_empty());
-    assert!(matches!(world.happened()[..], [Event::Refused { status: 503, .. }]));
 }

@@ -166,7 +166,7 @@ fn contacts_that_cannot_be_rung_and_extensions_that_are_demanded() {
     for (n, (contact, extra, status)) in [
         ("<mailto:anna@example.com>", "", 400),
         ("<sips:anna@10.0.0.1>", "", 400),
-        ("<sip:anna@10.0.0.1>", "Require: path\r\n", 420),
+        ("<sip:anna@10.0.0.1>", "Require: x-wonder\r\n", 420),
     ]
     .into_iter()
     .enumerate()

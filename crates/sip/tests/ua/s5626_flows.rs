@@ -116,11 +116,79 @@ fn section_5_3_of_two_flows_of_one_device_one_is_rung_and_the_other_stands_in() 
     assert_eq!(rung.flow.connection, Some(ConnectionId(2)), "the one that was registered last");
     world.input(Input::Closed { connection: ConnectionId(2) });
     world.happened();
+    world.take();
     let session = world.ua.next_session();
     world.command(invite(session, device[0].clone()));
     assert_eq!(world.only().flow.connection, Some(ConnectionId(1)));
     world.input(Input::Closed { connection: ConnectionId(1) });
     assert!(world.ua.bindings(ANNA, world.now).is_empty());
+}
+
+#[test]
+fn section_5_3_a_flow_that_dies_while_it_rings_is_stood_in_for() {
+    for rang in [true, false] {
+        let mut world = World::new();
+        for connection in [1, 2] {
+            world.open(connection, PHONE);
+            let reg_id = u32::try_from(connection).unwrap();
+            world.register(&Over::Tcp(connection), "anna", &flow(reg_id), 10 * reg_id);
+            world.pass(Duration::from_secs(1));
+        }
+        let (session, first) = world.ring_again();
+        assert_eq!(first.flow.connection, Some(ConnectionId(2)));
+        if rang {
+            world.stream(2, &first.answer("180 Ringing", "p1", "", ""));
+        }
+        world.happened();
+        world.input(Input::Closed { connection: ConnectionId(2) });
+        let mut sent = world.take();
+        let second = sent.pop().unwrap();
+        if rang {
+            let cancel = sent.pop().unwrap();
+            assert_eq!(
+                (cancel.method(), cancel.branch()),
+                ("CANCEL", first.branch()),
+                "it may still ring there"
+            );
+            assert_eq!(cancel.header("Reason"), Some("SIP ;cause=430 ;text=\"Rung over another flow\""));
+        }
+        assert!(sent.is_empty());
+        assert_eq!((second.method(), second.flow.connection), ("INVITE", Some(ConnectionId(1))));
+        assert_ne!(first.header("Call-ID"), second.header("Call-ID"), "RFC 3261 §8.2.2.2");
+        assert_eq!((first.body(), second.header("CSeq")), (second.body(), Some("1 INVITE")));
+        assert!(
+            world.happened().iter().all(|event| matches!(event, Event::BindingsChanged { .. })),
+            "nobody above is troubled"
+        );
+        let answer = "Contact: <sip:anna@10.0.0.7>\r\nContent-Type: application/sdp\r\n";
+        world.stream(1, &second.answer("200 OK", "p2", answer, SDP));
+        assert_eq!(world.only().method(), "ACK");
+        assert!(
+            matches!(world.happened()[..], [Event::Answered { session: answered, .. }] if answered == session)
+        );
+        let bye = format!(
+            "BYE sip:198.51.100.1:5060 SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.7;branch=z9hG4bKbye\r\n\
+             Max-Forwards: 70\r\nFrom: {};tag=p2\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 1 BYE\r\n\
+             Content-Length: 0\r\n\r\n",
+            second.header("To").unwrap(),
+            second.header("From").unwrap(),
+            second.header("Call-ID").unwrap()
+        );
+        world.stream(1, &bye);
+        assert_eq!(world.only().status(), Some(200));
+    }
+}
+
+#[test]
+fn section_5_3_with_the_last_flow_the_ringing_ends() {
+    let mut world = World::new();
+    world.open(1, PHONE);
+    world.register(&Over::Tcp(1), "anna", &flow(1), 10);
+    world.ring_again();
+    world.happened();
+    world.input(Input::Closed { connection: ConnectionId(1) });
+    assert!(world.take().is_empty());
+    assert!(world.happened().iter().any(|event| matches!(event, Event::Refused { status: 430, .. })));
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Call {
     pub(crate) fn second_call(&mut self, call: SecondCall, hands: &mut Hands<'_>) {
         let SecondCall { session, target, sdp, flow } = call;
         let refuse = |status, hands: &mut Hands<'_>| {
-            hands.sip(Command::Refuse { session, status, reason: None, retry_after: None });
+            hands.refuse(session, status, None);
             hands.forget_session(session);
         };
         let Some(target) = self.find(|search| search.address(&target), hands) else {

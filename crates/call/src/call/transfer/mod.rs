@@ -32,7 +32,7 @@ use vorzimmer_consent::Input;
 use vorzimmer_sdp::Description;
 use vorzimmer_sip::ua::{ReferId, SessionId};
 use vorzimmer_types::event::{Event, TransferBy};
-use vorzimmer_types::{PartyId, ReceptionistId};
+use vorzimmer_types::{LegId, PartyId, ReceptionistId};
 
 pub(crate) use pick_up::PickUp;
 
@@ -42,7 +42,7 @@ use crate::api::MediaCommand;
 use crate::hands::Hands;
 use crate::hold::Side;
 use crate::leg::Leg;
-use crate::lines::Lines;
+use crate::lines::{Begun, Lines};
 
 /// Somebody is being reached for the caller.
 pub(crate) struct Giving {
@@ -109,6 +109,11 @@ impl Giving {
         self.lines.rings(session)
     }
 
+    /// The leg that rings in this session.
+    pub(super) fn leg_of(&self, session: SessionId) -> Option<LegId> {
+        self.lines.leg_of(session)
+    }
+
     pub(super) fn next_wake(&self) -> Option<Instant> {
         self.lines.next_wake()
     }
@@ -122,8 +127,8 @@ impl Call {
         let State::Bridged { attendant, .. } = &self.state else { return Err((480, second)) };
         let (party, person) = (attendant.leg.party, attendant.person);
         let Some(by) = person.receptionist() else { return Err((403, second)) };
-        let way_out = hands.config.way_out(self.trunk);
-        let lines = match Lines::begin(self.id, &target, &self.customer, self.local, way_out, hands) {
+        let begun = Begun { call: self.id, customer: &self.customer, local: self.local, came_by: self.trunk };
+        let lines = match Lines::begin(&begun, &target, hands) {
             Ok(lines) => lines,
             Err(status) => return Err((status, second)),
         };

@@ -205,7 +205,7 @@ impl Call {
 
     pub(super) fn refuse_second(&mut self, second: Box<Second>, status: u16, hands: &mut Hands<'_>) {
         let Second { session, leg, .. } = *second;
-        hands.sip(Command::Refuse { session, status, reason: None, retry_after: None });
+        hands.refuse(session, status, None);
         hands.forget_session(session);
         self.aftermath.close(leg, hands);
     }

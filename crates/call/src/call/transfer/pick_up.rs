@@ -49,7 +49,7 @@ impl Call {
         let SecondCall { session, sdp, flow, .. } = call;
         let offer = sdp.as_deref().map(Description::parse).transpose();
         let (Ok(offer), true, None) = (offer, self.may_pick_up(who, of), &self.pick_up) else {
-            hands.sip(Command::Refuse { session, status: 403, reason: None, retry_after: None });
+            hands.refuse(session, 403, None);
             return hands.forget_session(session);
         };
         let browser = offer.as_ref().is_some_and(Description::is_browsers);
@@ -125,7 +125,7 @@ impl Call {
 
     fn refuse_pick_up(&mut self, pick_up: PickUp, status: u16, hands: &mut Hands<'_>) {
         let PickUp { session, leg, .. } = pick_up;
-        hands.sip(Command::Refuse { session, status, reason: None, retry_after: None });
+        hands.refuse(session, status, None);
         hands.forget_session(session);
         self.aftermath.close(leg, hands);
     }
@@ -133,7 +133,7 @@ impl Call {
     /// Her leg could not be opened: there is nothing to close.
     pub(in crate::call) fn pick_up_failed(&mut self, leg: LegId, hands: &mut Hands<'_>) -> bool {
         let Some(pick_up) = self.pick_up.take_if(|pick_up| pick_up.leg.id == leg) else { return false };
-        hands.sip(Command::Refuse { session: pick_up.session, status: 503, reason: None, retry_after: None });
+        hands.refuse(pick_up.session, 503, None);
         hands.forget_session(pick_up.session);
         true
     }

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use vorzimmer_sdp::Browser;
-use vorzimmer_sip::ua::{Command, FromParty, SessionId};
-use vorzimmer_types::event::{Event, RingOutcome};
+use vorzimmer_sip::carrier::Calling;
+use vorzimmer_sip::ua::{Command, SessionId};
+use vorzimmer_types::event::{Caller, Event, RingOutcome};
 use vorzimmer_types::{LegId, Pii};
 
 use super::{Consulting, Giving, Manner};
@@ -39,13 +40,7 @@ impl Call {
         let State::Giving(giving) = &mut self.state else { return };
         if giving.second.as_ref().is_some_and(|second| second.leg.id == leg && !second.leg.is_open()) {
             if let Some(second) = giving.second.take() {
-                let refusal = Command::Refuse {
-                    session: second.session,
-                    status: 503,
-                    reason: None,
-                    retry_after: Some(hands.config.retry_after),
-                };
-                hands.sip(refusal);
+                hands.refuse(second.session, 503, None);
                 hands.forget_session(second.session);
             }
             return self.give_lines_up(&RingOutcome::TimedOut, 503, hands);
@@ -60,6 +55,13 @@ impl Call {
         let (journal, aftermath) = (&mut self.journal, &mut self.aftermath);
         let progress = giving.lines.refused(session, status, journal, aftermath, hands);
         self.lines_went_on(progress, hands);
+    }
+
+    /// A line rings.
+    pub(in crate::call) fn line_rang(&mut self, session: SessionId) {
+        if let State::Giving(giving) = &mut self.state {
+            giving.lines.rang(session);
+        }
     }
 
     /// A line was answered.
@@ -170,15 +172,26 @@ impl Call {
     }
 
     fn shown(&self) -> Shown {
-        let did = self.identity.did.expose().as_str();
-        let outside = FromParty::Known { display: None, user: Pii::new(did.to_owned()) };
-        let vouched = ("P-Asserted-Identity".to_owned(), Pii::new(format!("<tel:{did}>")));
         Shown {
             inside: self.shown_party(),
-            outside,
             inside_headers: self.called_party(),
-            outside_headers: vec![vouched],
+            behalf: self.identity.did.clone(),
+            caller: self.calling(),
             prefer: self.caller.as_ref().and_then(Leg::codec),
+        }
+    }
+}
+
+impl Call {
+    /// The caller, as a trunk may show them.
+    fn calling(&self) -> Calling {
+        match &self.identity.caller {
+            Caller::Known { address, .. } => match address.expose().parse() {
+                Ok(number) => Calling::Number(Pii::new(number)),
+                Err(_) => Calling::Unknown,
+            },
+            Caller::Withheld => Calling::Withheld,
+            Caller::Unknown => Calling::Unknown,
         }
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use vorzimmer_call::{Input, MediaCommand, MediaEvent, Output, PlayId, Sound, StopWhy};
 use vorzimmer_consent::Permit;
 use vorzimmer_sdp::Description;
-use vorzimmer_sip::ua::{Command, Ending, Event as SipEvent, Reason, SessionId};
+use vorzimmer_sip::ua::{Command, Ending, Event as SipEvent, FromParty, Reason, SessionId};
 use vorzimmer_types::consent::{Answer, Role};
 use vorzimmer_types::directory::OnWithdrawal;
 use vorzimmer_types::event::{Event, EventRecord, RecordingResult};
@@ -134,12 +134,14 @@ impl Stage {
                     self.ringing.push_back(name);
                 }
             }
-            Command::Dial { session, to, from, sdp, .. } => {
-                let name = to.target.expose().clone();
-                self.note(format!("dial {name}"));
+            Command::Dial { session, to, sdp } => {
+                let name = to.call.target.expose().clone();
+                let by = self.world.by_trunk(to.trunk);
+                self.note(format!("dial {name}{by}"));
                 self.leg_sessions.insert(name.clone(), session);
                 self.offers.insert(name.clone(), sdp);
-                self.shown.insert(name.clone(), from);
+                let user = to.call.behalf.expose().as_str().to_owned();
+                self.shown.insert(name.clone(), FromParty::Known { display: None, user: user.into() });
                 self.ringing.push_back(name);
             }
             Command::AnswerRefer { session, status, .. } => {

@@ -15,6 +15,7 @@ use vorzimmer_consent::Permit;
 use vorzimmer_sdp::Negotiated;
 use vorzimmer_sip::ua::{Ending, Event as SipEvent, FromParty, Peer, Reason, ReferId, Replaced, SessionId};
 use vorzimmer_sip::uri::Uri;
+use vorzimmer_types::cause::Cause;
 use vorzimmer_types::entropy::Seeded;
 use vorzimmer_types::event::{Event, EventRecord};
 use vorzimmer_types::{CallId, CallRecord, LegId, Now, PartyId, Pii, RecordingId, UnixMillis};
@@ -206,6 +207,18 @@ impl Stage {
     pub fn refuses(&mut self, phone: &str, status: u16) {
         let session = self.session(phone);
         self.give(Input::Sip(SipEvent::Refused { session, status, retry_after: None }));
+    }
+
+    /// A phone says why it will end what it is about to end.
+    pub fn explains(&mut self, phone: &str, cause: Cause) {
+        let session = self.session(phone);
+        self.give(Input::Sip(SipEvent::Explained { session, cause }));
+    }
+
+    /// A phone says that it rings.
+    pub fn rings(&mut self, phone: &str) {
+        let session = self.session(phone);
+        self.give(Input::Sip(SipEvent::Progressed { session, status: 180, sdp: None }));
     }
 
     pub fn hangs_up(&mut self, phone: &str) {

@@ -1,6 +1,7 @@
 //! What options must hold together. Every broken rule is reported at once, each with what to do.
 
 mod findings;
+mod outbound;
 mod provider;
 mod secrecy;
 mod turn;
@@ -12,7 +13,7 @@ use std::path::Path;
 use vorzimmer_types::audio::Codec;
 
 use super::error::ConfigError;
-use super::settings::{KeySource, OutboundTransport, Period, Retention, Settings, Sip, Trunk};
+use super::settings::{KeySource, Period, Retention, Settings, Sip, Trunk};
 use findings::Findings;
 
 /// The longest call that anybody holds without noticing: drains longer than this are a typing error.
@@ -37,7 +38,7 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<String>, ConfigError> {
     secrecy::check(settings, &mut found);
     provider::check(settings, &mut found);
     overlapping_trunks(settings, &mut found);
-    outbound(settings, &mut found);
+    outbound::check(settings, &mut found);
     transfer(settings, &mut found);
     media(settings, &mut found);
     turn::check(&settings.turn, &mut found);
@@ -203,28 +204,6 @@ fn trunk(name: &str, trunk: &Trunk, found: &mut Findings) {
     }
 }
 
-fn outbound(settings: &Settings, found: &mut Findings) {
-    for (name, trunk) in &settings.trunks {
-        let Some(outbound) = &trunk.outbound else { continue };
-        let option = format!("trunks.{name}.outbound");
-        let listeners = match outbound.transport {
-            OutboundTransport::Udp => &settings.sip.udp,
-            OutboundTransport::Tcp => &settings.sip.tcp,
-            OutboundTransport::Tls => &settings.sip.tls,
-        };
-        if !listeners.iter().any(|listen| listen.0.is_ipv4() == outbound.host.is_ipv4()) {
-            let what = "no listener of ours has its transport and kind of address";
-            found.refuse(&option, what, "add one to sip.udp, sip.tcp or sip.tls");
-        }
-        if !trunk.addresses.iter().any(|range| range.contains(&outbound.host)) {
-            found.warn(format!(
-                "{option}: {} is not among the trunk's addresses, so requests that it sends within our calls are challenged",
-                outbound.host
-            ));
-        }
-    }
-}
-
 fn transfer(settings: &Settings, found: &mut Findings) {
     for prefix in &settings.transfer.allowed {
         let digits = prefix.strip_prefix('+').unwrap_or_default();
@@ -238,7 +217,7 @@ fn transfer(settings: &Settings, found: &mut Findings) {
     }
     if !settings.transfer.allowed.is_empty() && settings.trunks.values().all(|trunk| trunk.outbound.is_none())
     {
-        found.warn("transfer.allowed: no trunk has an outbound way, so nobody outside can be called");
+        found.warn("transfer.allowed: no trunk has a section [trunks.NAME.outbound], so nobody outside can be called");
     }
 }
 

@@ -49,11 +49,11 @@ fn one(name: &str, trunk: &Trunk, provider: &Provider, found: &mut Findings) {
     if provider.bulk && !provider.register {
         found.refuse(option("bulk"), "nothing is registered", "set register = true too");
     }
-    if provider.transport == Some(By::Tls) && trunk.certificate.is_none() {
+    if provider.ca.is_some() && trunk.certificate.is_some() {
         found.refuse(
-            option("transport"),
-            "nothing tells which certificate the other side must show",
-            "set certificate = { name = \"…\" } for the trunk",
+            option("ca"),
+            "the trunk's certificate says already who must have issued it",
+            "keep certificate = { … } for a trunk that is known by it when it calls, else ca",
         );
     }
     for (key, value, bounds) in [

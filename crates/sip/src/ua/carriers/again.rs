@@ -125,7 +125,8 @@ impl Ua {
 
     fn challenged(&mut self, attempt: &mut Attempt, owner: Owner, headers: &Headers) -> bool {
         let Some(carrier) = self.carriers.all.get_mut(&attempt.trunk) else { return false };
-        let by_registrar = matches!(owner, Owner::Register(_));
+        // Where nothing is registered, there is nobody but the trunk itself to name the realm.
+        let by_registrar = matches!(owner, Owner::Register(_)) || carrier.provider.register.is_none();
         match carrier.keyring.challenged(headers, by_registrar, &mut attempt.answered) {
             Ok(()) => true,
             Err(why) => {

@@ -87,7 +87,7 @@ impl Ua {
     }
 
     /// A call found out that a target is not there.
-    pub(super) fn found_dead(&mut self, trunk: TrunkId, target: Target, turn: &Turn<'_>) {
+    pub(in crate::ua) fn found_dead(&mut self, trunk: TrunkId, target: Target, turn: &Turn<'_>) {
         let now = turn.now.mono;
         let Some(carrier) = self.carriers.all.get_mut(&trunk) else { return };
         carrier.way.failed(target, now);
@@ -117,7 +117,7 @@ impl Carrier {
     }
 
     fn options(&self, turn: &mut Turn<'_>) -> Request {
-        let uri = Uri::sip(None, self.host(), None);
+        let uri = Uri::sip(None, self.provider.host(), None);
         let own = NameAddr::new(self.own_address()).with_tag(&Letterhead::tag(turn.entropy));
         let mut headers = Headers::default();
         headers.push(Header::MaxForwards("70".into()));

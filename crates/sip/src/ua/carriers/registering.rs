@@ -139,12 +139,7 @@ impl Carrier {
 
     /// Our address of record there.
     pub(super) fn own_address(&self) -> Uri {
-        Uri::sip(Some(&self.provider.identity), self.host(), None)
-    }
-
-    pub(super) fn host(&self) -> Host {
-        let domain = &self.provider.domain;
-        domain.parse().map_or_else(|_| Host::Name(domain.clone()), Host::Ip)
+        Uri::sip(Some(&self.provider.identity), self.provider.host(), None)
     }
 
     fn is_bulk(&self) -> bool {
@@ -168,7 +163,7 @@ impl Carrier {
             headers.push(wire::header("Require", "gin"));
             headers.push(wire::header("Proxy-Require", "gin"));
         }
-        let uri = Uri::sip(None, self.host(), None);
+        let uri = Uri::sip(None, self.provider.host(), None);
         Ok(Request {
             method: Method::Register,
             uri: uri.into(),

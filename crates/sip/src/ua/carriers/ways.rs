@@ -1,5 +1,8 @@
 //! The way to a trunk, and whether something came by it.
 
+use std::net::IpAddr;
+use std::time::Instant;
+
 use vorzimmer_types::TrunkId;
 
 use super::Carrier;
@@ -7,7 +10,7 @@ use crate::carrier::Target;
 use crate::flow::ConnectionId;
 use crate::ua::flows::Hop;
 use crate::ua::{Flow, Peer, Trunk, Turn, Ua};
-use crate::uri::Uri;
+use crate::uri::{NameAddr, Uri};
 
 impl From<&Flow> for Target {
     fn from(flow: &Flow) -> Self {
@@ -16,8 +19,29 @@ impl From<&Flow> for Target {
 }
 
 impl Ua {
+    /// The next of a trunk's targets that was not tried: where it is registered first. None if it takes no calls now.
+    pub(in crate::ua) fn next_target(
+        &self,
+        trunk: TrunkId,
+        tried: &[Target],
+        now: Instant,
+    ) -> Option<Target> {
+        let carrier = self.carriers.all.get(&trunk)?;
+        let registers = carrier.provider.register.is_some();
+        if self.is_draining(trunk) || (registers && !carrier.is_registered(now)) {
+            return None;
+        }
+        let good = |home: &Target| registers && !tried.contains(home) && !carrier.way.rests(*home, now);
+        carrier.home.filter(good).or_else(|| carrier.way.next(tried, now))
+    }
+
+    /// The route that its provider has given us with the registration (RFC 3608).
+    pub(in crate::ua) fn service_route(&self, trunk: TrunkId) -> Vec<NameAddr> {
+        self.carriers.all.get(&trunk).map(|carrier| carrier.service_route.clone()).unwrap_or_default()
+    }
+
     /// The flow to one of a trunk's targets: an open connection, or a new one.
-    pub(super) fn flow_to(&mut self, trunk: TrunkId, target: Target, turn: &Turn<'_>) -> Option<Flow> {
+    pub(in crate::ua) fn flow_to(&mut self, trunk: TrunkId, target: Target, turn: &Turn<'_>) -> Option<Flow> {
         let Target { transport, local, remote } = target;
         if !transport.is_reliable() {
             return Some(Flow { transport, local, remote, connection: None });
@@ -76,6 +100,12 @@ impl Ua {
     fn is_trunks_own(&self, trunk: &Trunk, flow: &Flow) -> bool {
         let shown = !trunk.certificate || self.flows.certified(flow) == Some(trunk.id);
         shown && trunk.digest.is_none() && trunk.holds(flow.remote.ip())
+    }
+
+    /// Whether this address is one of a trunk's own, configured or looked up.
+    pub(in crate::ua) fn is_trunks(&self, trunk: &Trunk, ip: IpAddr) -> bool {
+        let looked_up = self.carriers.all.get(&trunk.id).is_some_and(|carrier| carrier.way.holds(ip));
+        looked_up || trunk.holds(ip)
     }
 
     /// Whether requests within a dialog with this trunk may come this way.
