@@ -9,6 +9,10 @@ RUN_DIR     ?= .run
 ANSWER      ?= 1
 VORZIMMER   := target/release/vorzimmer
 
+# Where `make bench` writes, and what else it is told.
+OUT         ?= bench
+BENCH       ?=
+
 # Fuzzing with coverage, on stable Rust: flags of the compiler that other builds do not want.
 DOORS       ?= sip auth sdp rtp rtcp srtp stun dtls
 SECONDS     ?= 60
@@ -41,9 +45,14 @@ endef
 PHONES      := baresip-python==0.5.2a3 pjsua2-python==2.15.1.post1
 PHONES_VENV := tests/interop/.venv
 
-.PHONY: build-deps demo-deps browser-deps test-deps
+# To measure: SIPp for signalling, and the peer to stand beside.
+BENCH_DEBS  := sip-tester kamailio rtpengine-daemon util-linux
+
+.PHONY: build-deps bench-deps demo-deps browser-deps test-deps
 build-deps:
 	$(call debs,$(BUILD_DEBS))
+bench-deps: build-deps
+	$(call debs,$(BENCH_DEBS))
 demo-deps: build-deps
 	$(call debs,$(DEMO_DEBS))
 # The browser telephones of tests/browser/package.json, as npm has them; Debian's node and npm where there are none.
@@ -74,6 +83,11 @@ demo: demo-deps ## Place a forwarded call through the running server (ANSWER=1 o
 interop: test-deps ## Every client against everything that people do with it; writes the table in tests/interop/README.md
 	cargo build --locked --workspace --bins
 	INTEROP_WRITE=1 cargo test --locked -p vorzimmer-tests --test interop -- --nocapture
+
+.PHONY: bench
+bench: bench-deps ## What a call costs beside the floor: a table, OUT=DIR/results.json and plot.svg (BENCH="--calls 200": see tests/load)
+	cargo build --locked --release --workspace --bin vorzimmer --bin load
+	$${CARGO_TARGET_DIR:-target}/release/load run --out $(OUT) $(BENCH)
 
 .PHONY: test
 test: test-deps ## Everything: format, lints, licences, unit, property and model tests, real clients, SQLite and PostgreSQL, a minute of fuzzing each

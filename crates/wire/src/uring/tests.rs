@@ -1,0 +1,125 @@
+//! The ring against real sockets on loopback. Where the kernel allows no ring there is nothing to try.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use super::Uring;
+use crate::buffers::COUNT;
+use crate::outbox::PLACES;
+use crate::{Came, DATAGRAM, probe};
+
+fn open() -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
+/// None where rings are forbidden.
+fn ring() -> Option<Uring> {
+    probe().is_ok().then(|| Uring::new().unwrap())
+}
+
+/// Takes datagrams until there are so many, or nothing comes for a second.
+fn collect(ring: &mut Uring, count: usize) -> Vec<(Came, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut buffer = [0; DATAGRAM];
+    for _ in 0..1_000 {
+        ring.wait(Duration::from_millis(1), 1).unwrap();
+        while let Some(came) = ring.next(&mut buffer) {
+            all.push((came, buffer[..came.length].to_vec()));
+        }
+        if all.len() >= count {
+            break;
+        }
+    }
+    all
+}
+
+#[test]
+fn datagrams_come_whole_under_their_sockets_names_and_go_back() {
+    let Some(mut ring) = ring() else { return };
+    let (ours, at) = open();
+    let (peer, peer_at) = open();
+    let key = ring.add(&ours, 42).unwrap();
+    // The ring has the socket by itself.
+    drop(ours);
+    for text in ["one", "two", ""] {
+        peer.send_to(text.as_bytes(), at).unwrap();
+    }
+    let came = collect(&mut ring, 3);
+    let texts: Vec<_> = came.iter().map(|(_, text)| String::from_utf8_lossy(text).into_owned()).collect();
+    assert_eq!(texts, ["one", "two", ""]);
+    assert!(came.iter().all(|(came, _)| (came.name, came.from) == (42, peer_at)));
+    ring.send(key, peer_at, b"back").unwrap();
+    ring.wait(Duration::from_millis(1), 1).unwrap();
+    let mut buffer = [0; 16];
+    assert_eq!(peer.recv_from(&mut buffer).unwrap(), (4, at));
+}
+
+#[test]
+fn a_socket_that_was_removed_is_silent_and_its_number_is_anothers() {
+    let Some(mut ring) = ring() else { return };
+    let ((first, first_at), (second, second_at)) = (open(), open());
+    let (peer, _) = open();
+    let key = ring.add(&first, 1).unwrap();
+    ring.wait(Duration::from_millis(1), 1).unwrap();
+    peer.send_to(b"late", first_at).unwrap();
+    ring.remove(key).unwrap();
+    let other = ring.add(&second, 2).unwrap();
+    peer.send_to(b"second", second_at).unwrap();
+    let came = collect(&mut ring, 1);
+    assert_eq!(came.len(), 1, "{came:?}");
+    assert_eq!((came[0].0.name, came[0].1.as_slice()), (2, &b"second"[..]));
+    assert_eq!(key.index, other.index);
+    assert!(ring.send(key, second_at, b"no").is_err());
+}
+
+#[test]
+fn more_than_all_buffers_and_all_places_come_and_go() {
+    let Some(mut ring) = ring() else { return };
+    let (ours, at) = open();
+    let (peer, peer_at) = open();
+    let key = ring.add(&ours, 7).unwrap();
+    let rounds = 3 * usize::from(COUNT.max(PLACES)) / 100;
+    let mut buffer = [0; DATAGRAM];
+    for round in 0..rounds {
+        for number in 0..100_u32 {
+            peer.send_to(&(round as u32 * 100 + number).to_be_bytes(), at).unwrap();
+        }
+        let came = collect(&mut ring, 100);
+        assert_eq!(came.len(), 100, "round {round}");
+        for (_, bytes) in came {
+            ring.send(key, peer_at, &bytes).unwrap();
+        }
+        ring.wait(Duration::from_millis(1), 1).unwrap();
+        for number in 0..100_u32 {
+            let (length, _) = peer.recv_from(&mut buffer).unwrap();
+            assert_eq!(buffer[..length], (round as u32 * 100 + number).to_be_bytes());
+        }
+    }
+    assert_eq!(ring.take_failed(), 0);
+}
+
+#[test]
+fn a_flood_waits_in_its_socket_and_is_not_lost() {
+    let Some(mut ring) = ring() else { return };
+    let (ours, at) = open();
+    let (peer, _) = open();
+    ring.add(&ours, 7).unwrap();
+    // Nobody looks meanwhile; so many fit into a socket by default.
+    let flood = 64_usize;
+    for _ in 0..flood {
+        peer.send_to(&[1; 1_000], at).unwrap();
+    }
+    assert_eq!(collect(&mut ring, flood).len(), flood);
+}
+
+#[test]
+fn a_waker_ends_a_wait() {
+    let Some(mut ring) = ring() else { return };
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    ring.wake_by(&reader).unwrap();
+    std::io::Write::write_all(&mut writer, b"x").unwrap();
+    // Without it this would be the test's last line for a minute.
+    ring.wait(Duration::from_secs(60), 1).unwrap();
+}

@@ -1,0 +1,193 @@
+//! What was measured: as a table for people, as JSON for machines.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::delay::Summary;
+
+/// Everything of one run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// What it was measured on.
+    pub machine: String,
+    /// How the bench was called.
+    pub command: String,
+    /// When it began, seconds since 1970.
+    pub began: u64,
+    /// In the order in which they were measured.
+    pub results: Vec<Measured>,
+}
+
+/// One measurement.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// `steady`, `ramp`, `soak`, `churn` or `signalling`.
+    pub mode: String,
+    /// `floor`, `relayed`, `recorded`, `srtp-recorded` or `signalling`.
+    pub case: String,
+    /// What moved the packets: `epoll`, `io_uring`, or the peer's name.
+    pub driver: String,
+    /// Whether it is our server's.
+    pub ours: bool,
+    /// Calls that ran at the same time; of `signalling`, calls that were placed.
+    pub calls: usize,
+    /// For so many seconds.
+    pub seconds: f64,
+    /// Of the whole process, in milliseconds, for a minute of one call; of `signalling`, for a call.
+    pub cpu_ms_per_call_minute: f64,
+    /// How often that of the floor in the same driver, measured in the same minutes.
+    pub ratio_to_floor: Option<f64>,
+    /// Packets that were sent, and what became of them.
+    pub packets: Packets,
+    /// From one end to the other, in microseconds.
+    pub delay_us: Summary,
+    /// By how much the generator itself was late, in microseconds.
+    pub generator_late_us: Summary,
+    /// Memory that the calls took (PSS), in kilobytes a call.
+    pub memory_kb_per_call: f64,
+    /// Memory of the whole process (RSS), in kilobytes.
+    pub rss_kb: u64,
+    /// Open file descriptors more than before the first call: while it was measured, and after the last call.
+    pub descriptors: Option<[i64; 2]>,
+    /// Memory of the whole process (PSS) in kilobytes, at the beginning and at the end of the measurement.
+    pub pss_kb: Option<[u64; 2]>,
+    /// From INVITE to 200, in microseconds.
+    pub set_up_us: Option<Summary>,
+    /// Calls that came and went meanwhile.
+    pub churned: Option<u64>,
+    /// Calls that failed.
+    pub failed: u64,
+    /// Requests that had to be said again.
+    pub retransmitted: u64,
+    /// Gaps in recordings.
+    pub gaps: Option<u64>,
+    /// The threads that worked most, and their share in percent of the process's time.
+    pub threads: Vec<(String, f64)>,
+    /// What is to be known besides.
+    pub remark: String,
+}
+
+/// What became of packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packets {
+    /// Sent.
+    pub sent: u64,
+    /// Never came.
+    pub lost: u64,
+    /// Came more than once.
+    pub duplicates: u64,
+    /// Came after one that was sent later.
+    pub reordered: u64,
+}
+
+impl Report {
+    /// Sets every ratio: to the floor in the same driver with as many calls, or, where the driver is a peer's, to the
+    /// epoll floor.
+    pub fn set_ratios(&mut self) {
+        let floors: Vec<_> = self.results.iter().filter(|one| one.case == "floor").cloned().collect();
+        for one in &mut self.results {
+            let like =
+                |driver: &str| floors.iter().find(|floor| floor.calls == one.calls && floor.driver == driver);
+            let floor = like(&one.driver).or_else(|| like("epoll"));
+            one.ratio_to_floor = floor
+                .filter(|floor| floor.cpu_ms_per_call_minute > 0.0 && one.mode != "signalling")
+                .map(|floor| one.cpu_ms_per_call_minute / floor.cpu_ms_per_call_minute);
+        }
+    }
+
+    /// The table.
+    pub fn table(&self) -> String {
+        let mut text = format!("{}\n{}\n\n", self.command, self.machine);
+        let media: Vec<_> = self.results.iter().filter(|one| one.mode != "signalling").collect();
+        if !media.is_empty() {
+            text.push_str(
+                "| mode | case | driver | calls | CPU ms/call-min | × floor | lost | delay p50 / p99 / p99.9 / max ms | kB/call |\n\
+                 |---|---|---|---:|---:|---:|---:|---|---:|\n",
+            );
+            for one in &media {
+                // Writing to a string does not fail.
+                let _ = writeln!(text, "{}", media_row(one));
+            }
+        }
+        let signalling: Vec<_> = self.results.iter().filter(|one| one.mode == "signalling").collect();
+        if !signalling.is_empty() {
+            text.push_str(
+                "\n| signalling | calls | calls/s | CPU ms/call | failed | retransmitted |\n|---|---:|---:|---:|---:|---:|\n",
+            );
+            for one in &signalling {
+                let rate = one.calls as f64 / one.seconds.max(0.001);
+                let (name, calls, cpu) = (&one.driver, one.calls, one.cpu_ms_per_call_minute);
+                let (failed, again) = (one.failed, one.retransmitted);
+                let _ = writeln!(text, "| {name} | {calls} | {rate:.0} | {cpu:.2} | {failed} | {again} |");
+            }
+        }
+        for one in self.results.iter().filter(|one| !one.remark.is_empty()) {
+            let _ = writeln!(text, "\n{}, {}, {} calls: {}", one.case, one.driver, one.calls, one.remark);
+        }
+        text
+    }
+}
+
+fn media_row(one: &Measured) -> String {
+    let ms = |us: u64| us as f64 / 1_000.0;
+    let delay = one.delay_us;
+    let ratio = one.ratio_to_floor.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
+    format!(
+        "| {} | {} | {} | {} | {:.1} | {ratio} | {} | {:.2} / {:.2} / {:.2} / {:.1} | {:.0} |",
+        one.mode,
+        one.case,
+        one.driver,
+        one.calls,
+        one.cpu_ms_per_call_minute,
+        one.packets.lost,
+        ms(delay.p50),
+        ms(delay.p99),
+        ms(delay.p999),
+        ms(delay.max),
+        one.memory_kb_per_call,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Measured, Report};
+
+    fn measured(case: &str, driver: &str, calls: usize, cpu: f64) -> Measured {
+        Measured {
+            mode: "steady".into(),
+            case: case.into(),
+            driver: driver.into(),
+            calls,
+            cpu_ms_per_call_minute: cpu,
+            ..Measured::default()
+        }
+    }
+
+    #[test]
+    fn each_is_held_against_the_floor_of_its_driver_and_its_number_of_calls() {
+        let mut report = Report {
+            results: vec![
+                measured("floor", "epoll", 50, 20.0),
+                measured("floor", "io_uring", 50, 10.0),
+                measured("recorded", "epoll", 50, 30.0),
+                measured("recorded", "io_uring", 50, 30.0),
+                measured("recorded", "kamailio+rtpengine", 50, 80.0),
+                measured("recorded", "epoll", 51, 30.0),
+            ],
+            ..Report::default()
+        };
+        report.set_ratios();
+        let ratios: Vec<_> = report.results.iter().map(|one| one.ratio_to_floor).collect();
+        assert_eq!(ratios, [Some(1.0), Some(1.0), Some(1.5), Some(3.0), Some(4.0), None]);
+        let table = report.table();
+        assert!(table.contains("| steady | recorded | epoll | 50 | 30.0 | 1.50 | 0 |"), "{table}");
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let report = Report { results: vec![measured("floor", "epoll", 50, 20.0)], ..Report::default() };
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+    }
+}

@@ -1,0 +1,123 @@
+//! Signalling as a user would test it: SIPp calls through the server to a SIPp that answers, without voices. The
+//! scenarios are in `tests/load/sipp/` and work by hand as well.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use vorzimmer_tests::server::{Server, Setup};
+use vorzimmer_tests::{ports, sipp};
+
+use crate::kernel::{self, Usage};
+use crate::options::Run;
+use crate::results::Measured;
+
+/// The customer whose calls are never recorded, and go to one telephone.
+const NUMBER: &str = "+493023125010";
+
+/// Calls by SIPp through our server.
+///
+/// # Errors
+/// The system's, or SIPp is not installed.
+pub fn measure(options: &Run, core: Option<usize>) -> io::Result<Measured> {
+    let mut setup = Setup { media_ports: 8_000, ..Setup::default() };
+    for (name, value) in [
+        ("VORZIMMER_LOGS__LEVEL", "info".to_owned()),
+        ("VORZIMMER_LIMITS__MAX_CALLS", (options.sipp_limit + 50).to_string()),
+        ("VORZIMMER_MEDIA__WORKERS", options.workers.to_string()),
+        ("VORZIMMER_MEDIA__PORT_REST_S", "1".to_owned()),
+    ] {
+        setup.environment.push((name.to_owned(), value));
+    }
+    let server = Server::start(&setup);
+    if let Some(core) = core {
+        kernel::pin(server.pid(), core);
+    }
+    let phone = ports::block(2);
+    sipp::register(&server, "anna", phone);
+    let folder = tempfile::tempdir()?;
+    let before = Usage::of(&[server.pid()]);
+    let began = Instant::now();
+    let answering = start(folder.path(), "answers", &server.sip, phone, options)?;
+    let calling = start(folder.path(), "calls", &server.sip, ports::block(2), options)?;
+    let called = finish(calling, folder.path(), "calls")?;
+    let took = began.elapsed().as_secs_f64();
+    let answered = finish(answering, folder.path(), "answers")?;
+    let after = Usage::of(&[server.pid()]);
+    let cpu_ms = after.cpu_ns.saturating_sub(before.cpu_ns) as f64 / 1e6;
+    Ok(Measured {
+        mode: "signalling".into(),
+        case: "signalling".into(),
+        driver: "vorzimmer".into(),
+        ours: true,
+        calls: usize::try_from(called.good + called.failed).unwrap_or(0),
+        seconds: took,
+        cpu_ms_per_call_minute: cpu_ms / (called.good + called.failed).max(1) as f64,
+        failed: called.failed,
+        retransmitted: called.retransmitted + answered.retransmitted,
+        rss_kb: after.rss_kb,
+        pss_kb: Some([before.pss_kb, after.pss_kb]),
+        ..Measured::default()
+    })
+}
+
+/// A running SIPp; ended when dropped.
+struct Sipp(Child);
+
+impl Drop for Sipp {
+    fn drop(&mut self) {
+        // After its end this changes nothing.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// What SIPp counted.
+struct Counted {
+    good: u64,
+    failed: u64,
+    retransmitted: u64,
+}
+
+fn start(folder: &Path, name: &str, server: &str, port: u16, options: &Run) -> io::Result<Sipp> {
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("sipp/{name}.xml"));
+    let out = File::create(folder.join(format!("{name}.screen")))?;
+    let mut command = Command::new("sipp");
+    command
+        .arg(server)
+        .arg("-sf")
+        .arg(scenario)
+        .args(["-s", NUMBER, "-t", "u1", "-i", "127.0.0.1", "-mi", "127.0.0.1"])
+        .args(["-p", &port.to_string(), "-mp", &ports::block(8).to_string()])
+        .args(["-m", &options.sipp_calls.to_string(), "-nostdin", "-timeout", "600s"])
+        .args(["-buff_size", "4194304", "-trace_stat", "-fd", "1", "-stf"])
+        .arg(statistics(folder, name));
+    if name == "calls" {
+        command.args(["-r", &options.sipp_rate.to_string(), "-l", &options.sipp_limit.to_string()]);
+    }
+    let child =
+        command.env("TERM", "dumb").stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).spawn()?;
+    Ok(Sipp(child))
+}
+
+fn finish(mut sipp: Sipp, folder: &Path, name: &str) -> io::Result<Counted> {
+    sipp.0.wait()?;
+    let text = fs::read_to_string(statistics(folder, name))?;
+    let mut lines = text.lines();
+    let (names, last) = (lines.next().unwrap_or_default(), lines.next_back().unwrap_or_default());
+    let of = |wanted: &str| {
+        let at = names.split(';').position(|name| name == wanted);
+        at.and_then(|at| last.split(';').nth(at)?.parse().ok()).unwrap_or(0)
+    };
+    Ok(Counted {
+        good: of("SuccessfulCall(C)"),
+        failed: of("FailedCall(C)"),
+        retransmitted: of("Retransmissions(C)"),
+    })
+}
+
+fn statistics(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.csv"))
+}
