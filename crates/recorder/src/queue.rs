@@ -1,8 +1,8 @@
 //! The way of sealed pages from the media thread to the thread that writes them: bounded, and without allocating.
 //!
-//! A queue owns a fixed number of page buffers. The recorder takes an empty one, fills it and lets it out; the writer
-//! stores it and gives it back. When the writer falls behind there is no empty buffer: the recorder counts a gap and
-//! goes on.
+//! A queue has a bounded number of page buffers. The recorder takes an empty one, fills it and lets it out; the writer
+//! stores it and gives it back. A buffer is made when none has come back yet: a writer that keeps up needs two of them,
+//! and then nothing is allocated any more. When it falls behind there is none: the recorder counts a gap and goes on.
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -38,6 +38,8 @@ pub struct PageQueue {
     empty: Receiver<Box<[u8]>>,
     full: SyncSender<SealedPage>,
     page_len: usize,
+    /// Buffers that may still be made.
+    unmade: usize,
 }
 
 /// The writer's end.
@@ -47,19 +49,14 @@ pub struct PageDrain {
     empty: SyncSender<Box<[u8]>>,
 }
 
-/// A queue of `pages` buffers for recordings of `slots` parties.
+/// A queue of up to `pages` buffers for recordings of `slots` parties.
 #[must_use]
 pub fn queue(pages: usize, slots: usize) -> (PageQueue, PageDrain) {
     let page_len = slots * SEGMENT_LEN;
     let (give_empty, empty) = sync_channel(pages);
     let (give_full, full) = sync_channel(pages);
-    for _ in 0..pages {
-        // There is room for each: the channel has as many places.
-        if give_empty.try_send(vec![0; page_len].into_boxed_slice()).is_err() {
-            break;
-        }
-    }
-    (PageQueue { empty, full: give_full, page_len }, PageDrain { full, empty: give_empty })
+    let queue = PageQueue { empty, full: give_full, page_len, unmade: pages };
+    (queue, PageDrain { full, empty: give_empty })
 }
 
 impl PageQueue {
@@ -70,8 +67,12 @@ impl PageQueue {
     }
 
     /// An empty buffer, if the writer keeps up.
-    pub(crate) fn take(&self) -> Option<Box<[u8]>> {
-        self.empty.try_recv().ok()
+    pub(crate) fn take(&mut self) -> Option<Box<[u8]>> {
+        if let Ok(buffer) = self.empty.try_recv() {
+            return Some(buffer);
+        }
+        self.unmade = self.unmade.checked_sub(1)?;
+        Some(vec![0; self.page_len].into_boxed_slice())
     }
 
     /// Lets a page out.

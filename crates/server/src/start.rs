@@ -19,9 +19,10 @@ use vorzimmer_store::{EventLog, LogSettings};
 use vorzimmer_types::audio::Codec;
 use vorzimmer_types::dtls::Fingerprint;
 use vorzimmer_types::{RecordingId, TrunkId, entropy};
+use vorzimmer_wire::Driver;
 
 use crate::clock::{self, SystemEntropy};
-use crate::config::{CalledNumber, Settings, Trunk};
+use crate::config::{CalledNumber, MediaDriver, Settings, Trunk};
 use crate::control::{Control, House, Order, Ordered, Report, Sources, restorable};
 use crate::destroyer::Destroyer;
 use crate::failure::{Failure, Kind};
@@ -281,6 +282,7 @@ fn media_plane(
     let plane_settings = media::Settings {
         ports: (settings.media.ports.first, settings.media.ports.last),
         workers: if settings.media.workers == 0 { cores } else { settings.media.workers },
+        driver: media_driver(settings.media.driver)?,
         bind: settings.media.bind.clone(),
         advertise: settings.sip.advertise.clone(),
         silence: settings.media.silence_timeout(),
@@ -298,6 +300,23 @@ fn media_plane(
     Plane::start(&plane_settings, parts).map_err(|error| {
         Failure::failed(format!("the media workers cannot start: {error}"), "see the system's limits")
     })
+}
+
+/// How voices' datagrams are moved here.
+fn media_driver(wanted: MediaDriver) -> Result<Driver, Failure> {
+    let tried = match wanted {
+        MediaDriver::Epoll => return Ok(Driver::Epoll),
+        MediaDriver::Auto | MediaDriver::IoUring => vorzimmer_wire::probe(),
+    };
+    match tried {
+        Ok(()) => Ok(Driver::IoUring),
+        Err(error) if wanted == MediaDriver::Auto => {
+            tracing::info!(%error, "voices are moved by epoll; io_uring would cost less");
+            Ok(Driver::Epoll)
+        }
+        Err(error) => Err(Failure::failed(error, "allow io_uring, or write media.driver = \"auto\"")
+            .of_kind(Kind::Configuration)),
+    }
 }
 
 /// Browsers come in where their signalling does, on a port of their own.

@@ -4,10 +4,13 @@
 //! in a row show it, two of them with hardly anything else in them: tones of 40 ms always pass, tones of 20 ms and
 //! voices do not.
 
+mod scan;
+
 use std::f32::consts::TAU;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use self::scan::{LANES, Response, respond, together};
 use super::{Digit, Key};
 
 /// Samples a second of what is listened to.
@@ -40,6 +43,8 @@ const TWIST_HIGH: f32 = 4.5;
 const STEADY: f32 = 1.15;
 /// Least distance to the other three of a group (6 dB).
 const PEAK: f32 = 4.0;
+/// Least part of a tone's energy that shows at its nominal frequency, however far it may be off.
+const BESIDE: f32 = 0.4;
 /// Lost audio up to this many samples is passed over, a longer gap begins anew.
 const MAX_GAP: i32 = 480;
 
@@ -100,8 +105,12 @@ struct Active {
 /// Finds keys in one stream of audio.
 #[derive(Clone, Debug)]
 pub struct ToneDetector {
-    window: [f32; WINDOW],
+    /// The last step that was judged, and the two that are filled next.
+    samples: [f32; STEP + WINDOW],
+    /// How far they are filled.
     filled: usize,
+    /// What the last step that was judged holds.
+    before: Response,
     expected: Option<u32>,
     candidate: Option<Candidate>,
     active: Option<Active>,
@@ -109,7 +118,14 @@ pub struct ToneDetector {
 
 impl Default for ToneDetector {
     fn default() -> Self {
-        Self { window: [0.0; WINDOW], filled: 0, expected: None, candidate: None, active: None }
+        Self {
+            samples: [0.0; STEP + WINDOW],
+            filled: STEP,
+            before: Response::default(),
+            expected: None,
+            candidate: None,
+            active: None,
+        }
     }
 }
 
@@ -128,22 +144,38 @@ impl ToneDetector {
             }
             if gap.abs() > MAX_GAP {
                 self.release().into_iter().for_each(&mut tell);
-                self.filled = 0;
+                self.samples = [0.0; STEP + WINDOW];
+                self.filled = STEP;
+                self.before = Response::default();
             }
         }
         self.expected = Some(timestamp.wrapping_add(samples.len() as u32));
         for sample in samples {
-            if let Some(place) = self.window.get_mut(self.filled) {
+            if let Some(place) = self.samples.get_mut(self.filled) {
                 *place = f32::from(sample);
                 self.filled += 1;
             }
-            if self.filled == WINDOW {
-                let hit = look(&self.window);
-                self.step(hit).into_iter().flatten().for_each(&mut tell);
-                self.window.copy_within(STEP.., 0);
-                self.filled = WINDOW - STEP;
+            if self.filled == self.samples.len() {
+                self.judge(&mut tell);
             }
         }
+    }
+
+    /// Looks at the two windows that the new steps end.
+    fn judge(&mut self, tell: &mut impl FnMut(Key)) {
+        let [_, first, second] = steps(&self.samples);
+        let [first, second] = respond(first, second);
+        let (earlier, later) = (self.samples.first_chunk(), self.samples.last_chunk());
+        let hits = [
+            earlier.and_then(|window| look(window, &self.before, &first)),
+            later.and_then(|window| look(window, &first, &second)),
+        ];
+        for hit in hits {
+            self.step(hit).into_iter().flatten().for_each(&mut *tell);
+        }
+        self.before = second;
+        self.samples.copy_within(WINDOW.., 0);
+        self.filled = STEP;
     }
 
     /// Forgets what it heard, and says the end of the key that was down.
@@ -218,15 +250,32 @@ impl Active {
     }
 }
 
-/// Which key a window shows.
-fn look(window: &[f32; WINDOW]) -> Option<Hit> {
-    let all: f32 = window.iter().map(|sample| sample * sample).sum();
+/// The samples in their steps.
+fn steps(samples: &[f32; STEP + WINDOW]) -> [&[f32; STEP]; 3] {
+    const NONE: &[f32; STEP] = &[0.0; STEP];
+    let mut all = samples.as_chunks().0.iter();
+    [(); 3].map(|()| all.next().unwrap_or(NONE))
+}
+
+/// Which key a window shows, whose halves hold this.
+fn look(window: &[f32; WINDOW], first: &Response, second: &Response) -> Option<Hit> {
+    let all = first.energy + second.energy;
     if all < 2.0 * MIN_ENERGY * PARTLY {
         return None;
     }
+    let nominal: [f32; LANES] = together(first, second);
+    let (lows, highs) = nominal.split_first_chunk::<4>()?;
+    let highs = highs.first_chunk::<4>()?;
+    // Nearly every window of a voice is none of a key's already by this.
+    let (low_place, low_peak) = peak(lows)?;
+    let (high_place, high_peak) = peak(highs)?;
+    let both = low_peak + high_peak;
+    if both < all * PARTLY_PURITY * BESIDE || low_peak.min(high_peak) < MIN_ENERGY * PARTLY * BESIDE {
+        return None;
+    }
     let [low_group, high_group] = &*TONES;
-    let low = strongest(window, low_group)?;
-    let high = strongest(window, high_group)?;
+    let low = strongest(window, low_group, lows, low_place)?;
+    let high = strongest(window, high_group, highs, high_place)?;
     let weakest = low.energy.min(high.energy);
     if weakest < MIN_ENERGY * PARTLY
         || low.energy > high.energy * TWIST_LOW
@@ -248,10 +297,21 @@ struct Strongest {
     energy: f32,
 }
 
-/// The strongest tone of a group; none if another comes close.
-fn strongest(window: &[f32; WINDOW], group: &[Tone; 4]) -> Option<Strongest> {
-    let nominal = group.map(|[nominal, ..]| energy(window, nominal.coefficient));
-    let (place, _) = nominal.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
+/// Where a group is strongest and how strong, by its nominal frequencies; none if another comes close however far the
+/// sender is off.
+fn peak(nominal: &[f32; 4]) -> Option<(usize, f32)> {
+    let (place, best) = nominal.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let close = |(other, energy): (usize, &f32)| other != place && energy * PEAK * BESIDE > best;
+    (!nominal.iter().enumerate().any(close)).then_some((place, best))
+}
+
+/// The tone of a group whose nominal frequency is strongest; none if another comes close.
+fn strongest(
+    window: &[f32; WINDOW],
+    group: &[Tone; 4],
+    nominal: &[f32; 4],
+    place: usize,
+) -> Option<Strongest> {
     let tones = group.get(place)?.map(|frequency| (frequency, energy(window, frequency.coefficient)));
     let (frequency, most) = tones.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
     let alone = nominal.iter().enumerate().all(|(other, energy)| other == place || energy * PEAK <= most);

@@ -6,7 +6,7 @@ use vorzimmer_types::audio::Codec;
 
 use super::outbound::{Identity, Numbers, Outbound, Shows};
 use super::provider::Provider;
-use super::settings::{KeySource, Period, Settings, Transfer, TransferTo, Trunk};
+use super::settings::{KeySource, MediaDriver, Period, Settings, Transfer, TransferTo, Trunk};
 use super::tls::CertificateFiles;
 use super::values::Listen;
 
@@ -30,6 +30,12 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
         media.ports.pairs(),
         media.silence_timeout_s
     )?;
+    let driver = match media.driver {
+        MediaDriver::Auto => "io_uring where the kernel allows it, else epoll",
+        MediaDriver::Epoll => "epoll",
+        MediaDriver::IoUring => "io_uring",
+    };
+    writeln!(out, "datagrams         moved by {driver}")?;
     codecs(settings, out)?;
     match (media.browser_port, sip.wss.is_empty() && sip.ws.is_empty()) {
         (0, _) | (_, true) => {

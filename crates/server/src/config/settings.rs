@@ -221,6 +221,8 @@ pub struct Media {
     pub browser_port: u16,
     /// Worker threads; 0 is one for each core.
     pub workers: usize,
+    /// How datagrams are moved.
+    pub driver: MediaDriver,
     /// Local addresses for media if they differ from those of the signalling: one IPv4, one IPv6 at most.
     pub bind: Vec<IpAddr>,
     /// Codecs that are offered and taken, in this order, where neither a trunk nor the receptionists have their own.
@@ -235,12 +237,26 @@ pub struct Media {
     pub srtp_keys_in_clear: bool,
 }
 
+/// How voices' datagrams are moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaDriver {
+    /// By `io_uring` where the kernel allows it, else by epoll.
+    #[default]
+    Auto,
+    /// By epoll.
+    Epoll,
+    /// By `io_uring`, or not at all.
+    IoUring,
+}
+
 impl Default for Media {
     fn default() -> Self {
         Self {
             ports: PortRange { first: 20_000, last: 29_999 },
             browser_port: 30_000,
             workers: 0,
+            driver: MediaDriver::Auto,
             bind: Vec::new(),
             codecs: Codec::ALL.to_vec(),
             silence_timeout_s: 30,

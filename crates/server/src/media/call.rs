@@ -177,24 +177,7 @@ impl CallMedia {
         }
     }
 
-    /// Takes one datagram from a socket; whether there was one.
-    pub fn receive(
-        &mut self,
-        leg: LegKey,
-        channel: Channel,
-        buffer: &mut [u8],
-        now: Instant,
-        outlet: &mut Outlet<'_>,
-    ) -> bool {
-        let Some(at) = self.legs.iter().position(|known| known.key == leg) else { return false };
-        // An error besides "none waits" is about an earlier packet of ours; the next turn reads on.
-        let Ok((length, from)) = self.legs[at].sockets.receive(channel, buffer) else { return false };
-        let Some(bytes) = buffer.get_mut(..length) else { return true };
-        self.take(leg, channel, from, bytes, now, outlet);
-        true
-    }
-
-    /// Takes a datagram that somebody else has read.
+    /// Takes a datagram.
     pub fn take(
         &mut self,
         leg: LegKey,
@@ -373,7 +356,9 @@ impl CallSink<'_, '_> {
 
 impl Sink for CallSink<'_, '_> {
     fn send(&mut self, leg: LegKey, channel: Channel, to: SocketAddr, bytes: &[u8]) {
-        let sent = self.leg(leg).is_some_and(|leg| leg.sockets.send(channel, to, bytes).is_ok());
+        let wire = &mut *self.outlet.wire;
+        let leg = self.legs.iter().find(|known| known.key == leg);
+        let sent = leg.is_some_and(|leg| leg.sockets.send(wire, channel, to, bytes).is_ok());
         if sent {
             self.outlet.turn.sent += 1;
         } else {

@@ -6,6 +6,7 @@
 mod call;
 mod counters;
 mod door;
+mod names;
 mod order;
 mod outlet;
 mod plane;

@@ -1,11 +1,11 @@
-//! What a worker is told, and the name under which it is woken.
+//! What a worker is told, and the name under which the door is woken.
 
 use mio::Token;
 use vorzimmer_call::api::MediaCommand;
 
 use super::writer::Report;
 
-/// The token of a worker's waker: no socket has it.
+/// The token of the door's waker: no socket has it.
 pub const WAKER: Token = Token(usize::MAX);
 
 /// What a worker is told.

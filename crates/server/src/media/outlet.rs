@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use vorzimmer_call::api::MediaEvent;
 use vorzimmer_media::LegKey;
 use vorzimmer_types::CallId;
+use vorzimmer_wire::Wire;
 
 use super::counters::{Counters, Turn};
 use super::prompts::Prompts;
@@ -25,6 +26,8 @@ pub struct Proven {
 
 /// What a call's media may reach besides itself.
 pub struct Outlet<'a> {
+    /// What legs with ports of their own send by.
+    pub wire: &'a mut Wire,
     /// Events on their way to the control task.
     pub events: &'a mut VecDeque<MediaEvent>,
     /// The way to the writer.

@@ -10,15 +10,15 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mio::{Poll, Waker};
 use tokio::sync::mpsc;
 use vorzimmer_call::api::MediaCommand;
 use vorzimmer_media::dtls::Identity;
 use vorzimmer_vault::keys::KeyStore;
+use vorzimmer_wire::{Driver, Waker};
 
 use super::counters::Counters;
 use super::door::{Door, Doorway};
-use super::order::{Order, WAKER};
+use super::order::Order;
 use super::ports::PortPool;
 use super::prompts::Prompts;
 use super::worker::Worker;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub ports: (u16, u16),
     /// Worker threads, at least one.
     pub workers: usize,
+    /// How datagrams are moved.
+    pub driver: Driver,
     /// Local addresses for media instead of those of the signalling: one IPv4, one IPv6 at most.
     pub bind: Vec<IpAddr>,
     /// What peers are told instead of the local address: one IPv4, one IPv6 at most.
@@ -76,11 +78,12 @@ pub struct Plane {
     writer: JoinHandle<()>,
     door: Option<Door>,
     counters: Arc<Counters>,
+    driver: Driver,
 }
 
 struct Handle {
     orders: SyncSender<Order>,
-    waker: Arc<Waker>,
+    waker: Waker,
     thread: JoinHandle<()>,
 }
 
@@ -88,7 +91,7 @@ impl Plane {
     /// Starts writer and workers.
     ///
     /// # Errors
-    /// A thread or an epoll instance cannot be made.
+    /// A thread or a waker cannot be made.
     pub fn start(settings: &Settings, parts: Parts) -> io::Result<(Self, MediaEvents)> {
         let count = settings.workers.max(1);
         let (tell, events) = mpsc::channel(EVENT_QUEUE);
@@ -101,14 +104,15 @@ impl Plane {
             log: parts.log,
             reporters: ends.iter().map(End::reporter).collect(),
         })?;
-        let wakers: Vec<_> = ends.iter().map(|end| Arc::clone(&end.waker)).collect();
+        let wakers: Vec<_> = ends.iter().map(|end| end.waker.clone()).collect();
         let (door, mut doorways) = open_door(settings.browsers.as_ref(), &wakers, &counters)?;
         let mut workers = Vec::with_capacity(count);
         for (index, end) in ends.into_iter().enumerate() {
             let (first, last) = settings.ports;
-            let worker = Worker::new(super::worker::Parts {
+            let parts = super::worker::Parts {
                 index,
-                poll: end.poll,
+                driver: settings.driver,
+                waker: end.waker.clone(),
                 orders: end.orders,
                 ports: PortPool::new(first, last, index, count, settings.port_rest),
                 bind: settings.bind.clone(),
@@ -120,12 +124,12 @@ impl Plane {
                 counters: Arc::clone(&counters),
                 doorway: doorways.next(),
                 identity: Arc::clone(&parts.identity),
-            });
+            };
             let name = format!("media-{index}");
-            let thread = std::thread::Builder::new().name(name).spawn(move || worker.run())?;
+            let thread = std::thread::Builder::new().name(name).spawn(move || work(parts))?;
             workers.push(Handle { orders: end.sender, waker: end.waker, thread });
         }
-        Ok((Self { workers, writer, door, counters }, events))
+        Ok((Self { workers, writer, door, counters, driver: settings.driver }, events))
     }
 }
 
@@ -154,7 +158,7 @@ impl MediaPlane for Plane {
         MediaHealth {
             workers_alive: alive,
             workers: self.workers.len(),
-            driver: "epoll",
+            driver: self.driver.name(),
             ..self.counters.read()
         }
     }
@@ -184,7 +188,7 @@ impl MediaPlane for Plane {
 /// Opens the browsers' port, if there is to be one; a doorway for each worker then.
 fn open_door(
     browsers: Option<&BrowserPort>,
-    wakers: &[Arc<Waker>],
+    wakers: &[Waker],
     counters: &Arc<Counters>,
 ) -> io::Result<(Option<Door>, std::vec::IntoIter<Doorway>)> {
     let Some(browsers) = browsers else { return Ok((None, Vec::new().into_iter())) };
@@ -197,28 +201,34 @@ fn open_door(
 
 /// A worker's end of its queues, before the worker is there.
 struct End {
-    poll: Poll,
-    waker: Arc<Waker>,
+    waker: Waker,
     sender: SyncSender<Order>,
     orders: Receiver<Order>,
 }
 
 impl End {
     fn new() -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let waker = Waker::new()?;
         let (sender, orders) = sync_channel(ORDERS_WAITING);
-        Ok(Self { poll, waker, sender, orders })
+        Ok(Self { waker, sender, orders })
     }
 
     fn reporter(&self) -> Reporter {
-        let (sender, waker) = (self.sender.clone(), Arc::clone(&self.waker));
+        let (sender, waker) = (self.sender.clone(), self.waker.clone());
         // The writer may wait for a worker; a worker that has ended needs no report.
         Arc::new(move |report| {
             if sender.send(Order::Report(report)).is_ok() {
                 wake(&waker);
             }
         })
+    }
+}
+
+/// A worker's thread. If it cannot begin, its health says so.
+fn work(parts: super::worker::Parts) {
+    match Worker::new(parts) {
+        Ok(worker) => worker.run(),
+        Err(error) => tracing::error!(%error, "a media worker cannot begin"),
     }
 }
 

@@ -2,15 +2,14 @@
 //! browsers' port.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Instant;
 
-use mio::net::UdpSocket;
-use mio::{Interest, Registry, Token};
 use smallvec::SmallVec;
 use socket2::{Domain, Protocol, Socket, Type};
 use vorzimmer_media::{Channel, ice};
+use vorzimmer_wire::{Error, Key, Wire};
 
 use super::ports::PortPool;
 
@@ -41,24 +40,13 @@ impl LegSockets {
         }
     }
 
-    /// The next datagram, if one waits. The browsers' port is read at the door, not here.
-    ///
-    /// # Errors
-    /// The system's, `WouldBlock` if none waits.
-    pub fn receive(&self, channel: Channel, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        match self {
-            Self::Own(pair) => pair.of(channel).recv_from(buffer),
-            Self::Shared(_) => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-
-    /// Sends a datagram.
+    /// Sends a datagram. The browsers' port is the door's: what leaves by it goes at once.
     ///
     /// # Errors
     /// The system's, `WouldBlock` if its buffer is full.
-    pub fn send(&self, channel: Channel, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+    pub fn send(&self, wire: &mut Wire, channel: Channel, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::Own(pair) => pair.of(channel).send_to(bytes, to).map(drop),
+            Self::Own(pair) => wire.send(pair.of(channel), to, bytes),
             Self::Shared(share) => share.socket.send_to(bytes, to).map(drop),
         }
     }
@@ -91,20 +79,25 @@ impl Share {
 /// The sockets of one leg.
 #[derive(Debug)]
 pub struct Pair {
+    keys: [Key; 2],
+    local: SocketAddr,
+    names: [u64; 2],
+}
+
+/// A pair of ports that nobody listens on yet.
+pub struct Bound {
     rtp: UdpSocket,
     rtcp: UdpSocket,
     local: SocketAddr,
-    tokens: [Token; 2],
 }
 
 /// Binds a pair of ports that rested; none if none can be had.
-pub fn bind(ports: &mut PortPool, local: IpAddr, now: Instant) -> Option<Pair> {
+pub fn bind(ports: &mut PortPool, local: IpAddr, now: Instant) -> Option<Bound> {
     for _ in 0..TRIES {
         let port = ports.take(now)?;
         match (open(local, port), open(local, port + 1)) {
             (Ok(rtp), Ok(rtcp)) => {
-                let local = SocketAddr::new(local, port);
-                return Some(Pair { rtp, rtcp, local, tokens: [Token(usize::MAX - 1); 2] });
+                return Some(Bound { rtp, rtcp, local: SocketAddr::new(local, port) });
             }
             (Err(error), _) | (_, Err(error)) => {
                 tracing::debug!(port, %error, "a media port is taken by somebody else");
@@ -125,7 +118,29 @@ fn open(local: IpAddr, port: u16) -> io::Result<UdpSocket> {
         tracing::trace!(%error, "voice packets are not marked");
     }
     socket.bind(&address.into())?;
-    Ok(UdpSocket::from_std(socket.into()))
+    Ok(socket.into())
+}
+
+impl Bound {
+    /// The RTP port.
+    pub fn port(&self) -> u16 {
+        self.local.port()
+    }
+
+    /// Begins to listen on both, RTP under the first name.
+    ///
+    /// # Errors
+    /// The system's; both are closed then.
+    pub fn listen(self, wire: &mut Wire, names: [u64; 2]) -> Result<Pair, Error> {
+        let rtp = wire.add(self.rtp, names[0])?;
+        match wire.add(self.rtcp, names[1]) {
+            Ok(rtcp) => Ok(Pair { keys: [rtp, rtcp], local: self.local, names }),
+            Err(error) => {
+                wire.remove(rtp)?;
+                Err(error)
+            }
+        }
+    }
 }
 
 impl Pair {
@@ -134,34 +149,24 @@ impl Pair {
         self.local.port()
     }
 
-    /// The names under which the sockets are watched.
-    pub fn tokens(&self) -> [Token; 2] {
-        self.tokens
+    /// The names under which the sockets are listened on.
+    pub fn names(&self) -> [u64; 2] {
+        self.names
     }
 
-    /// Begins to watch both, RTP under the first name.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn register(&mut self, registry: &Registry, tokens: [Token; 2]) -> io::Result<()> {
-        self.tokens = tokens;
-        registry.register(&mut self.rtp, tokens[0], Interest::READABLE)?;
-        registry.register(&mut self.rtcp, tokens[1], Interest::READABLE)
-    }
-
-    /// Watches them no longer.
+    /// Closes both.
     ///
     /// # Errors
     /// The system's; both were tried.
-    pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        let rtp = registry.deregister(&mut self.rtp);
-        registry.deregister(&mut self.rtcp).and(rtp)
+    pub fn close(&self, wire: &mut Wire) -> Result<(), Error> {
+        let rtp = wire.remove(self.keys[0]);
+        wire.remove(self.keys[1]).and(rtp)
     }
 
-    fn of(&self, channel: Channel) -> &UdpSocket {
+    fn of(&self, channel: Channel) -> Key {
         match channel {
-            Channel::Rtp => &self.rtp,
-            Channel::Rtcp => &self.rtcp,
+            Channel::Rtp => self.keys[0],
+            Channel::Rtcp => self.keys[1],
         }
     }
 }

@@ -1,17 +1,16 @@
 //! One media worker: a thread that owns its sockets, its calls' media and its timers, and waits for nothing else.
 //!
 //! A turn is: wait for packets, orders or the next timer; read the clock once; take orders; move packets; do what is
-//! due. No lock, no allocation for a packet, no word to the control task but through a queue that never blocks.
+//! due. While much comes, it does not wait for the first packet but for its tick, and takes what came together. No lock,
+//! no allocation for a packet, no word to the control task but through a queue that never blocks.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll, Token};
 use smallvec::SmallVec;
 use tokio::sync::mpsc;
 use vorzimmer_call::api::{MediaCommand, MediaEvent};
@@ -20,11 +19,13 @@ use vorzimmer_media::{Channel, LegConfig, LegKey, ice};
 use vorzimmer_sdp::Browser;
 use vorzimmer_types::ice::Credentials;
 use vorzimmer_types::{CallId, LegId, RecordingId};
+use vorzimmer_wire::{DATAGRAM, Driver, Pause, Waker, Wire};
 
 use super::call::{CallMedia, RecordingOrder};
 use super::counters::{Counters, Turn};
 use super::door::Doorway;
-use super::order::{Order, WAKER};
+use super::names::Names;
+use super::order::Order;
 use super::outlet::{Outlet, Proven};
 use super::ports::PortPool;
 use super::prompts::Prompts;
@@ -32,17 +33,19 @@ use super::sockets::{self, LegSockets, Share};
 use super::writer::{Pages, Report};
 use crate::clock::{self, SystemEntropy};
 
-/// Packets taken from one socket before the others have their turn.
-const BURST: usize = 32;
+/// A worker's tick. What comes in it waits half of it on average, and costs a share of one call into the kernel.
+const TICK: Duration = Duration::from_micros(1_500);
+
+/// So many datagrams in this time begin the ticking (25 calls), and fewer than the second number end it.
+const COUNTED: Duration = Duration::from_millis(20);
+const MUCH: usize = 50;
+const LITTLE: usize = 30;
 
 /// Orders taken in one turn.
 const ORDERS_A_TURN: usize = 256;
 
 /// Datagrams of browsers taken in one turn.
 const PARCELS_A_TURN: usize = 256;
-
-/// Largest datagram that is looked at; RTP of 60 ms G.711 is 492 bytes. A longer one is cut, and so malformed.
-const DATAGRAM: usize = 2_048;
 
 /// How long a worker sleeps when nothing is due: orders wake it.
 const IDLE: Duration = Duration::from_secs(5);
@@ -51,8 +54,10 @@ const IDLE: Duration = Duration::from_secs(5);
 pub struct Parts {
     /// Which worker this is.
     pub index: usize,
-    /// Its epoll instance; the waker is registered.
-    pub poll: Poll,
+    /// How it moves datagrams.
+    pub driver: Driver,
+    /// What others wake it by.
+    pub waker: Waker,
     /// What it is told.
     pub orders: Receiver<Order>,
     /// Its ports.
@@ -80,12 +85,11 @@ pub struct Parts {
 /// A worker thread's whole world.
 pub struct Worker {
     parts: Parts,
+    wire: Wire,
     calls: HashMap<CallId, CallMedia>,
-    sockets: HashMap<Token, Source>,
-    next_token: usize,
+    sockets: Names<Source>,
     timers: BinaryHeap<Reverse<(Instant, CallId)>>,
     recordings: HashMap<RecordingId, CallId>,
-    waiting: VecDeque<Token>,
     backlog: VecDeque<MediaEvent>,
     turn: Turn,
     /// Browser legs by how their checks are addressed, and by where they were found.
@@ -104,17 +108,34 @@ struct Wanted {
     signalling: IpAddr,
 }
 
-/// By which names what comes for a leg is known.
-enum Names {
-    Own([Token; 2]),
+/// By what comes for a leg is known.
+enum Signs {
+    Own([u64; 2]),
     Shared(String),
 }
 
-impl Names {
+impl Signs {
     fn of(sockets: &LegSockets) -> Self {
         match sockets {
-            LegSockets::Own(pair) => Self::Own(pair.tokens()),
+            LegSockets::Own(pair) => Self::Own(pair.names()),
             LegSockets::Shared(share) => Self::Shared(share.ufrag.clone()),
+        }
+    }
+}
+
+/// Whether so much comes that it is taken in ticks.
+struct Rhythm {
+    since: Instant,
+    moved: usize,
+    ticking: bool,
+}
+
+impl Rhythm {
+    fn count(&mut self, moved: usize, now: Instant) {
+        self.moved += moved;
+        if now.saturating_duration_since(self.since) >= COUNTED {
+            self.ticking = self.moved >= if self.ticking { LITTLE } else { MUCH };
+            (self.since, self.moved) = (now, 0);
         }
     }
 }
@@ -122,50 +143,51 @@ impl Names {
 #[derive(Clone, Copy)]
 struct Source {
     call: CallId,
-    leg: LegKey,
+    /// None until the leg is there.
+    leg: Option<LegKey>,
     channel: Channel,
 }
 
 impl Worker {
-    /// A worker with nothing to do yet.
-    pub fn new(parts: Parts) -> Self {
-        Self {
+    /// A worker with nothing to do yet, for the thread that makes it.
+    ///
+    /// # Errors
+    /// The kernel does not let it move datagrams.
+    pub fn new(parts: Parts) -> Result<Self, vorzimmer_wire::Error> {
+        let wire = Wire::open(parts.driver, parts.waker.clone())?;
+        Ok(Self {
             parts,
+            wire,
             calls: HashMap::new(),
-            sockets: HashMap::new(),
-            next_token: 0,
+            sockets: Names::default(),
             timers: BinaryHeap::new(),
             recordings: HashMap::new(),
-            waiting: VecDeque::new(),
             backlog: VecDeque::new(),
             turn: Turn::default(),
             browsers: HashMap::new(),
             paths: HashMap::new(),
             proven: Vec::new(),
             more_parcels: false,
-        }
+        })
     }
 
     /// Works until it is told to end.
     pub fn run(mut self) {
-        let mut events = Events::with_capacity(1_024);
         let mut buffer = [0; DATAGRAM];
         let mut now = clock::mono();
+        let mut rhythm = Rhythm { since: now, moved: 0, ticking: false };
         loop {
-            let patience = self.patience(now);
-            if let Err(error) = self.parts.poll.poll(&mut events, Some(patience))
-                && error.kind() != ErrorKind::Interrupted
-            {
+            let (patience, pause) = self.patience(rhythm.ticking, now);
+            if let Err(error) = self.wire.wait(patience, pause) {
                 tracing::error!(%error, "a media worker cannot wait for packets");
                 return;
             }
             now = clock::mono();
-            let ready = events.iter().map(mio::event::Event::token).filter(|token| *token != WAKER);
-            self.waiting.extend(ready);
             if !self.take_orders(now) {
                 break;
             }
-            self.move_packets(&mut buffer, now);
+            let moved = self.move_packets(&mut buffer, now);
+            rhythm.count(moved, now);
             self.move_parcels(now);
             self.run_timers(now);
             self.tell_backlog();
@@ -174,16 +196,20 @@ impl Worker {
         self.end(clock::mono());
     }
 
-    /// How long to wait for packets: until the next timer, not at all while something is left to read.
-    fn patience(&self, now: Instant) -> Duration {
-        if !self.waiting.is_empty() || self.more_parcels {
-            return Duration::ZERO;
+    /// How long to wait, and for what: through the tick while much comes, else for packets until the next timer, and not
+    /// at all while something is left to read.
+    fn patience(&self, ticking: bool, now: Instant) -> (Duration, Pause) {
+        if self.more_parcels {
+            return (Duration::ZERO, Pause::UntilSomething);
+        }
+        if ticking {
+            return (TICK, Pause::Tick);
         }
         if !self.backlog.is_empty() {
-            return Duration::from_millis(5);
+            return (Duration::from_millis(5), Pause::UntilSomething);
         }
         let next = self.timers.peek().map(|Reverse((at, _))| at.saturating_duration_since(now));
-        next.map_or(IDLE, |left| left.min(IDLE))
+        (next.map_or(IDLE, |left| left.min(IDLE)), Pause::UntilSomething)
     }
 
     /// Takes what was ordered; says whether to go on.
@@ -260,11 +286,11 @@ impl Worker {
         let identity = Arc::clone(&self.parts.identity);
         let browser = ice.map(|ice| Box::new(Browser { ice, fingerprint: identity.fingerprint() }));
         let config = LegConfig { silence: self.parts.silence, ice, ..LegConfig::default() };
-        let names = Names::of(&sockets);
+        let signs = Signs::of(&sockets);
         let media = self.calls.entry(call).or_insert_with(|| CallMedia::new(call, identity));
         match media.open(leg, sockets, wanted.signalling, config, now) {
             Ok(key) => {
-                self.watch(names, call, key);
+                self.watch(signs, call, key);
                 self.parts.counters.leg_opened();
                 self.tell(MediaEvent::Opened { call, leg, rtp, browser });
                 self.schedule(call, now);
@@ -282,18 +308,22 @@ impl Worker {
     fn open_own(&mut self, wanted: &Wanted, now: Instant) -> Option<(LegSockets, Option<Credentials>)> {
         let call = wanted.call;
         let local = same_family(&self.parts.bind, wanted.local).unwrap_or(wanted.local);
-        let Some(mut sockets) = sockets::bind(&mut self.parts.ports, local, now) else {
+        let Some(bound) = sockets::bind(&mut self.parts.ports, local, now) else {
             tracing::warn!(%call, "no port is free for a leg; widen media.ports or lower limits.max_calls");
             return None;
         };
-        let tokens = [Token(self.next_token), Token(self.next_token + 1)];
-        self.next_token += 2;
-        if let Err(error) = sockets.register(self.parts.poll.registry(), tokens) {
-            tracing::error!(%call, %error, "a leg's sockets cannot be watched");
-            self.give_back(LegSockets::Own(sockets), now);
-            return None;
+        let port = bound.port();
+        let names = [Channel::Rtp, Channel::Rtcp]
+            .map(|channel| self.sockets.add(Source { call, leg: None, channel }));
+        match bound.listen(&mut self.wire, names) {
+            Ok(pair) => Some((LegSockets::Own(pair), None)),
+            Err(error) => {
+                tracing::error!(%call, %error, "a leg's sockets cannot be listened on");
+                names.into_iter().for_each(|name| self.sockets.remove(name));
+                self.parts.ports.give_back(port, now);
+                None
+            }
         }
-        Some((LegSockets::Own(sockets), None))
     }
 
     /// A share in the browsers' port.
@@ -320,45 +350,39 @@ impl Worker {
         self.browsers.insert(ufrag.to_owned(), (call, key));
     }
 
-    /// What comes under these names is this leg's.
-    fn watch(&mut self, names: Names, call: CallId, leg: LegKey) {
-        match names {
-            Names::Own(tokens) => {
-                for (token, channel) in tokens.into_iter().zip([Channel::Rtp, Channel::Rtcp]) {
-                    self.sockets.insert(token, Source { call, leg, channel });
+    /// What comes with these signs is this leg's.
+    fn watch(&mut self, signs: Signs, call: CallId, leg: LegKey) {
+        match signs {
+            Signs::Own(names) => {
+                for name in names {
+                    if let Some(source) = self.sockets.of(name) {
+                        source.leg = Some(leg);
+                    }
                 }
             }
-            Names::Shared(ufrag) => {
+            Signs::Shared(ufrag) => {
                 self.browsers.insert(ufrag, (call, leg));
             }
         }
     }
 
-    fn move_packets(&mut self, buffer: &mut [u8; DATAGRAM], now: Instant) {
-        for _ in 0..self.waiting.len() {
-            let Some(token) = self.waiting.pop_front() else { return };
-            let Some(source) = self.sockets.get(&token).copied() else { continue };
-            let Some(media) = self.calls.get_mut(&source.call) else { continue };
-            let mut outlet = Outlet {
-                events: &mut self.backlog,
-                pages: &self.parts.pages,
-                prompts: &self.parts.prompts,
-                counters: &self.parts.counters,
-                turn: &mut self.turn,
-                proven: &mut self.proven,
+    /// Takes what came; how many datagrams that were.
+    fn move_packets(&mut self, buffer: &mut [u8; DATAGRAM], now: Instant) -> usize {
+        let mut moved = 0;
+        while let Some(came) = self.wire.next(buffer) {
+            moved += 1;
+            let Some(Source { call, leg: Some(leg), channel }) = self.sockets.of(came.name).copied() else {
+                continue;
             };
-            let mut emptied = false;
-            for _ in 0..BURST {
-                if !media.receive(source.leg, source.channel, buffer, now, &mut outlet) {
-                    emptied = true;
-                    break;
-                }
-            }
-            if !emptied {
-                self.waiting.push_back(token);
-            }
-            self.schedule(source.call, now);
+            let bytes = buffer.get_mut(..came.length).unwrap_or_default();
+            self.with_call(call, now, |media, outlet| {
+                media.take(leg, channel, came.from, bytes, now, outlet)
+            });
         }
+        let failed = self.wire.take_failed();
+        self.turn.sent = self.turn.sent.saturating_sub(failed);
+        self.turn.dropped += failed;
+        moved
     }
 
     fn run_timers(&mut self, now: Instant) {
@@ -378,6 +402,7 @@ impl Worker {
     fn with_call(&mut self, call: CallId, now: Instant, act: impl FnOnce(&mut CallMedia, &mut Outlet<'_>)) {
         let Some(media) = self.calls.get_mut(&call) else { return };
         let mut outlet = Outlet {
+            wire: &mut self.wire,
             events: &mut self.backlog,
             pages: &self.parts.pages,
             prompts: &self.parts.prompts,
@@ -456,15 +481,15 @@ impl Worker {
     }
 
     fn give_back(&mut self, sockets: LegSockets, now: Instant) {
-        let mut pair = match sockets {
+        let pair = match sockets {
             LegSockets::Own(pair) => pair,
             LegSockets::Shared(share) => return self.leave_door(&share),
         };
-        for token in pair.tokens() {
-            self.sockets.remove(&token);
+        for name in pair.names() {
+            self.sockets.remove(name);
         }
-        if let Err(error) = pair.deregister(self.parts.poll.registry()) {
-            tracing::debug!(%error, "a closed leg's sockets were not being watched");
+        if let Err(error) = pair.close(&mut self.wire) {
+            tracing::error!(%error, "a leg's sockets cannot be closed");
         }
         self.parts.ports.give_back(pair.port(), now);
     }
@@ -507,6 +532,9 @@ impl Worker {
         let calls: Vec<_> = self.calls.keys().copied().collect();
         for call in calls {
             self.with_call(call, now, |media, outlet| media.end(now, outlet));
+        }
+        if let Err(error) = self.wire.flush() {
+            tracing::error!(%error, "the last packets of running calls were not sent");
         }
         self.tell_backlog();
     }

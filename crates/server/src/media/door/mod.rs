@@ -18,8 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use mio::{Events, Poll, Token, Waker};
+use mio::{Events, Poll, Token};
 use vorzimmer_media::ice;
+use vorzimmer_wire::Waker;
 
 use super::counters::{Counters, Turn};
 use super::order::WAKER;
@@ -61,7 +62,7 @@ enum Order {
 
 /// A worker's bell: rung once until it looks.
 struct Bell {
-    waker: Arc<Waker>,
+    waker: Waker,
     rung: Arc<AtomicBool>,
 }
 
@@ -77,7 +78,7 @@ pub struct Doorway {
     parcels: Receiver<Parcel>,
     rung: Arc<AtomicBool>,
     orders: SyncSender<Order>,
-    door: Arc<Waker>,
+    door: Arc<mio::Waker>,
     sockets: Arc<Sockets>,
 }
 
@@ -110,7 +111,7 @@ impl Doorway {
 
     fn order(&self, order: Order) {
         match self.orders.try_send(order) {
-            Ok(()) => wake(&self.door),
+            Ok(()) => woken(self.door.wake()),
             // It is said again at the browser's next check; what is gone is forgotten in time.
             Err(TrySendError::Full(_)) => tracing::warn!("the browsers' door does not keep up"),
             // The process is ending.
@@ -122,7 +123,7 @@ impl Doorway {
 /// The running door.
 pub struct Door {
     orders: SyncSender<Order>,
-    waker: Arc<Waker>,
+    waker: Arc<mio::Waker>,
     thread: JoinHandle<()>,
 }
 
@@ -134,11 +135,11 @@ impl Door {
     pub fn open(
         port: u16,
         addresses: &[IpAddr],
-        workers: &[Arc<Waker>],
+        workers: &[Waker],
         counters: Arc<Counters>,
     ) -> io::Result<(Self, Vec<Doorway>)> {
         let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
         let (sockets, readers) = sockets::bind(port, addresses, poll.registry())?;
         let sockets = Arc::new(sockets);
         let (orders, inbox) = sync_channel(ORDERS_WAITING);
@@ -146,7 +147,7 @@ impl Door {
         for (worker, theirs) in workers.iter().enumerate() {
             let (sender, parcels) = sync_channel(PARCELS_WAITING);
             let rung = Arc::new(AtomicBool::new(false));
-            let bell = Bell { waker: Arc::clone(theirs), rung: Arc::clone(&rung) };
+            let bell = Bell { waker: theirs.clone(), rung: Arc::clone(&rung) };
             rooms.push(Room { parcels: sender, bell });
             let (orders, door, sockets) = (orders.clone(), Arc::clone(&waker), Arc::clone(&sockets));
             doorways.push(Doorway { worker, parcels, rung, orders, door, sockets });
@@ -164,7 +165,7 @@ impl Door {
     /// Ends the thread and waits for that.
     pub fn close(self) {
         if self.orders.send(Order::End).is_ok() {
-            wake(&self.waker);
+            woken(self.waker.wake());
         }
         if self.thread.join().is_err() {
             tracing::error!("the browsers' door had panicked");
@@ -255,13 +256,13 @@ impl Keeper {
             turn.received += 1;
             turn.dropped += 1;
         } else if !room.bell.rung.swap(true, Ordering::AcqRel) {
-            wake(&room.bell.waker);
+            woken(room.bell.waker.wake());
         }
     }
 }
 
-fn wake(waker: &Waker) {
-    if let Err(error) = waker.wake() {
+fn woken(outcome: io::Result<()>) {
+    if let Err(error) = outcome {
         tracing::error!(%error, "a media thread cannot be woken; it looks at its next packet or tick");
     }
 }

@@ -4,16 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll, Waker};
+use vorzimmer_wire::{Driver, Pause, Waker, Wire};
 
-use super::{Counters, Door, Doorway, PARCEL, WAKER, label, labelled};
+use super::{Counters, Door, Doorway, PARCEL, label, labelled};
 use crate::clock;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A worker that only wakes up.
 struct Worker {
-    poll: Poll,
+    wire: Wire,
     doorway: Doorway,
 }
 
@@ -26,18 +26,17 @@ impl Worker {
                 return Some(parcel.bytes().to_vec());
             }
             let left = end.checked_duration_since(clock::mono())?;
-            self.poll.poll(&mut Events::with_capacity(1), Some(left)).expect("the worker waits");
+            self.wire.wait(left, Pause::UntilSomething).expect("the worker waits");
         }
     }
 }
 
 fn open(workers: usize) -> (Door, Vec<Worker>) {
-    let polls: Vec<Poll> = (0..workers).map(|_| Poll::new().expect("an epoll")).collect();
-    let waker = |poll: &Poll| Arc::new(Waker::new(poll.registry(), WAKER).expect("a waker"));
-    let wakers: Vec<_> = polls.iter().map(waker).collect();
+    let wakers: Vec<_> = (0..workers).map(|_| Waker::new().expect("a waker")).collect();
     let (door, doorways) =
         Door::open(0, &[LOOPBACK], &wakers, Arc::new(Counters::default())).expect("the door opens");
-    let workers = polls.into_iter().zip(doorways).map(|(poll, doorway)| Worker { poll, doorway });
+    let open = |waker: &Waker| Wire::open(Driver::Epoll, waker.clone()).expect("a wire");
+    let workers = wakers.iter().zip(doorways).map(|(waker, doorway)| Worker { wire: open(waker), doorway });
     (door, workers.collect())
 }
 

@@ -4,6 +4,7 @@
 //! pages: pages whose keys a power cut takes away are nothing.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::sync::mpsc::{Receiver, Sender};
 
 use vorzimmer_types::{CallId, CustomerId, Day, RecordingId};
@@ -13,6 +14,9 @@ use vorzimmer_vault::keys::SlotSecret;
 use super::file::{OpenFile, Written};
 use super::{Begun, Report, WriterParts};
 use crate::clock::{self, SystemEntropy};
+
+/// So many recordings that wait to be synced are synced together.
+const TOGETHER: usize = 8;
 
 /// Something that may take its time.
 #[derive(Debug)]
@@ -127,10 +131,47 @@ impl Keeper {
                     later => waiting.push_back(later),
                 }
             }
+            self.sync_together(&mut waiting);
             if let Some(task) = waiting.pop_front() {
                 self.work(task);
             }
         }
+    }
+
+    /// With many recordings to sync, one call for the whole disk costs less than one for each file.
+    fn sync_together(&mut self, waiting: &mut VecDeque<Task>) {
+        let syncs = waiting.iter().filter(|task| matches!(task, Task::Sync { .. })).count();
+        if syncs < TOGETHER {
+            return;
+        }
+        if let Err(why) = self.sync_keys().and_then(|()| self.sync_disk()) {
+            // Each is tried by itself then, and says so.
+            tracing::warn!(why, "the recordings cannot be synced together");
+            return;
+        }
+        // All of it was written before the call.
+        waiting.retain(|task| match task {
+            Task::Sync { recording, written } => {
+                self.parts.log.acknowledged(*recording, written.sound_pages());
+                self.tell(Told::Synced { recording: *recording, safe: true });
+                false
+            }
+            _ => true,
+        });
+    }
+
+    /// Everything that was written to the recordings' file system survives a power cut when this returns.
+    fn sync_disk(&self) -> Result<(), String> {
+        let synced = File::open(&self.parts.folder).and_then(|folder| Ok(rustix::fs::syncfs(folder)?));
+        synced.map_err(|error| format!("the disk does not keep what was written: {error}"))
+    }
+
+    fn sync_keys(&mut self) -> Result<(), String> {
+        if self.new_keys {
+            self.parts.keys.sync().map_err(|error| format!("the key store cannot be synced: {error}"))?;
+            self.new_keys = false;
+        }
+        Ok(())
     }
 
     fn work(&mut self, task: Task) {
@@ -214,10 +255,7 @@ impl Keeper {
     }
 
     fn keep(&mut self, recording: RecordingId, written: &Written) -> Result<(), String> {
-        if self.new_keys {
-            self.parts.keys.sync().map_err(|error| format!("the key store cannot be synced: {error}"))?;
-            self.new_keys = false;
-        }
+        self.sync_keys()?;
         written.sync().map_err(|error| format!("the disk does not keep what was written: {error}"))?;
         self.parts.log.acknowledged(recording, written.sound_pages());
         Ok(())

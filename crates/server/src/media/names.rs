@@ -1,0 +1,64 @@
+//! Numbers for things that come and go, each used again when its thing has gone: what a table is looked up by without
+//! a search.
+
+/// Things by their numbers.
+#[derive(Debug)]
+pub struct Names<T> {
+    things: Vec<Option<T>>,
+    free: Vec<u64>,
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Self { things: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Names<T> {
+    /// A number for this thing.
+    pub fn add(&mut self, thing: T) -> u64 {
+        let name = self.free.pop().unwrap_or_else(|| {
+            self.things.push(None);
+            self.things.len() as u64 - 1
+        });
+        if let Some(place) = self.place(name) {
+            *place = Some(thing);
+        }
+        name
+    }
+
+    /// The thing of this number.
+    pub fn of(&mut self, name: u64) -> Option<&mut T> {
+        self.place(name)?.as_mut()
+    }
+
+    /// The number is free.
+    pub fn remove(&mut self, name: u64) {
+        if self.place(name).and_then(Option::take).is_some() {
+            self.free.push(name);
+        }
+    }
+
+    fn place(&mut self, name: u64) -> Option<&mut Option<T>> {
+        self.things.get_mut(usize::try_from(name).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Names;
+
+    #[test]
+    fn numbers_are_used_again_and_never_twice_at_a_time() {
+        let mut names = Names::default();
+        let (a, b) = (names.add('a'), names.add('b'));
+        assert_ne!(a, b);
+        names.remove(a);
+        names.remove(a);
+        let (c, d) = (names.add('c'), names.add('d'));
+        assert_eq!(c, a);
+        assert_ne!(d, c);
+        assert_eq!([b, c, d].map(|name| names.of(name).copied()), [Some('b'), Some('c'), Some('d')]);
+        assert_eq!(names.of(99), None);
+    }
+}
