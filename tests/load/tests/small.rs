@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-#[expect(clippy::panic, reason = "a test ends with the reason")]
+#[expect(clippy::expect_used, clippy::panic, reason = "a test ends with the reason")]
 fn load(out: &Path, args: &[&str]) -> Value {
     let run = Command::new(env!("CARGO_BIN_EXE_load"))
         .arg("run")

@@ -125,6 +125,7 @@ fn a_browser_is_connected_while_others_say_hello_at_its_port() {
         answers: true,
         events: false,
         peer_connection: json!({}),
+        codecs: &[],
     };
     let greetings = greeted(&house.server, browsers..=browsers, || {
         let mut anna = Browser::start(stage, &setup);

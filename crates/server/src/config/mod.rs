@@ -19,7 +19,9 @@ use std::path::Path;
 pub use describe::describe;
 pub use error::ConfigError;
 pub use provider::{By, Provider};
-pub use settings::{CalledNumber, Http, KeySource, LogFormat, Logs, MediaDriver, Settings, Sip, TransferTo, Trunk};
+pub use settings::{
+    CalledNumber, Http, KeySource, LogFormat, Logs, MediaDriver, Settings, Sip, TransferTo, Trunk,
+};
 pub use tls::CertificateFiles;
 pub use turn::Turn;
 pub use values::{Level, Listen};
