@@ -84,9 +84,11 @@ impl Baresip {
         let base = ports::block(24);
         let heard = home.join("heard");
         fs::create_dir_all(&heard).expect("a folder for what baresip hears");
-        // Flows (RFC 5626) need an instance to belong to.
-        let instance = if more.contains("sipnat") { "module_tmp uuid.so\n" } else { "" };
-        let config = format!("{}{instance}", config(setup, base, &heard));
+        let mut config = config(setup, base, &heard);
+        if more.contains("sipnat") {
+            // Flows (RFC 5626) need an instance to belong to, and an account asks for it when it is loaded.
+            config = config.replace("module_tmp account.so", "module_tmp uuid.so\nmodule_tmp account.so");
+        }
         fs::write(home.join("config"), config).expect("baresip's config");
         fs::write(home.join("accounts"), account(setup, base, more)).expect("baresip's account");
         fs::write(home.join("contacts"), "").expect("baresip's contacts");

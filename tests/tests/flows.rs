@@ -50,7 +50,7 @@ fn calls(server: &Server) -> Sipp {
         calls: 1,
         rate: 1,
         port: None,
-        more: &["-d", "2000"],
+        more: &["-d", "12000"],
     };
     Sipp::start(server.folder(), &run)
 }
@@ -108,13 +108,14 @@ request_route {{
         t_relay();
         exit;
     }}
-    if (loose_route()) {{
-        if (is_method("INVITE") && !has_totag()) record_route();
-        t_relay();
-        exit;
-    }}
     if (is_method("CANCEL")) {{ t_relay(); exit; }}
-    sl_send_reply("404", "Not through here");
+    if (!has_totag()) {{
+        # Where the Path that the phone registered with says: of a first request it is no route that a dialog has set.
+        if (!is_present_hf("Route")) {{ sl_send_reply("404", "Not through here"); exit; }}
+        record_route();
+    }}
+    loose_route();
+    t_relay();
 }}
 "#,
         server = server.sip
