@@ -164,6 +164,11 @@ impl Browser {
         self.event("stats", Duration::from_secs(10))["all"].clone()
     }
 
+    /// Whether its voices are connected within this time: ICE and DTLS have come to an end.
+    pub fn is_connected(&mut self, limit: Duration) -> bool {
+        self.look("media", limit, |event| event["state"] == "connected").is_some()
+    }
+
     fn find(&mut self, kind: &str, limit: Duration, good: impl Fn(&Value) -> bool) -> Value {
         self.look(kind, limit, good).unwrap_or_else(|| self.fail(&format!("no {kind} within {limit:?}")))
     }

@@ -184,7 +184,8 @@ impl Softphone for Browser {
     }
 
     fn is_established(&mut self, limit: Duration) -> bool {
-        self.has("talking", limit)
+        // A key can be pressed only once there is a way for it.
+        self.has("talking", limit) && self.is_connected(Duration::from_secs(20))
     }
 
     fn is_closed(&mut self, limit: Duration) -> bool {
