@@ -19,6 +19,9 @@ use crate::hands::Hands;
 use crate::limits::{PROMPT_WITHIN, TELL_AGAIN_AFTER};
 use crate::presses::Presses;
 
+/// The status with which a peer refuses an offer (RFC 3261 §21.4.26).
+pub(crate) const NOT_ACCEPTABLE_HERE: u16 = 488;
+
 /// One end of a call, with media of its own.
 #[derive(Debug)]
 pub(crate) struct Leg {

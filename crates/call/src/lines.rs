@@ -20,7 +20,7 @@ use crate::aftermath::Aftermath;
 use crate::aim::{Person, Target};
 use crate::config::End;
 use crate::hands::{Hands, Journal};
-use crate::leg::{Leg, Towards};
+use crate::leg::{Leg, NOT_ACCEPTABLE_HERE, Towards};
 use crate::limits::{DEVICES_PER_RECEPTIONIST, OPEN_WITHIN, TRANSFER_RINGS_FOR};
 use crate::{routes, security};
 
@@ -51,8 +51,26 @@ struct Line {
 enum Stage {
     /// Its leg is being opened.
     Opening { to: Callee, until: Instant },
-    /// It rings; whether the other side has said so.
-    Ringing { session: SessionId, rang: bool },
+    /// It rings; whether the other side has said so. What it was told, should it want another description.
+    Ringing { session: SessionId, rang: bool, told: Told, prefer: Option<Codec> },
+}
+
+/// What somebody who is rung is told, but for the description.
+enum Told {
+    Inside { to: Box<Binding>, from: FromParty, headers: Vec<(String, Pii<String>)> },
+    Outside(Box<Dialled>),
+}
+
+impl Told {
+    fn command(&self, session: SessionId, sdp: Bytes) -> Command {
+        match self {
+            Self::Inside { to, from, headers } => {
+                let (to, from, headers) = (to.clone(), from.clone(), headers.clone());
+                Command::Invite { session, to, from, sdp: Some(sdp), headers }
+            }
+            Self::Outside(to) => Command::Dial { session, to: to.clone(), sdp },
+        }
+    }
 }
 
 enum Callee {
@@ -184,24 +202,22 @@ impl Lines {
         // What may not be offered there for want of encryption is given up when its time to open is over.
         let Ok(sdp) = line.leg.offer(shown.prefer, hands) else { return true };
         let session = hands.open_session(self.call);
-        let (command, event) = match (to, line.person) {
+        let (told, event) = match (to, line.person) {
             (Callee::Outside(to), _) => {
                 let Outside { trunk, name, target } = &**to;
                 let (behalf, caller) = (shown.behalf.clone(), shown.caller.clone());
                 let call = Placing { target: target.clone(), behalf, caller };
-                let to = Box::new(Dialled { trunk: *trunk, call });
                 let event = Event::ContactRung { leg, contact: self.contact, trunk: Some(name.clone()) };
-                (Command::Dial { session, to, sdp }, event)
+                (Told::Outside(Box::new(Dialled { trunk: *trunk, call })), event)
             }
             (Callee::Device(to), person) => {
                 let receptionist = person.receptionist().unwrap_or(to.receptionist);
                 let (to, from, headers) = (to.clone(), shown.inside.clone(), shown.inside_headers.clone());
-                let command = Command::Invite { session, to, from, sdp: Some(sdp), headers };
-                (command, Event::Rung { leg, receptionist })
+                (Told::Inside { to, from, headers }, Event::Rung { leg, receptionist })
             }
         };
-        line.stage = Stage::Ringing { session, rang: false };
-        hands.sip(command);
+        hands.sip(told.command(session, sdp));
+        line.stage = Stage::Ringing { session, rang: false, told, prefer: shown.prefer };
         journal.write(hands, event);
         true
     }
@@ -220,7 +236,7 @@ impl Lines {
     /// One is rung: whatever comes of it now, its trunk works.
     pub(crate) fn rang(&mut self, session: SessionId) {
         for line in &mut self.lines {
-            if let Stage::Ringing { session: known, rang } = &mut line.stage
+            if let Stage::Ringing { session: known, rang, .. } = &mut line.stage
                 && *known == session
             {
                 *rang = true;
@@ -238,6 +254,9 @@ impl Lines {
         aftermath: &mut Aftermath,
         hands: &mut Hands<'_>,
     ) -> Progress {
+        if status == NOT_ACCEPTABLE_HERE && self.ring_otherwise(session, hands) {
+            return Progress::Ringing;
+        }
         self.status = status;
         let outcome = RingOutcome::Failed { status };
         for line in self.take(|line| line.session() == Some(session)) {
@@ -251,6 +270,19 @@ impl Lines {
             self.give_up(&outcome, &crate::reasons::declined_elsewhere(), journal, aftermath, hands);
         }
         self.go_on(hands)
+    }
+
+    /// Somebody does not take how we offered encryption, and is asked again in another way, if there is one.
+    fn ring_otherwise(&mut self, before: SessionId, hands: &mut Hands<'_>) -> bool {
+        let Some(line) = self.lines.iter_mut().find(|line| line.session() == Some(before)) else {
+            return false;
+        };
+        let Stage::Ringing { session, told, prefer, .. } = &mut line.stage else { return false };
+        let Some(sdp) = line.leg.offer_otherwise(*prefer, hands) else { return false };
+        hands.forget_session(before);
+        *session = hands.open_session(self.call);
+        hands.sip(told.command(*session, sdp));
+        true
     }
 
     /// One answered. If its answer can be taken, the others stop ringing.

@@ -20,13 +20,10 @@ use crate::aim::Person;
 use crate::config::End;
 use crate::hands::{Hands, Journal};
 use crate::hold::Side;
-use crate::leg::{Leg, Towards};
+use crate::leg::{Leg, NOT_ACCEPTABLE_HERE, Towards};
 use crate::limits::{DEVICES_PER_CALL, DEVICES_PER_RECEPTIONIST, OPEN_WITHIN};
 use crate::plan::{PlaceId, Plan};
 use crate::{reasons, security};
-
-/// The status with which a device refuses an offer (RFC 3261 §21.4.26).
-const NOT_ACCEPTABLE_HERE: u16 = 488;
 
 /// The devices that ring, and who is next.
 pub(crate) struct Ringing {

@@ -284,3 +284,27 @@ fn under_secrecy_nobody_is_put_through_to_a_colleague_without_encryption() {
     stage.hangs_up("caller");
     stage.expect_nothing_left();
 }
+
+#[test]
+fn a_colleague_who_refuses_an_offer_is_rung_again_in_the_next_way() {
+    let mut stage = rung(world(), Some(certificate()));
+    stage.answers(ANNA);
+    assert!(is_bridged(&mut stage));
+    stage.refers(ANNA, "sip:ben@vorzimmer.example");
+    let mut profiles = Vec::new();
+    for again in [true, true, false] {
+        stage.until(1.0);
+        let offer = String::from_utf8_lossy(&stage.offers["ben-desk"]).into_owned();
+        profiles.push(offer.split_whitespace().find(|word| word.contains("RTP/")).unwrap_or("").to_owned());
+        if again {
+            stage.refuses("ben-desk", 488);
+        }
+    }
+    assert_eq!(profiles, ["RTP/AVP", "RTP/SAVP", "UDP/TLS/RTP/SAVP"]);
+    stage.answers_saying("ben-desk", &under("ben-desk", "UDP/TLS/RTP/SAVP", &hands("active")));
+    stage.until(2.0);
+    let Keying::Dtls { .. } = stage.connected["ben-desk"].keying else { panic!("no handshake") };
+    assert_eq!(stage.count(|event| matches!(event, Event::Rung { .. })), 2, "each rang once");
+    stage.hangs_up("caller");
+    stage.expect_nothing_left();
+}
