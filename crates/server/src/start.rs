@@ -304,19 +304,22 @@ fn media_plane(
 
 /// How voices' datagrams are moved here.
 fn media_driver(wanted: MediaDriver) -> Result<Driver, Failure> {
-    let tried = match wanted {
-        MediaDriver::Epoll => return Ok(Driver::Epoll),
-        MediaDriver::Auto | MediaDriver::IoUring => vorzimmer_wire::probe(),
+    let driver = match wanted {
+        MediaDriver::Epoll => Driver::Epoll,
+        MediaDriver::Auto | MediaDriver::IoUring => match vorzimmer_wire::probe() {
+            Ok(()) => Driver::IoUring,
+            Err(error) if wanted == MediaDriver::Auto => {
+                tracing::info!(%error, "io_uring, which costs less than epoll, cannot be used here");
+                Driver::Epoll
+            }
+            Err(error) => {
+                let advice = "allow io_uring, or write media.driver = \"auto\"";
+                return Err(Failure::failed(error, advice).of_kind(Kind::Configuration));
+            }
+        },
     };
-    match tried {
-        Ok(()) => Ok(Driver::IoUring),
-        Err(error) if wanted == MediaDriver::Auto => {
-            tracing::info!(%error, "voices are moved by epoll; io_uring would cost less");
-            Ok(Driver::Epoll)
-        }
-        Err(error) => Err(Failure::failed(error, "allow io_uring, or write media.driver = \"auto\"")
-            .of_kind(Kind::Configuration)),
-    }
+    tracing::info!(driver = driver.name(), "voices are moved by this driver");
+    Ok(driver)
 }
 
 /// Browsers come in where their signalling does, on a port of their own.

@@ -103,7 +103,12 @@ impl Engine {
     pub fn new(identity: &Identity, role: Role, peer: Fingerprint, now: Instant) -> Self {
         let client = role == Role::Client;
         let config = identity.config(role == Role::Server);
-        let mut inner = dimpl::Dtls::new_auto(config, identity.certificate(), now);
+        // A client that asked for either version would have the library look into a ServerHello before it checks how
+        // long that is.
+        let mut inner = match role {
+            Role::Client => dimpl::Dtls::new_12(config, identity.certificate(), now),
+            Role::Server | Role::ServerOfProven => dimpl::Dtls::new_auto(config, identity.certificate(), now),
+        };
         inner.set_active(client);
         let wake = client.then_some(now);
         Self {
