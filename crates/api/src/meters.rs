@@ -30,6 +30,8 @@ pub const RETENTION_OLDEST_DAYS: &str = "vorzimmer_retention_oldest_days";
 pub const RETENTION_RUN_AGE: &str = "vorzimmer_retention_last_run_age_seconds";
 /// Things that are due and not gone yet.
 pub const RETENTION_OVERDUE: &str = "vorzimmer_retention_overdue";
+/// Recordings that were looked at for encoding again, by `outcome`.
+pub const REENCODED: &str = "vorzimmer_recordings_reencoded_total";
 /// Bytes that wait for a database that is away.
 pub const SPOOL_BYTES: &str = "vorzimmer_spool_bytes";
 /// Events lost because database, spool and memory were full.
@@ -102,6 +104,7 @@ pub fn describe() {
     describe_gauge!(RETENTION_OLDEST_DAYS, "Age of the oldest thing kept, by class");
     describe_gauge!(RETENTION_RUN_AGE, "Since the last retention run that went through");
     describe_gauge!(RETENTION_OVERDUE, "Things that are due and not gone yet");
+    describe_counter!(REENCODED, "Recordings that were looked at for encoding again, by outcome");
     describe_gauge!(SPOOL_BYTES, "Bytes that wait for a database that is away");
     describe_counter!(EVENTS_LOST, "Events lost because every place was full");
     describe_gauge!(RECORDINGS_FREE_BYTES, "Bytes free where recordings are written");

@@ -49,6 +49,12 @@ pub enum Error {
     /// The Ogg stream could not be written.
     #[error("cannot write the Ogg stream: {0}")]
     Ogg(std::io::Error),
+    /// A copy is not what the original was.
+    #[error("the copy does not have {what} of the original")]
+    CopyDiffers {
+        /// What.
+        what: &'static str,
+    },
     /// A frame could not be decoded.
     #[error("a frame of {bytes} bytes could not be decoded")]
     Decode {

@@ -3,11 +3,13 @@
 //! A [`Recorder`] is started with a [`Permit`](vorzimmer_consent::Permit) that it takes by value, fed with encoded
 //! frames as they arrive, and lets sealed pages out through a bounded [`queue`]. It draws up no sound of its own: frames
 //! are kept as they came, each with its place on the recording's timeline. [`recovery`] says what is left of a
-//! recording that was never closed. [`export`] decodes, aligns and writes WAV or Ogg/Opus.
+//! recording that was never closed. [`export`] decodes, aligns and writes WAV or Ogg/Opus. After the call,
+//! [`copy`] makes a smaller recording of one.
 //!
 //! This crate does no I/O, reads no clock and draws no randomness. It plays nothing and transcodes nothing while a call
 //! runs.
 
+pub mod copy;
 pub mod error;
 pub mod export;
 pub mod finished;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use vorzimmer_consent::Permit;
 use vorzimmer_types::{CustomerId, Day, Entropy, PartyId, RecordingId};
 use vorzimmer_vault::SlotSecret;
-use vorzimmer_vault::callrec::{Context, EndReason, Ending, MAX_SLOTS, Writer};
+use vorzimmer_vault::callrec::{Context, EndReason, Ending, Form, MAX_SLOTS, Writer};
 
 use crate::error::{Error, Result};
 use crate::finished::{Finished, judge};
@@ -117,6 +117,7 @@ impl Recorder {
             key_version: params.key_version,
             // Each frame names its own.
             codec: 0,
+            form: Form::AsItCame,
             parties: params.parties,
             receipts_hash: permit.receipts_hash(),
         };

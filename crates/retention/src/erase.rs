@@ -24,7 +24,7 @@ pub struct Erased {
 /// If key store or folder refuse: call again until it succeeds.
 pub fn destroy_voices(keys: &KeyStore, folder: &Path, recording: RecordingId) -> Result<Erased, Error> {
     let slots = destroy_secrets(keys, recording)?;
-    let file = file::remove(&file::path(folder, recording))?;
+    let file = file::remove_all(folder, recording)?;
     Ok(Erased { slots, file })
 }
 
@@ -43,5 +43,5 @@ pub(crate) fn is_left(keys: &KeyStore, folder: &Path, recording: RecordingId) ->
             return Ok(true);
         }
     }
-    Ok(file::path(folder, recording).exists())
+    Ok(file::path(folder, recording).exists() || file::copy_path(folder, recording).exists())
 }

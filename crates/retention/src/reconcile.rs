@@ -158,8 +158,8 @@ impl Retention {
     }
 
     async fn remove_recording(&self, recording: RecordingId, watch: Watch<'_>) -> Result<(), Error> {
-        let path = file::path(&self.places.recordings, recording);
-        blocking(move || Ok(file::remove(&path)?)).await?;
+        let folder = self.places.recordings.clone();
+        blocking(move || Ok(file::remove_all(&folder, recording)?)).await?;
         step(watch, Step::FileRemoved(Class::Recordings))
     }
 

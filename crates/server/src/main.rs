@@ -20,6 +20,7 @@ mod provider;
 mod receipts;
 mod recordings;
 mod recovery;
+mod reencoding;
 mod rooms;
 mod siege;
 mod start;
@@ -95,12 +96,18 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
         store: rooms.store.clone(),
         keys: Arc::clone(&rooms.keys),
         recordings: settings.data.recordings.clone(),
-        report,
+        report: report.clone(),
     });
     pages.serve(&readiness);
     for place in &places {
         tracing::info!("SIP listens on {place}");
     }
+    reencoding::keep_reencoding(
+        rooms.clone(),
+        settings.data.recordings.clone(),
+        settings.reencoding.clone(),
+        report.clone(),
+    );
     let retention = forgetting::retention(settings, rooms.store.clone(), Some(log.clone()));
     forgetting::keep_forgetting(retention, settings.retention.hour_utc);
     tokio::spawn(drain::on_signals(signals, orders, settings.drain.deadline()));

@@ -54,6 +54,24 @@ impl Sealed {
         self.secrets.iter().all(Option::is_none)
     }
 
+    /// Whose voice is in which slot.
+    pub fn parties(&self) -> &[PartyId] {
+        &self.parties
+    }
+
+    /// Every party's secret; none if one of them is gone.
+    pub fn all_secrets(&self) -> Option<Vec<SlotSecret>> {
+        self.secrets.iter().cloned().collect()
+    }
+
+    /// The secrets that are there now.
+    ///
+    /// # Errors
+    /// The key store cannot be read.
+    pub fn fresh_secrets(&self, keys: &KeyStore) -> Result<Vec<Option<SlotSecret>>, Error> {
+        secrets(keys, self.row.recording, self.parties.len())
+    }
+
     /// Accepts the closed file, whole.
     ///
     /// # Errors
@@ -86,7 +104,8 @@ impl Sealed {
         }
     }
 
-    fn expected(&self, expiry: Day) -> Expected {
+    /// What the file is, if it is due on this day.
+    pub fn expected(&self, expiry: Day) -> Expected {
         let RecordingRow { recording, customer, .. } = self.row;
         Expected { recording, customer, expiry, parties: self.parties.clone() }
     }

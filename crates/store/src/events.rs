@@ -134,6 +134,8 @@ fn kind(event: &Event) -> &'static str {
         Event::RecordingStarted { .. } => "recording-started",
         Event::RecordingFinished { .. } => "recording-finished",
         Event::RecordingDestroyed { .. } => "recording-destroyed",
+        Event::RecordingReencoded { .. } => "recording-reencoded",
+        Event::RecordingNotReencoded { .. } => "recording-not-reencoded",
         Event::Secured { .. } => "secured",
         Event::Quality { .. } => "quality",
         Event::Ended { .. } => "ended",

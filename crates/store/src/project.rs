@@ -16,6 +16,11 @@ use crate::seal::{NOBODY, Seals, call_data_key, is_forgotten};
 use crate::settings::Lifetimes;
 use crate::sql::{Row, Tx, Value};
 
+/// What `recordings.form` says of one that was encoded again.
+const REENCODED: i64 = 1;
+/// And of one that was looked at for it.
+const LEFT_AS_IT_CAME: i64 = 2;
+
 /// Writes a batch of events and all that follows from them.
 ///
 /// Events that are there already change nothing. Returns the calls whose record could not be folded: their events are
@@ -64,6 +69,8 @@ async fn project(
         Event::Consented { receipt } => insert_receipt(tx, lifetimes, receipt).await,
         Event::RecordingStarted { .. }
         | Event::RecordingFinished { .. }
+        | Event::RecordingReencoded { .. }
+        | Event::RecordingNotReencoded { .. }
         | Event::RecordingDestroyed { .. } => project_recording(tx, lifetimes, event).await,
         _ => Ok(()),
     }
@@ -123,7 +130,6 @@ async fn insert_receipt(
 }
 
 async fn project_recording(tx: &mut Tx, lifetimes: &Lifetimes, event: &Prepared) -> Result<(), StoreError> {
-    let at = event.record.at;
     match &event.record.event {
         Event::RecordingStarted { recording, .. } => {
             ensure_recording(tx, lifetimes, event, recording.as_bytes()).await
@@ -142,16 +148,39 @@ async fn project_recording(tx: &mut Tx, lifetimes: &Lifetimes, event: &Prepared)
             tx.execute(sql, args).await?;
             acknowledge(tx, recording.as_bytes(), *pages).await
         }
-        Event::RecordingDestroyed { recording, why } => {
+        Event::RecordingDestroyed { recording, .. }
+        | Event::RecordingReencoded { recording, .. }
+        | Event::RecordingNotReencoded { recording, .. } => {
             ensure_recording(tx, lifetimes, event, recording.as_bytes()).await?;
-            mark_destroyed(tx, *recording, at, why).await
+            mark_recording(tx, &event.record).await
         }
         _ => Ok(()),
     }
 }
 
+/// Notes in a recording's row what became of it after its call.
+pub(crate) async fn mark_recording(tx: &mut Tx, record: &EventRecord) -> Result<(), StoreError> {
+    match &record.event {
+        Event::RecordingDestroyed { recording, why } => mark_destroyed(tx, *recording, record.at, why).await,
+        Event::RecordingReencoded { recording, pages, .. } => {
+            mark_form(tx, *recording, REENCODED).await?;
+            // The pages that were acknowledged are gone with the first file.
+            let sql = "UPDATE recording_pages SET pages = $2 WHERE recording_id = $1";
+            tx.execute(sql, vec![recording.as_bytes().into(), clamp(*pages).into()]).await.map(|_| ())
+        }
+        Event::RecordingNotReencoded { recording, .. } => mark_form(tx, *recording, LEFT_AS_IT_CAME).await,
+        _ => Ok(()),
+    }
+}
+
+async fn mark_form(tx: &mut Tx, recording: RecordingId, form: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE recordings SET form = $2 WHERE recording_id = $1 AND form <> $3";
+    let args = vec![recording.as_bytes().into(), form.into(), REENCODED.into()];
+    tx.execute(sql, args).await.map(|_| ())
+}
+
 /// Notes in a recording's row that it is to be destroyed. The first reason stays.
-pub(crate) async fn mark_destroyed(
+async fn mark_destroyed(
     tx: &mut Tx,
     recording: RecordingId,
     at: UnixMillis,

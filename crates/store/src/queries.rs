@@ -199,6 +199,25 @@ impl Store {
         rows.first().map_or(Err(StoreError::NoRecording { recording }), RecordingRow::from_row)
     }
 
+    /// Some recordings that are as they came and may be encoded again, oldest first, from after the place `after` on:
+    /// those that began at `until` or before, lasted 10 seconds or longer, are not due on `today`, and that nobody has
+    /// looked at yet for this.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn as_they_came(
+        &self,
+        after: Cursor,
+        until: UnixMillis,
+        today: Day,
+        limit: u32,
+    ) -> Result<Vec<RecordingRow>, StoreError> {
+        let (at, id) = (after.at.0, Value::from(&after.id));
+        let args = vec![at.into(), id, until.0.into(), today.0.into(), limit.into()];
+        let rows = self.inner.database.fetch(AS_THEY_CAME, args).await?;
+        rows.iter().map(RecordingRow::from_row).collect()
+    }
+
     /// The recordings that began and neither ended nor were destroyed: at start, what a crash left open.
     ///
     /// # Errors
@@ -227,6 +246,12 @@ const RECORDINGS: &str = select_recordings!(
 const RECORDING: &str = select_recordings!("WHERE r.recording_id = $1");
 const OPEN_RECORDINGS: &str =
     select_recordings!("WHERE r.result IS NULL AND r.destroyed_at IS NULL ORDER BY r.started_at");
+// The conditions of its index, word for word, and then others.
+const AS_THEY_CAME: &str = select_recordings!(
+    "WHERE r.form = 0 AND r.destroyed_at IS NULL AND r.result IN ('ok', 'degraded') AND r.duration_ms >= 10000 \
+     AND (r.started_at, r.recording_id) > ($1, $2) AND r.started_at <= $3 AND r.expiry_day > $4 \
+     ORDER BY r.started_at, r.recording_id LIMIT $5"
+);
 pub(crate) const DUE_RECORDINGS: &str =
     select_recordings!("WHERE r.expiry_day <= $1 ORDER BY r.expiry_day, r.recording_id");
 pub(crate) const DESTROYED_RECORDINGS: &str =

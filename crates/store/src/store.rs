@@ -8,6 +8,7 @@ use vorzimmer_vault::{KeyStore, SigningKey, StoreId};
 use crate::error::StoreError;
 use crate::events::{AFTER_THE_FACT, Prepared};
 use crate::project;
+use crate::queries::RecordingRow;
 use crate::seal::{Seals, is_forgotten};
 use crate::settings::Settings;
 use crate::sql::{Database, Tx};
@@ -157,6 +158,15 @@ impl Store {
         why: &str,
     ) -> Result<(), StoreError> {
         let row = self.recording(recording).await?;
+        self.note_of(&row, at, Event::RecordingDestroyed { recording, why: why.to_owned() }).await
+    }
+
+    /// Notes what became of a recording after its call, in its row and in its call's events, and returns when that is
+    /// durable. The event is due together with its call; if that is forgotten already, the row alone tells.
+    ///
+    /// # Errors
+    /// If the database or the vault refuses, nothing was written.
+    pub async fn note_of(&self, row: &RecordingRow, at: UnixMillis, event: Event) -> Result<(), StoreError> {
         let Inner { database, seals, settings } = &*self.inner;
         let mut tx = database.begin().await?;
         let sql = "SELECT expiry_day FROM calls WHERE call_id = $1";
@@ -167,15 +177,15 @@ impl Store {
             seq: next_after_the_fact(&mut tx, row.call).await?,
             at,
             customer: Some(row.customer),
-            event: Event::RecordingDestroyed { recording, why: why.to_owned() },
+            event,
         };
         let expiry = expiry.unwrap_or_else(|| settings.lifetimes.call_data_due(row.started_at));
-        match Prepared::seal_due(seals, expiry, record) {
+        match Prepared::seal_due(seals, expiry, record.clone()) {
             Ok(prepared) => {
                 project::write(&mut tx, seals, &settings.lifetimes, &[prepared]).await?;
             }
             Err(StoreError::Vault { source }) if is_forgotten(&source) => {
-                project::mark_destroyed(&mut tx, recording, at, why).await?;
+                project::mark_recording(&mut tx, &record).await?;
             }
             Err(error) => return Err(error),
         }

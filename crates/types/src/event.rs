@@ -178,6 +178,25 @@ pub enum Event {
         /// Why: `withdrawn`, `erasure`, `operator`.
         why: String,
     },
+    /// A recording was encoded again, to Opus: a smaller file, sealed under the same keys, has taken the first one's
+    /// place.
+    RecordingReencoded {
+        /// Which.
+        recording: RecordingId,
+        /// How many pages are on disk now.
+        pages: u64,
+        /// Bytes of the file that is gone.
+        bytes_before: u64,
+        /// Bytes of the one that is there.
+        bytes_after: u64,
+    },
+    /// A recording was looked at for encoding again, and stays as it came.
+    RecordingNotReencoded {
+        /// Which.
+        recording: RecordingId,
+        /// Why, in the operator's words.
+        why: String,
+    },
     /// How a leg's media is protected, once that is known and whenever it changes.
     Secured {
         /// The leg.

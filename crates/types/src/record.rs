@@ -302,6 +302,8 @@ impl CallRecord {
                 self.quality.push(LegQuality { leg: *leg, receptionist, quality: *quality });
             }
             Event::Prompted { .. }
+            | Event::RecordingReencoded { .. }
+            | Event::RecordingNotReencoded { .. }
             | Event::Held { .. }
             | Event::Resumed { .. }
             | Event::TransferAsked { .. }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use vorzimmer_types::entropy::Seeded;
 use vorzimmer_types::{CustomerId, Day, PartyId, RecordingId};
 use vorzimmer_vault::callrec::{
-    Context, EndReason, Ending, Expected, Gaps, PLAINTEXT_LEN, Reader, Recovered, Refusal, SlotGaps, Writer,
-    file, recover,
+    Context, EndReason, Ending, Expected, Form, Gaps, PLAINTEXT_LEN, Reader, Recovered, Refusal, SlotGaps,
+    Writer, file, recover,
 };
 use vorzimmer_vault::{Error, SlotSecret};
 
@@ -21,6 +21,7 @@ fn context() -> Context {
         expiry: Day(20_500),
         key_version: 3,
         codec: 0,
+        form: Form::AsItCame,
         parties: vec![PartyId::from_bytes([3; 16]), PartyId::from_bytes([4; 16])],
         receipts_hash: [5; 32],
     }
@@ -459,6 +460,35 @@ fn pages_that_were_never_stored_can_be_taken_back() {
     let mut page = reader.blank();
     reader.read(1, &mut page).unwrap();
     assert!(page.slot(0).unwrap().starts_with(b"other"));
+}
+
+#[test]
+fn a_copy_takes_its_originals_place_with_fewer_pages_and_is_known_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = context().recording;
+    let (path, copy) = (file::path(folder.path(), recording), file::copy_path(folder.path(), recording));
+    std::fs::create_dir(copy.parent().unwrap()).unwrap();
+    std::fs::write(&path, closed_file(&context(), 8, 1)).unwrap();
+    let form = Form::Copy;
+    std::fs::write(&copy, closed_file(&Context { form, ..context() }, 2, 2)).unwrap();
+
+    file::replace(&path, &copy).unwrap();
+    assert!(!copy.exists());
+    let known = all(&secrets());
+    let found = recover(file::open(&path).unwrap(), &context().expected(), &known, 8).unwrap();
+    let Recovered::Closed(reader) = found else { panic!("it is closed") };
+    assert_eq!((reader.pages(), reader.header().form), (2, Form::Copy));
+    // Who says that of an original, to cut pages off it, is not believed.
+    let mut bytes = closed_file(&context(), 2, 1);
+    (bytes[15], bytes[62], bytes[63]) = (1, 7, 208);
+    let opened = recover(Cursor::new(&bytes), &context().expected(), &known, 8);
+    assert!(matches!(opened, Err(Error::Refused(Refusal::StreamHeader { slot: 0 }))));
+    bytes[15] = 2;
+    assert!(open(&bytes).is_err(), "there is no such form");
+
+    std::fs::write(&copy, b"torn").unwrap();
+    assert!(file::remove_all(folder.path(), recording).unwrap());
+    assert!(!copy.exists() && !path.exists());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! or 48 kHz.
 
 mod ogg_opus;
+pub(crate) mod render;
 mod track;
 mod wav;
 
@@ -16,18 +17,14 @@ pub use wav::wav;
 
 use crate::error::{Error, Result};
 use crate::frame::{CLOCK_HZ, Codec, SAMPLES_PER_MS};
-use crate::table::{AUDIO_LEN, Table};
-use crate::timeline::REANCHOR_AFTER;
-use track::{EARLY, Track, rate_of};
+use crate::table::Table;
+use render::{Play, Sink};
+use track::rate_of;
 
 /// No recording is longer than this: a day.
 const MAX_DURATION_MS: u64 = 24 * 60 * 60 * 1000;
 /// Left and right.
 const CHANNELS: usize = 2;
-/// So much of the timeline is given out at a time: one second.
-const BLOCK: u64 = CLOCK_HZ as u64;
-/// A frame stands at most this far from the beginning of its page, on either side.
-const REACH: u64 = REANCHOR_AFTER + 2 * AUDIO_LEN as u64;
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,22 +91,15 @@ pub fn samples<R: Read + Seek>(
     hz: u32,
     sink: &mut dyn FnMut(&[i16]) -> Result<()>,
 ) -> Result<u64> {
-    let ms = reader.ending().duration_ms;
-    if ms > MAX_DURATION_MS {
-        return Err(Error::TooLong { ms });
-    }
-    let mut page = reader.blank();
-    let mut mix = Mix::new(hz, page.slot_count());
-    for index in 0..reader.pages() {
-        reader.read(index, &mut page)?;
-        mix.add_page(index, &page, sink)?;
-    }
-    mix.emit_until((ms * SAMPLES_PER_MS).max(mix.end), sink)?;
-    Ok(mix.emitted * mix.times)
+    let block = Zeroizing::new(vec![0; render::block_len(hz) * CHANNELS]);
+    let mut stereo = Stereo { block, filled: 0, written: 0, sink };
+    let mut play = Play::start(reader, hz)?;
+    while play.step(reader, &mut stereo)? {}
+    Ok(stereo.written)
 }
 
 /// Each slot's table that can be opened.
-fn tables(index: u64, page: &Page) -> impl Iterator<Item = (usize, Result<Table<'_>>)> {
+pub(crate) fn tables(index: u64, page: &Page) -> impl Iterator<Item = (usize, Result<Table<'_>>)> {
     (0..page.slot_count()).filter_map(move |slot| {
         let text = page.slot(slot)?;
         let table = Table::parse(text).filter(|table| table.began <= MAX_DURATION_MS * SAMPLES_PER_MS);
@@ -117,67 +107,31 @@ fn tables(index: u64, page: &Page) -> impl Iterator<Item = (usize, Result<Table<
     })
 }
 
-/// The part of the timeline that pages may still add to.
-struct Mix {
-    tracks: Vec<Track>,
+/// Left and right, from every slot's track.
+struct Stereo<'a> {
     block: Zeroizing<Vec<i16>>,
-    times: u64,
-    /// How much of the timeline the sink has.
-    emitted: u64,
-    /// Where the last frame so far ends.
-    end: u64,
+    /// Samples of each channel in the block that fills.
+    filled: usize,
+    written: u64,
+    sink: &'a mut dyn FnMut(&[i16]) -> Result<()>,
 }
 
-impl Mix {
-    fn new(hz: u32, slots: usize) -> Self {
-        let times = u64::from(hz / CLOCK_HZ).max(1);
-        Self {
-            tracks: (0..slots).map(|_| Track::new(hz, BLOCK as usize)).collect(),
-            block: Zeroizing::new(vec![0; (BLOCK * times) as usize * CHANNELS]),
-            times,
-            emitted: 0,
-            end: 0,
+impl Sink for Stereo<'_> {
+    fn slot(&mut self, slot: usize, samples: &[i16]) {
+        // A conference's further parties share the right channel.
+        let channel = slot.min(CHANNELS - 1);
+        for (place, sample) in self.block.chunks_exact_mut(CHANNELS).zip(samples) {
+            place[channel] = place[channel].saturating_add(*sample);
         }
+        self.filled = self.filled.max(samples.len());
     }
 
-    fn add_page(
-        &mut self,
-        index: u64,
-        page: &Page,
-        sink: &mut dyn FnMut(&[i16]) -> Result<()>,
-    ) -> Result<()> {
-        for (slot, table) in tables(index, page) {
-            let table = table?;
-            self.emit_until(table.began.saturating_sub(REACH + EARLY), sink)?;
-            for frame in table.frames() {
-                let refused = Error::Table { page: index, slot };
-                if frame.position.abs_diff(table.began) > REACH {
-                    return Err(refused);
-                }
-                self.end = self.end.max(frame.position + frame.codec.samples(frame.payload));
-                self.tracks.get_mut(slot).and_then(|track| track.add(&frame)).ok_or(refused)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn emit_until(&mut self, until: u64, sink: &mut dyn FnMut(&[i16]) -> Result<()>) -> Result<()> {
-        while self.emitted < until {
-            let next = until.min(self.emitted + BLOCK);
-            let count = ((next - self.emitted) * self.times) as usize * CHANNELS;
-            let Some(block) = self.block.get_mut(..count) else { break };
-            block.fill(0);
-            for (slot, track) in self.tracks.iter_mut().enumerate() {
-                // A conference's further parties share the right channel.
-                let channel = slot.min(CHANNELS - 1);
-                for (place, sample) in block.chunks_exact_mut(CHANNELS).zip(track.render(next)) {
-                    place[channel] = place[channel].saturating_add(*sample);
-                }
-                track.taken(next);
-            }
-            sink(block)?;
-            self.emitted = next;
-        }
+    fn end_block(&mut self) -> Result<()> {
+        let count = std::mem::take(&mut self.filled);
+        let Some(block) = self.block.get_mut(..count * CHANNELS) else { return Ok(()) };
+        (self.sink)(block)?;
+        block.fill(0);
+        self.written += count as u64;
         Ok(())
     }
 }

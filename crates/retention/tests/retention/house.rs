@@ -14,7 +14,7 @@ use vorzimmer_types::event::{Caller, EndedBy, RecordingResult};
 use vorzimmer_types::{
     CallId, CustomerId, Day, E164, Event, EventRecord, PartyId, Pii, ReceiptId, RecordingId, UnixMillis,
 };
-use vorzimmer_vault::callrec::{Context, EndReason, Ending, Reader, SlotGaps, Writer, file};
+use vorzimmer_vault::callrec::{Context, EndReason, Ending, Form, Reader, SlotGaps, Writer, file};
 use vorzimmer_vault::{KekSource, KeyStore};
 
 /// The day on which every test begins.
@@ -145,6 +145,7 @@ impl House {
             expiry,
             key_version: 1,
             codec: 0,
+            form: Form::AsItCame,
             parties: parties(),
             receipts_hash: [9; 32],
         };
@@ -179,6 +180,7 @@ impl House {
             expiry: Day(FIRST + day + 30),
             key_version: 1,
             codec: 0,
+            form: Form::AsItCame,
             parties: parties(),
             receipts_hash: [9; 32],
         };

@@ -20,7 +20,8 @@ pub fn describe(settings: &Settings) -> String {
 
 fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
     signalling(settings, out)?;
-    let Settings { sip, media, turn, data, key, retention, http, logs, limits, drain, .. } = settings;
+    let Settings { sip, media, turn, data, key, reencoding, retention, http, logs, limits, drain, .. } =
+        settings;
     let workers =
         if media.workers == 0 { "one for each core".to_owned() } else { format!("{}", media.workers) };
     writeln!(
@@ -50,6 +51,13 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
     writeln!(out, "database          {}", without_password(&data.database_url()))?;
     writeln!(out, "data              {}", data.folder.display())?;
     writeln!(out, "recordings        {}", data.recordings.display())?;
+    if reencoding.enabled {
+        writeln!(
+            out,
+            "                  encoded again to Opus after {} min, while at most {} calls run and the load is at most {} a core",
+            reencoding.after_minutes, reencoding.max_calls, reencoding.max_load
+        )?;
+    }
     writeln!(out, "key store         {}", data.keys.display())?;
     writeln!(
         out,

@@ -44,6 +44,8 @@ pub struct Settings {
     pub data: Data,
     /// Where the key that protects all others comes from.
     pub key: Key,
+    /// What is done to recordings after their calls.
+    pub reencoding: Reencoding,
     /// How long things are kept.
     pub retention: Retention,
     /// Health and metrics.
@@ -403,6 +405,33 @@ impl Retention {
             audit: period(&self.audit),
             logs: period(&self.logs),
         }
+    }
+}
+
+/// Encoding recordings again, to Opus, while there is nothing else to do.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reencoding {
+    /// Whether that is wanted.
+    pub enabled: bool,
+    /// With so many running calls the machine still counts as idle.
+    pub max_calls: usize,
+    /// With such a load, for each core and over the last minute, nothing is begun.
+    pub max_load: f64,
+    /// So many minutes after they began, recordings are looked at.
+    pub after_minutes: u32,
+}
+
+impl Default for Reencoding {
+    fn default() -> Self {
+        Self { enabled: false, max_calls: 0, max_load: 0.5, after_minutes: 60 }
+    }
+}
+
+impl Reencoding {
+    /// How old a recording must be, in milliseconds.
+    pub fn after_ms(&self) -> i64 {
+        i64::from(self.after_minutes) * 60_000
     }
 }
 

@@ -168,6 +168,9 @@ fn options_that_do_not_fit_together_are_refused() {
         ("[retention.recordings]\ndays = 20\nbasis = \" \"", "retention.recordings.basis"),
         ("[retention.calls]\ndays = 10\nbasis = \"x\"", "retention.recordings.days"),
         ("[limits]\nmax_calls = 0", "limits.max_calls"),
+        ("[reencoding]\nmax_load = 0.0", "reencoding.max_load"),
+        ("[reencoding]\nenabled = true\nmax_calls = 200", "reencoding.max_calls"),
+        ("[reencoding]\nenabled = true\nafter_minutes = 43200", "reencoding.after_minutes"),
         ("[drain]\ndeadline_s = 100000", "drain.deadline_s"),
     ] {
         let error = read(text).expect_err(text);

@@ -60,6 +60,8 @@ impl Ledger {
             Event::TransferAsked { how, .. } => tracing::info!(%call, ?how, "the call is to be put through"),
             Event::TransferRefused { why, .. } => tracing::info!(%call, why, "a transfer is refused"),
             Event::TransferEnded { outcome } => tracing::info!(%call, ?outcome, "the transfer is over"),
+            // Told by whoever encodes, after the call.
+            Event::RecordingReencoded { .. } | Event::RecordingNotReencoded { .. } => {}
             Event::Prompted { .. }
             | Event::ContactRung { .. }
             | Event::Explained { .. }

@@ -7,7 +7,7 @@ use vorzimmer_types::record::Disposition;
 use vorzimmer_types::{
     CallId, CustomerId, E164, Event, EventRecord, LegId, PartyId, Pii, ReceiptId, ReceptionistId, RecordingId,
 };
-use vorzimmer_vault::callrec::{Context, Writer, file};
+use vorzimmer_vault::callrec::{Context, Form, Writer, file};
 
 use super::{close_open_recordings, end_open_calls, withdrawn_but_there};
 use crate::clock::{self, SystemEntropy};
@@ -92,6 +92,7 @@ impl Crashed {
             expiry,
             key_version: 1,
             codec: 0,
+            form: Form::AsItCame,
             parties: vec![CALLER, RECEPTIONIST],
             receipts_hash: [0; 32],
         };

@@ -21,9 +21,10 @@ use crate::error::StoreError;
 const MAX_CONNECTIONS: u32 = 8;
 
 /// The statements that bring a database to the present form, in order. Never change one that has been released.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "first", include_str!("../../migrations/0001_first.sql")),
     (2, "listings", include_str!("../../migrations/0002_listings.sql")),
+    (3, "reencoding", include_str!("../../migrations/0003_reencoding.sql")),
 ];
 
 /// An open database.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use vorzimmer_store::{AuditEvent, Binding, Lifetimes, Page, Settings, Store, StoreError, Unkeyed};
+use vorzimmer_store::{
+    AuditEvent, Binding, Cursor, Lifetimes, Page, RecordingRow, Settings, Store, StoreError, Unkeyed,
+};
 use vorzimmer_types::entropy::Seeded;
-use vorzimmer_types::{CustomerId, EventRecord, Pii, ReceptionistId, UnixMillis};
+use vorzimmer_types::{CustomerId, Event, EventRecord, Pii, ReceptionistId, UnixMillis};
 use vorzimmer_vault::{Class, KekSource, KeyStore};
 
 use crate::fixture::{
@@ -17,6 +19,7 @@ on_both! {
     calls_are_found_by_any_number_on_any_day
     listings_come_in_pages_newest_first
     a_customers_calls_are_listed_without_those_of_others
+    what_may_be_encoded_again_is_listed_until_somebody_has_looked
     a_number_is_found_on_more_days_than_one_query_asks_for
     what_lost_its_key_is_not_shown
     an_audit_entry_is_there_when_the_call_returns
@@ -79,6 +82,49 @@ async fn a_customers_calls_are_listed_without_those_of_others(house: House) {
     assert_eq!((listed, rest.next), (vec![call(5), call(3), call(1)], None));
     let nobody = CustomerId::from_bytes([202; 16]);
     assert_eq!(store.calls_of(nobody, Page::newest(2)).await.expect("calls").records, []);
+}
+
+async fn what_may_be_encoded_again_is_listed_until_somebody_has_looked(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    for id in 0..4_u8 {
+        let mut events = recorded_call(id, UnixMillis(MORNING.0 + i64::from(id) * DAY_MS));
+        if let (3, Event::RecordingFinished { duration_ms, .. }) = (id, &mut events[6].event) {
+            *duration_ms = 9_999;
+        }
+        events.into_iter().for_each(|event| log.append(event));
+    }
+    log.flush().await.expect("flush");
+    let beginning = Cursor { at: UnixMillis(0), id: [0; 16] };
+    let today = MORNING.day();
+    let listed = async |after, until, today| {
+        let rows = store.as_they_came(after, until, today, 10).await.expect("listed");
+        rows.into_iter().map(|row| row.recording).collect::<Vec<_>>()
+    };
+    let late = UnixMillis(MORNING.0 + 9 * DAY_MS);
+    assert_eq!(listed(beginning, late, today).await, [recording(0), recording(1), recording(2)]);
+    let first = store.recording(recording(0)).await.expect("a row");
+    let after_first = Cursor { at: first.started_at, id: *recording(0).as_bytes() };
+    assert_eq!(listed(after_first, late, today).await, [recording(1), recording(2)]);
+    assert_eq!(listed(beginning, first.started_at, today).await, [recording(0)]);
+    assert_eq!(listed(beginning, late, first.expiry).await, [recording(1), recording(2)], "due today");
+
+    let second = store.recording(recording(1)).await.expect("a row");
+    let smaller = |row: &RecordingRow, pages| Event::RecordingReencoded {
+        recording: row.recording,
+        pages,
+        bytes_before: 1_265_664,
+        bytes_after: 258_048,
+    };
+    store.note_of(&first, late, smaller(&first, 61)).await.expect("told");
+    let why = "too little would be saved".to_owned();
+    let left = Event::RecordingNotReencoded { recording: recording(1), why };
+    store.note_of(&second, late, left.clone()).await.expect("told");
+    assert_eq!(listed(beginning, late, today).await, [recording(2)]);
+    assert_eq!(store.recording(recording(0)).await.expect("a row").pages, 61);
+    assert_eq!(store.recording(recording(1)).await.expect("a row"), second);
+    let story = store.story(call(1)).await.expect("a story");
+    assert_eq!(story.events.last().map(|last| &last.event), Some(&left));
 }
 
 async fn a_number_is_found_on_more_days_than_one_query_asks_for(house: House) {

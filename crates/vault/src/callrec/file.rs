@@ -19,6 +19,15 @@ pub fn path(folder: &Path, recording: RecordingId) -> PathBuf {
     folder.join(format!("{recording}.{EXTENSION}"))
 }
 
+/// The folder, within that of recordings, of copies that have not taken the place of theirs yet.
+pub const COPIES: &str = "copies";
+
+/// Where a copy of a recording is made. Until [`replace`] has moved it, nobody needs it.
+#[must_use]
+pub fn copy_path(folder: &Path, recording: RecordingId) -> PathBuf {
+    path(&folder.join(COPIES), recording)
+}
+
 /// The recording that a file name stands for; `None` if it is no recording's.
 #[must_use]
 pub fn recording_of(path: &Path) -> Option<RecordingId> {
@@ -104,6 +113,41 @@ pub fn close(path: &Path, sound_len: u64, final_page: &[u8]) -> Result<()> {
     file.set_len(sound_len).map_err(failed)?;
     file.write_all_at(final_page, sound_len).map_err(failed)?;
     file.sync_all().map_err(failed)
+}
+
+/// Puts a copy, which is synced, in the place of the original, which is gone for good when this returns. Killed
+/// anywhere, one of the two stands there whole.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn replace(original: &Path, copy: &Path) -> Result<()> {
+    let failed = |source| Error::File { doing: "replace", path: original.into(), source };
+    std::fs::rename(copy, original).map_err(failed)?;
+    sync_folder_of(original).map_err(failed)?;
+    sync_folder_of(copy).map_err(failed)
+}
+
+/// Removes a recording's file and any copy of it; both are gone for good when this returns. Says whether there was a
+/// file.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn remove_all(folder: &Path, recording: RecordingId) -> Result<bool> {
+    // The copy first: afterwards nothing can take the original's place any more.
+    remove_copy(folder, recording)?;
+    remove(&path(folder, recording))
+}
+
+/// Removes a copy that has not taken its original's place.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn remove_copy(folder: &Path, recording: RecordingId) -> Result<()> {
+    let copy = copy_path(folder, recording);
+    // Few recordings ever have one: no folder is synced for the others.
+    let there =
+        copy.try_exists().map_err(|source| Error::File { doing: "look for", path: copy.clone(), source })?;
+    if there { remove(&copy).map(|_| ()) } else { Ok(()) }
 }
 
 /// Removes a recording's file; it is gone for good when this returns. Says whether there was one.

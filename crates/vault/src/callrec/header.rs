@@ -2,7 +2,7 @@
 
 use vorzimmer_types::{CustomerId, Day, PartyId, RecordingId};
 
-use super::{Context, Expected, MAX_SLOTS, Refusal, SEGMENT_LEN, SEGMENT_MS};
+use super::{Context, Expected, Form, MAX_SLOTS, Refusal, SEGMENT_LEN};
 use crate::floe;
 
 const MAGIC: &[u8; 8] = b"CALLREC1";
@@ -27,6 +27,8 @@ pub struct Header {
     pub key_version: u32,
     /// The recorder's number for the way sound is encoded.
     pub codec: u8,
+    /// Where its sound comes from.
+    pub form: Form,
     /// SHA-256 of the consent receipts that permit it.
     pub receipts_hash: [u8; 32],
     bound: [u8; BOUND_LEN],
@@ -40,11 +42,12 @@ impl Header {
         out[..8].copy_from_slice(MAGIC);
         out[8..10].copy_from_slice(&VERSION.to_be_bytes());
         out[10..12].copy_from_slice(&HEADER_PAGES.to_be_bytes());
+        out[12..16].copy_from_slice(&context.form.code().to_be_bytes());
         out[16..32].copy_from_slice(context.recording.as_bytes());
         out[32..48].copy_from_slice(context.customer.as_bytes());
         out[48..56].copy_from_slice(&u64::from(context.expiry.0).to_be_bytes());
         out[56..60].copy_from_slice(&context.key_version.to_be_bytes());
-        out[60..64].copy_from_slice(&SEGMENT_MS.to_be_bytes());
+        out[60..64].copy_from_slice(&context.form.segment_ms().to_be_bytes());
         out[64] = context.parties.len() as u8;
         out[65] = context.codec;
         out[68..72].copy_from_slice(&(SEGMENT_LEN as u32).to_be_bytes());
@@ -89,6 +92,8 @@ impl Header {
             expiry: Day(u32::try_from(expiry).map_err(|_| Refusal::Field { offset: 48 })?),
             key_version: u32::from_be_bytes(array_at(start, 56)),
             codec: start[65],
+            // A form that is not known is found below, as the byte that differs.
+            form: Form::from_code(u32::from_be_bytes(array_at(start, 12))).unwrap_or_default(),
             parties: vec![PartyId::from_bytes([0; 16]); slots],
             receipts_hash: array_at(start, 80),
         };
@@ -105,6 +110,7 @@ impl Header {
                 expiry: context.expiry,
                 key_version: context.key_version,
                 codec: context.codec,
+                form: context.form,
                 receipts_hash: context.receipts_hash,
                 bound,
                 streams,

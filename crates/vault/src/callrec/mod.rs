@@ -1,9 +1,9 @@
 //! CALLREC1: one sealed recording in one file, each party's voice under a secret of its own.
 //!
 //! ```text
-//! page 0     0 "CALLREC1" | 8 u16 version=1 | 10 u16 header pages=1 | 12 u32 flags=0
+//! page 0     0 "CALLREC1" | 8 u16 version=1 | 10 u16 header pages=1 | 12 u32 form: 0 as it came, 1 a copy
 //!           16 recording id [16] | 32 customer id [16] | 48 u64 expiry day (days since 1970-01-01)
-//!           56 u32 key version | 60 u32 segment ms=200 | 64 u8 slots | 65 u8 codec | 66 u16 0
+//!           56 u32 key version | 60 u32 segment ms=200, 2000 in a copy | 64 u8 slots | 65 u8 codec | 66 u16 0
 //!           68 u32 ENC_SEG_LEN=2048 | 72 zero [8] | 80 SHA-256 of the consent receipts [32]
 //!           1024 + 256*slot: FLOE header [74]; every other byte is zero, and checked
 //! page i+1   slot 0 segment i [2048] | slot 1 segment i [2048] | …
@@ -50,6 +50,39 @@ const TEXT_AT: usize = floe::TEXT_AT;
 pub const MAX_SLOTS: usize = 4;
 /// Milliseconds that a page covers.
 pub const SEGMENT_MS: u32 = 200;
+/// Milliseconds that a page of a [`Form::Copy`] covers at most.
+pub const COPY_SEGMENT_MS: u32 = 2000;
+
+/// Where the sound in a file comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Frames as they came from the network, page by page while the call ran.
+    #[default]
+    AsItCame,
+    /// Encoded again from such a file, which it has replaced. It was whole before it took that place, and its pages
+    /// are not those that were acknowledged while the call ran.
+    Copy,
+}
+
+impl Form {
+    const fn segment_ms(self) -> u32 {
+        match self {
+            Self::AsItCame => SEGMENT_MS,
+            Self::Copy => COPY_SEGMENT_MS,
+        }
+    }
+
+    const fn code(self) -> u32 {
+        match self {
+            Self::AsItCame => 0,
+            Self::Copy => 1,
+        }
+    }
+
+    fn from_code(code: u32) -> Option<Self> {
+        [Self::AsItCame, Self::Copy].into_iter().find(|form| form.code() == code)
+    }
+}
 
 /// What a recording is made for. All of it is authenticated by every segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +97,8 @@ pub struct Context {
     pub key_version: u32,
     /// The recorder's number for the way sound is encoded.
     pub codec: u8,
+    /// Where its sound comes from.
+    pub form: Form,
     /// Whose voice each slot holds: 1 to [`MAX_SLOTS`].
     pub parties: Vec<PartyId>,
     /// SHA-256 of the consent receipts that permit it.

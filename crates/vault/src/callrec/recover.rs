@@ -12,7 +12,7 @@ use vorzimmer_types::Entropy;
 use super::pages::{Page, Pages};
 use super::reader::Reader;
 use super::writer::Writer;
-use super::{EndReason, Ending, Expected, Header, Refusal, SlotGaps, params};
+use super::{EndReason, Ending, Expected, Form, Header, Refusal, SlotGaps, params};
 use crate::error::{Error, Result};
 use crate::floe::{Encryptor, Place};
 use crate::keys::SlotSecret;
@@ -60,7 +60,9 @@ pub fn recover<R: Read + Seek>(
             break;
         }
         if pages.open_page(index, &mut page)? == Place::Last {
-            enough(index, acknowledged)?;
+            if pages.header.form == Form::AsItCame {
+                enough(index, acknowledged)?;
+            }
             return Reader::at_final(pages, index, &page).map(Recovered::Closed);
         }
     }

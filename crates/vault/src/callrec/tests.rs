@@ -7,7 +7,7 @@ use vorzimmer_types::{CustomerId, Day, Entropy, PartyId, RecordingId};
 
 use super::pages::Pages;
 use super::writer::Writer;
-use super::{Context, PLAINTEXT_LEN, Reader, Refusal};
+use super::{Context, Form, PLAINTEXT_LEN, Reader, Refusal};
 use crate::error::Error;
 use crate::floe::Place;
 use crate::keys::SlotSecret;
@@ -43,6 +43,7 @@ fn vector() -> (Context, [SlotSecret; 2], Vec<u8>) {
         expiry: Day(20_500),
         key_version: 3,
         codec: 0,
+        form: Form::AsItCame,
         parties: vec![PartyId::from_bytes([0xa0; 16]), PartyId::from_bytes([0xa1; 16])],
         receipts_hash: Sha256::digest(b"consent-receipts").into(),
     };

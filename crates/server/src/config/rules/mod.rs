@@ -43,6 +43,7 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<String>, ConfigError> {
     media(settings, &mut found);
     turn::check(&settings.turn, &mut found);
     data(settings, &mut found);
+    reencoding(settings, &mut found);
     retention(&settings.retention, &mut found);
     running(settings, &mut found);
     if found.problems.is_empty() { Ok(found.warnings) } else { Err(ConfigError::Rules(found.problems)) }
@@ -327,6 +328,28 @@ fn data(settings: &Settings, found: &mut Findings) {
             "data.database",
             "it is neither an SQLite nor a PostgreSQL URL",
             "write \"sqlite:FILE\", \"postgres://user:password@host/name\", or nothing",
+        );
+    }
+}
+
+fn reencoding(settings: &Settings, found: &mut Findings) {
+    let policy = &settings.reencoding;
+    if !(policy.max_load.is_finite() && policy.max_load > 0.0) {
+        found.refuse("reencoding.max_load", "nothing would ever be begun", "0.5 is a good value");
+    }
+    let kept_minutes = settings.retention.recordings.days.saturating_mul(24 * 60);
+    if policy.enabled && policy.after_minutes >= kept_minutes {
+        found.refuse(
+            "reencoding.after_minutes",
+            "recordings are destroyed before they would be looked at",
+            "60 is a good value",
+        );
+    }
+    if policy.enabled && policy.max_calls >= settings.limits.max_calls {
+        found.refuse(
+            "reencoding.max_calls",
+            "the machine would never be too busy",
+            "leave it at 0, or far below limits.max_calls",
         );
     }
 }
