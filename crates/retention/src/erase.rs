@@ -1,5 +1,6 @@
 //! Destroying one recording before its day: key, sync, file.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use vorzimmer_types::RecordingId;
@@ -7,6 +8,9 @@ use vorzimmer_vault::KeyStore;
 use vorzimmer_vault::callrec::{MAX_SLOTS, file};
 
 use crate::Error;
+
+/// Recordings that the key store is asked about at a time: others want something of it, too.
+const LOOK_AT_ONCE: usize = 256;
 
 /// What was there to destroy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,12 +40,19 @@ pub(crate) fn destroy_secrets(keys: &KeyStore, recording: RecordingId) -> Result
     Ok(destroyed)
 }
 
-/// Whether anything of the recording's voices is left.
-pub(crate) fn is_left(keys: &KeyStore, folder: &Path, recording: RecordingId) -> Result<bool, Error> {
-    for slot in (0..=u8::MAX).take(MAX_SLOTS) {
-        if keys.slot_secret(recording, slot)?.is_some() {
-            return Ok(true);
-        }
+/// Those of which anything of the voices is left.
+pub(crate) fn left(
+    keys: &KeyStore,
+    folder: &Path,
+    recordings: impl IntoIterator<Item = RecordingId>,
+) -> Result<HashSet<RecordingId>, Error> {
+    let recordings: Vec<RecordingId> = recordings.into_iter().collect();
+    let mut left = HashSet::new();
+    for some in recordings.chunks(LOOK_AT_ONCE) {
+        left.extend(keys.with_secrets(some)?);
     }
-    Ok(file::path(folder, recording).exists() || file::copy_path(folder, recording).exists())
+    let has_file =
+        |recording| file::path(folder, recording).exists() || file::copy_path(folder, recording).exists();
+    left.extend(recordings.into_iter().filter(|recording| has_file(*recording)));
+    Ok(left)
 }

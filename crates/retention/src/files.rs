@@ -1,8 +1,10 @@
 //! Looks through folders for files that are due. Removes one file at a time, and makes that durable.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use vorzimmer_types::{Day, RecordingId};
 use vorzimmer_vault::callrec::{self, file};
@@ -12,24 +14,55 @@ use crate::Error;
 /// How a log file is named, around its day: `vorzimmer-2026-01-31.log`.
 const LOG_NAME: (&str, &str) = ("vorzimmer-", ".log");
 
+/// The days that files were found to be due on: a recording's never changes, and a month of files is not opened again
+/// every few minutes. Holds as many as there are files.
+#[derive(Debug, Default)]
+pub(crate) struct Headers(Mutex<HashMap<RecordingId, Day>>);
+
+impl Headers {
+    fn known(&self) -> MutexGuard<'_, HashMap<RecordingId, Day>> {
+        // Whatever is in there was read from a file.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// On which day a file is due; none if it is gone, or its header cannot be read: a crash left it, and the recorder's
+/// recovery sees to it.
+fn day_of(
+    known: &HashMap<RecordingId, Day>,
+    recording: RecordingId,
+    path: &Path,
+) -> Result<Option<Day>, Error> {
+    if let Some(day) = known.get(&recording) {
+        return Ok(Some(*day));
+    }
+    let source = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|source| Error::File { doing: "open", path: path.into(), source })?,
+    };
+    Ok(callrec::read_header(source).ok().map(|header| header.expiry))
+}
+
 /// The recordings in `folder` that are due on `through` or before, as their files say.
-///
-/// A file whose header cannot be read is none of them: a crash left it, and the recorder's recovery sees to it.
-pub(crate) fn due_recordings(folder: &Path, through: Day) -> Result<Vec<RecordingId>, Error> {
-    let mut due = Vec::new();
+pub(crate) fn due_recordings(
+    folder: &Path,
+    through: Day,
+    headers: &Headers,
+) -> Result<Vec<RecordingId>, Error> {
+    let known = std::mem::take(&mut *headers.known());
+    let mut found = HashMap::with_capacity(known.len());
     for path in entries(folder)? {
-        let Some(recording) = file::recording_of(&path) else {
-            continue;
-        };
-        let source = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            other => other.map_err(|source| Error::File { doing: "open", path: path.clone(), source })?,
-        };
-        if callrec::read_header(source).is_ok_and(|header| header.expiry <= through) {
-            due.push(recording);
+        let path = path?;
+        if let Some(recording) = file::recording_of(&path)
+            && let Some(day) = day_of(&known, recording, &path)?
+        {
+            found.insert(recording, day);
         }
     }
+    let due = found.iter().filter(|(_, day)| **day <= through);
+    let mut due: Vec<RecordingId> = due.map(|(recording, _)| *recording).collect();
     due.sort();
+    *headers.known() = found;
     Ok(due)
 }
 
@@ -49,6 +82,7 @@ pub(crate) fn oldest_log(folder: &Path) -> Result<Option<Day>, Error> {
 fn log_days(folder: &Path) -> Result<Vec<(Day, String)>, Error> {
     let mut days = Vec::new();
     for path in entries(folder)? {
+        let path = path?;
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
@@ -61,14 +95,14 @@ fn log_days(folder: &Path) -> Result<Vec<(Day, String)>, Error> {
     Ok(days)
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+/// What stands in a folder. One that was never made holds nothing.
+fn entries(folder: &Path) -> Result<impl Iterator<Item = Result<PathBuf, Error>>, Error> {
     let refused = |source| Error::File { doing: "look through", path: folder.into(), source };
     let listed = match fs::read_dir(folder) {
-        // A folder that was never made holds nothing.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(refused)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        other => Some(other.map_err(refused)?),
     };
-    listed.map(|entry| entry.map(|entry| entry.path()).map_err(refused)).collect()
+    Ok(listed.into_iter().flatten().map(move |entry| entry.map(|entry| entry.path()).map_err(refused)))
 }
 
 /// Removes a log file; it is gone for good when this returns.
@@ -86,7 +120,7 @@ pub(crate) fn remove_log(folder: &Path, name: &str) -> Result<(), Error> {
 mod tests {
     use vorzimmer_types::Day;
 
-    use super::{due_logs, due_recordings, oldest_log, remove_log};
+    use super::{Headers, due_logs, due_recordings, oldest_log, remove_log};
 
     #[test]
     fn only_our_own_logs_of_due_days_are_named() {
@@ -114,6 +148,6 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let nowhere = folder.path().join("nowhere");
         assert_eq!(due_logs(&nowhere, Day(1)).expect("logs"), Vec::<String>::new());
-        assert_eq!(due_recordings(&nowhere, Day(1)).expect("recordings"), []);
+        assert_eq!(due_recordings(&nowhere, Day(1), &Headers::default()).expect("recordings"), []);
     }
 }

@@ -4,19 +4,21 @@
 //! Each thing is noted before it is touched and struck off when it is certified, so that a run that is killed leaves
 //! its notes to the next one, and no destruction goes without a certificate.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use vorzimmer_store::{StoreError, StoredCertificate, Tally, purge_spool_file};
 use vorzimmer_types::{Day, RecordingId, UnixMillis};
 use vorzimmer_vault::callrec::file;
+use vorzimmer_vault::{KeyRows, KeyStore};
 
 use crate::certificate::{Certificate, SignedCertificate};
 use crate::clock::{self, Clock};
 use crate::erase::{Erased, destroy_secrets, destroy_voices};
 use crate::item::{Item, KeyName};
-use crate::retention::{Retention, SpoolPlace, blocking};
+use crate::retention::{Places, Retention, SpoolPlace, blocking};
 use crate::survey::{Plan, due_keys};
-use crate::{Class, Error, files};
+use crate::{Class, Error, erase, files};
 
 /// A step of a run, or of an erasure. After each one a run may be killed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub enum Step {
     KeysDestroyed(Class),
     /// The secrets of one recording are destroyed, and that is synced.
     SecretsDestroyed(RecordingId),
-    /// One file is removed, and that is synced.
+    /// One file, or some files of recordings, are removed, and that is synced.
     FileRemoved(Class),
     /// What is due in the spool is dropped.
     SpoolPurged,
@@ -38,6 +40,9 @@ pub enum Step {
     /// The certificate is stored.
     Certified,
 }
+
+/// Files of recordings that are removed at a time: one sync serves them all.
+const REMOVE_FILES: usize = 256;
 
 /// Watches a run, and may stop it after any step.
 pub type Watch<'a> = &'a mut (dyn FnMut(&Step) -> ControlFlow<()> + Send);
@@ -142,25 +147,24 @@ impl Retention {
         left_over: &mut Vec<String>,
     ) -> Result<bool, Error> {
         let before = left_over.len();
+        let mut due = Vec::new();
         for tally in self.store.tallies().await? {
-            let (recording, why) = match Item::read(&tally)? {
-                Item::Recording { recording } => (recording, None),
-                Item::Erasure { recording, why } => (recording, Some(why)),
-                _ => continue,
-            };
-            let removed = match why {
-                None => self.remove_recording(recording, watch).await,
-                Some(why) => self.erase(recording, &why, now, watch).await.map(|_| ()),
-            };
-            keep_going(removed, left_over)?;
+            match Item::read(&tally)? {
+                Item::Recording { recording } => due.push(recording),
+                Item::Erasure { recording, why } => {
+                    keep_going(self.erase(recording, &why, now, watch).await.map(|_| ()), left_over)?;
+                }
+                _ => {}
+            }
+        }
+        for some in due.chunks(REMOVE_FILES) {
+            let (folder, some) = (self.places.recordings.clone(), some.to_vec());
+            for error in blocking(move || Ok(file::remove_many(&folder, &some))).await? {
+                keep_going(Err(error.into()), left_over)?;
+            }
+            step(watch, Step::FileRemoved(Class::Recordings))?;
         }
         Ok(left_over.len() == before)
-    }
-
-    async fn remove_recording(&self, recording: RecordingId, watch: Watch<'_>) -> Result<(), Error> {
-        let folder = self.places.recordings.clone();
-        blocking(move || Ok(file::remove_all(&folder, recording)?)).await?;
-        step(watch, Step::FileRemoved(Class::Recordings))
     }
 
     async fn remove_logs(&self, watch: Watch<'_>, left_over: &mut Vec<String>) -> Result<bool, Error> {
@@ -214,12 +218,9 @@ impl Retention {
         through: Day,
         left_over: Vec<String>,
     ) -> Result<SignedCertificate, Error> {
-        let mut certified = Vec::new();
-        for tally in self.store.tallies().await? {
-            if self.is_gone(&tally)? {
-                certified.push(tally);
-            }
-        }
+        let tallies = self.store.tallies().await?;
+        let (keys, places) = (self.store.keys().clone(), self.places.clone());
+        let certified = blocking(move || gone(&keys, &places, tallies)).await?;
         let previous = self.store.last_certificate().await?;
         let mut certificate = Certificate::new(now, through, previous.as_ref(), &self.periods, &certified)?;
         certificate.left_over = left_over;
@@ -231,19 +232,6 @@ impl Retention {
             StoredCertificate { number: signed.certificate.number, made_at: now, text: signed.to_line()? };
         self.store.add_certificate(&stored, &certified).await?;
         Ok(signed)
-    }
-
-    fn is_gone(&self, tally: &Tally) -> Result<bool, Error> {
-        let keys = self.store.keys();
-        Ok(match Item::read(tally)? {
-            Item::Key(name) => !keys.list()?.iter().any(|row| row.key && is_row(&name, row)),
-            Item::Slots(name) => !keys.list()?.iter().any(|row| row.slots > 0 && is_row(&name, row)),
-            Item::Recording { recording } | Item::Erasure { recording, .. } => {
-                !crate::erase::is_left(keys, &self.places.recordings, recording)?
-            }
-            Item::Log { name } => self.places.logs.as_ref().is_none_or(|logs| !logs.join(name).exists()),
-            Item::Spool | Item::Rows { .. } => true,
-        })
     }
 
     /// Destroys one recording before its day: its keys, its file, and in the store a note of that. The next run
@@ -310,8 +298,27 @@ impl Retention {
     }
 }
 
-fn is_row(name: &KeyName, row: &vorzimmer_vault::KeyRows) -> bool {
-    KeyName::of(row).as_ref() == Some(name)
+/// The tallies of what is gone, out of all.
+fn gone(keys: &KeyStore, places: &Places, tallies: Vec<Tally>) -> Result<Vec<Tally>, Error> {
+    let items = tallies.iter().map(Item::read).collect::<Result<Vec<_>, _>>()?;
+    let voices = items.iter().filter_map(|item| match item {
+        Item::Recording { recording } | Item::Erasure { recording, .. } => Some(*recording),
+        _ => None,
+    });
+    let left = erase::left(keys, &places.recordings, voices)?;
+    let rows = keys.list()?;
+    let named = |wanted: fn(&KeyRows) -> bool| -> BTreeSet<KeyName> {
+        rows.iter().filter(|row| wanted(row)).filter_map(KeyName::of).collect()
+    };
+    let (with_key, with_slots) = (named(|row| row.key), named(|row| row.slots > 0));
+    let is_gone = |item: &Item| match item {
+        Item::Key(name) => !with_key.contains(name),
+        Item::Slots(name) => !with_slots.contains(name),
+        Item::Recording { recording } | Item::Erasure { recording, .. } => !left.contains(recording),
+        Item::Log { name } => places.logs.as_ref().is_none_or(|logs| !logs.join(name).exists()),
+        Item::Spool | Item::Rows { .. } => true,
+    };
+    Ok(tallies.into_iter().zip(&items).filter(|(_, item)| is_gone(item)).map(|(tally, _)| tally).collect())
 }
 
 /// A file that cannot be removed must not keep others from being removed: its keys are gone, so it tells nothing.

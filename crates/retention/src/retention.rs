@@ -1,9 +1,11 @@
 //! What is forgotten, and where it lies.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use vorzimmer_store::{EventLog, Store};
 
+use crate::files::Headers;
 use crate::{Error, Periods};
 
 /// Where things lie that are forgotten.
@@ -32,13 +34,14 @@ pub struct Retention {
     pub(crate) store: Store,
     pub(crate) places: Places,
     pub(crate) periods: Periods,
+    pub(crate) headers: Arc<Headers>,
 }
 
 impl Retention {
     /// A reconciler over a store, its keys and its files.
     #[must_use]
     pub fn new(store: Store, places: Places, periods: Periods) -> Self {
-        Self { store, places, periods }
+        Self { store, places, periods, headers: Arc::default() }
     }
 }
 

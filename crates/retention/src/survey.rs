@@ -118,23 +118,20 @@ impl Retention {
         }
         let due = self.store.due_recordings(through).await?;
         let destroyed = self.store.destroyed_recordings().await?;
-        let (keys, places) = (self.store.keys().clone(), self.places.clone());
+        let (keys, places, headers) = (self.store.keys().clone(), self.places.clone(), self.headers.clone());
         let log_through = Day(through.0.saturating_sub(self.periods.logs.days));
         blocking(move || {
-            plan.recordings = files::due_recordings(&places.recordings, through)?;
-            for row in due {
-                // A row alone, without file or secrets, goes with the rows.
-                if erase::is_left(&keys, &places.recordings, row.recording)? {
-                    plan.recordings.push(row.recording);
-                }
-            }
+            plan.recordings = files::due_recordings(&places.recordings, through, &headers)?;
+            // A row alone, without file or secrets, goes with the rows.
+            let due = due.into_iter().map(|row| row.recording);
+            plan.recordings.extend(erase::left(&keys, &places.recordings, due)?);
             plan.recordings.sort();
             plan.recordings.dedup();
-            for row in destroyed {
+            let erased = destroyed.iter().map(|row| row.recording);
+            let left = erase::left(&keys, &places.recordings, erased)?;
+            for row in destroyed.into_iter().filter(|row| left.contains(&row.recording)) {
                 let why = row.destroyed.map_or_else(String::new, |(_, why)| why);
-                if erase::is_left(&keys, &places.recordings, row.recording)? {
-                    plan.erasures.insert(row.recording, why);
-                }
+                plan.erasures.insert(row.recording, why);
             }
             if let Some(logs) = &places.logs {
                 plan.logs = files::due_logs(logs, log_through)?;

@@ -1,5 +1,7 @@
 //! What retention asks of the store: what is due, removing it, and keeping count of what was destroyed. Decides nothing.
 
+use std::sync::LazyLock;
+
 use vorzimmer_types::{Day, UnixMillis};
 
 use crate::error::StoreError;
@@ -8,7 +10,11 @@ use crate::sql::{Tx, Value};
 use crate::store::Store;
 
 /// Rows that one transaction removes: small enough that a call's event waits for less than a blink.
-const REMOVE_ROWS: u32 = 2_000;
+const REMOVE_ROWS: u32 = 1_000;
+/// Tallies that one transaction notes.
+const NOTE_TALLIES: usize = 500;
+/// Tallies that one statement strikes out.
+const STRIKE_TALLIES: usize = 250;
 
 /// A table whose rows have a day on which they are due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,8 +104,13 @@ impl Table {
 
 /// Page counts of recordings that are about to be removed.
 const DUE_PAGES: &str = "DELETE FROM recording_pages WHERE recording_id IN \
-    (SELECT recording_id FROM recordings WHERE expiry_day <= $1)";
+    (SELECT p.recording_id FROM recording_pages p JOIN recordings r ON r.recording_id = p.recording_id \
+    WHERE r.expiry_day <= $1 LIMIT $2)";
 
+static STRIKE_SINGLE: LazyLock<String> = LazyLock::new(|| {
+    let places: Vec<String> = (1..=STRIKE_TALLIES).map(|number| format!("${number}")).collect();
+    format!("DELETE FROM tallies WHERE count = 1 AND item IN ({})", places.join(", "))
+});
 const ADD_TALLY: &str = "INSERT INTO tallies (item, count) VALUES ($1, $2) \
     ON CONFLICT (item) DO UPDATE SET count = tallies.count + excluded.count";
 const NOTE_TALLY: &str = "INSERT INTO tallies (item, count) VALUES ($1, $2) ON CONFLICT (item) DO NOTHING";
@@ -130,12 +141,15 @@ impl Store {
     /// # Errors
     /// If the database cannot be written.
     pub async fn remove_due(&self, table: Table, through: Day, item: &str) -> Result<u64, StoreError> {
-        let mut tx = self.inner.database.begin().await?;
-        if table == Table::Recordings {
-            tx.execute(DUE_PAGES, vec![through.0.into()]).await?;
+        let args = || vec![through.0.into(), REMOVE_ROWS.into()];
+        let mut pages = u64::from(table == Table::Recordings);
+        while pages > 0 {
+            let mut tx = self.inner.database.begin().await?;
+            pages = tx.execute(DUE_PAGES, args()).await?;
+            tx.commit().await?;
         }
-        let args = vec![through.0.into(), REMOVE_ROWS.into()];
-        let removed = tx.execute(table.statements().remove, args).await?;
+        let mut tx = self.inner.database.begin().await?;
+        let removed = tx.execute(table.statements().remove, args()).await?;
         if removed > 0 {
             tx.execute(ADD_TALLY, vec![item.into(), count(removed)]).await?;
         }
@@ -173,16 +187,20 @@ impl Store {
         rows.iter().map(RecordingRow::from_row).collect()
     }
 
-    /// Takes note of what is about to be destroyed. What is noted already keeps its count.
+    /// Takes note of what is about to be destroyed, some at a time: after an error some of it is noted. What is noted
+    /// already keeps its count.
     ///
     /// # Errors
     /// If the database cannot be written.
     pub async fn note(&self, tallies: &[Tally]) -> Result<(), StoreError> {
-        let mut tx = self.inner.database.begin().await?;
-        for tally in tallies {
-            tx.execute(NOTE_TALLY, vec![tally.item.as_str().into(), count(tally.count)]).await?;
+        for some in tallies.chunks(NOTE_TALLIES) {
+            let mut tx = self.inner.database.begin().await?;
+            for tally in some {
+                tx.execute(NOTE_TALLY, vec![tally.item.as_str().into(), count(tally.count)]).await?;
+            }
+            tx.commit().await?;
         }
-        tx.commit().await
+        Ok(())
     }
 
     /// Adds to a tally.
@@ -222,7 +240,11 @@ impl Store {
         if tx.execute(sql, args).await? == 0 {
             return Err(StoreError::CertificateTaken { number });
         }
-        for tally in certified {
+        let (single, more): (Vec<&Tally>, Vec<&Tally>) = certified.iter().partition(|tally| tally.count == 1);
+        for some in single.chunks(STRIKE_TALLIES) {
+            strike_single(&mut tx, some).await?;
+        }
+        for tally in more {
             strike(&mut tx, tally).await?;
         }
         tx.commit().await
@@ -254,6 +276,19 @@ impl Store {
             None => Ok(None),
         }
     }
+}
+
+/// Strikes out tallies of one thing each: there are as many as recordings, and the certificate waits for all of them.
+async fn strike_single(tx: &mut Tx, tallies: &[&Tally]) -> Result<(), StoreError> {
+    let Some(last) = tallies.last() else { return Ok(()) };
+    let mut args: Vec<Value> = tallies.iter().map(|tally| tally.item.as_str().into()).collect();
+    args.resize_with(STRIKE_TALLIES, || last.item.as_str().into());
+    if tx.execute(STRIKE_SINGLE.as_str(), args).await? < tallies.len() as u64 {
+        for tally in tallies {
+            strike(tx, tally).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes off a tally what was certified; what came on top since stays for the next certificate.

@@ -100,7 +100,7 @@ fn steady(run: &Run, core: Option<usize>, report: &mut Report) -> io::Result<()>
             add(run, report, of_floor(run, *style, calls, core)?)?;
         }
         for case in run.cases.iter().copied() {
-            let mut load = Load::server(case, calls + 8, core, run.workers)?;
+            let mut load = Load::server(case, calls + 8, core, run)?;
             let (measured, _) = with_calls(run, &mut load, case, calls, Mode::Steady)?;
             add(run, report, measured)?;
             drop(load);
@@ -123,7 +123,7 @@ fn steady(run: &Run, core: Option<usize>, report: &mut Report) -> io::Result<()>
 fn ramp(run: &Run, core: Option<usize>, report: &mut Report) -> io::Result<()> {
     for case in run.cases.iter().copied() {
         let mut calls = run.calls.first().copied().unwrap_or(50);
-        let mut load = Load::server(case, run.most + 8, core, run.workers)?;
+        let mut load = Load::server(case, run.most + 8, core, run)?;
         loop {
             let (mut measured, running) = with_calls(run, &mut load, case, calls, Mode::Ramp)?;
             let lost = measured.packets.lost;
@@ -153,7 +153,7 @@ fn ramp(run: &Run, core: Option<usize>, report: &mut Report) -> io::Result<()> {
 fn soak(run: &Run, core: Option<usize>, mode: Mode, report: &mut Report) -> io::Result<()> {
     let coming = if mode == Mode::Churn { (run.rate * (run.hold + 4.0)) as usize } else { 0 };
     for (calls, case) in run.calls.iter().flat_map(|calls| run.cases.iter().map(|case| (*calls, *case))) {
-        let mut load = Load::server(case, calls + coming + 8, core, run.workers)?;
+        let mut load = Load::server(case, calls + coming + 8, core, run)?;
         let idle = measure::idle(&load);
         let (mut measured, _) = with_calls(run, &mut load, case, calls, mode)?;
         let meanwhile = measure::descriptors_more(&load, idle);

@@ -94,6 +94,9 @@ pub struct Run {
     /// The core for what is measured; by default the last. `none` leaves it to the kernel.
     #[arg(long)]
     pub core: Option<String>,
+    /// The server's folder, filled by `FILL=DIR cargo bench -p vorzimmer-retention --bench day`: it forgets while calls run.
+    #[arg(long)]
+    pub house: Option<PathBuf>,
     /// Leave the peer out, even where it is installed.
     #[arg(long)]
     pub no_peer: bool,

@@ -12,6 +12,7 @@ use vorzimmer_tests::{ports, sipp, wait};
 use crate::engine::Engine;
 use crate::floor::Style;
 use crate::kernel;
+use crate::options::Run;
 use crate::parties::Parties;
 use crate::peer::Pair;
 use crate::words::Dialling;
@@ -133,17 +134,24 @@ impl Load {
     ///
     /// # Errors
     /// The system's.
-    pub fn server(case: Case, places: usize, core: Option<usize>, workers: usize) -> io::Result<Self> {
+    pub fn server(case: Case, places: usize, core: Option<usize>, run: &Run) -> io::Result<Self> {
         let mut setup = Setup { media_ports: media_ports(places), ..Setup::default() };
         for (name, value) in [
             ("VORZIMMER_LOGS__LEVEL", "info".to_owned()),
             ("VORZIMMER_LIMITS__MAX_CALLS", places.to_string()),
-            ("VORZIMMER_MEDIA__WORKERS", workers.to_string()),
+            ("VORZIMMER_MEDIA__WORKERS", run.workers.to_string()),
             ("VORZIMMER_MEDIA__PORT_REST_S", "2".to_owned()),
         ] {
             setup.environment.push((name.to_owned(), value));
         }
-        let server = Server::start(&setup);
+        let server = match &run.house {
+            None => Server::start(&setup),
+            Some(folder) => {
+                let mut server = Server::prepare(folder, &setup);
+                server.run();
+                server
+            }
+        };
         pin(server.pid(), core);
         let phone = ports::block(2);
         sipp::register(&server, "anna", phone);

@@ -5,6 +5,7 @@ mod postgres;
 mod sqlite;
 mod value;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -12,6 +13,7 @@ use sqlx::{
     ColumnIndex, Database as Driver, Decode, Encode, Executor, IntoArguments, Pool, Postgres, Row as _,
     SqlSafeStr, Sqlite, Transaction, Type, TypeInfo, ValueRef,
 };
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub(crate) use value::{Cell, Row, Value};
 
@@ -30,13 +32,21 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
 /// An open database.
 #[derive(Clone, Debug)]
 pub(crate) enum Database {
-    Sqlite { pool: Pool<Sqlite> },
-    Postgres { pool: Pool<Postgres> },
+    Sqlite {
+        pool: Pool<Sqlite>,
+        /// SQLite has one write lock, and whoever waits for it asks again now and then: who has just let it go has it
+        /// back before anybody has asked. Behind this queue each gets it in turn, a call's event between two batches
+        /// of a daily run.
+        turn: Arc<Mutex<()>>,
+    },
+    Postgres {
+        pool: Pool<Postgres>,
+    },
 }
 
 /// A transaction: rolled back unless it is committed.
 pub(crate) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<'static, Sqlite>, OwnedMutexGuard<()>),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -61,7 +71,7 @@ impl Database {
         });
         let migrator = Migrator::with_migrations(migrations.collect());
         match self {
-            Self::Sqlite { pool } => migrator.run(pool).await,
+            Self::Sqlite { pool, .. } => migrator.run(pool).await,
             Self::Postgres { pool } => migrator.run(pool).await,
         }
         .map_err(|source| StoreError::Migrate { source })
@@ -71,7 +81,10 @@ impl Database {
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         match self {
             // Taking SQLite's write lock at once: a reader that turns writer half-way would be refused.
-            Self::Sqlite { pool } => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Self::Sqlite { pool, turn } => {
+                let turn = Arc::clone(turn).lock_owned().await;
+                pool.begin_with("BEGIN IMMEDIATE").await.map(|tx| Tx::Sqlite(tx, turn))
+            }
             Self::Postgres { pool } => pool.begin().await.map(Tx::Postgres),
         }
         .map_err(|source| StoreError::Database { doing: "begin", source })
@@ -80,7 +93,7 @@ impl Database {
     /// Runs one query outside any transaction.
     pub(crate) async fn fetch(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         match self {
-            Self::Sqlite { pool } => match pool.acquire().await {
+            Self::Sqlite { pool, .. } => match pool.acquire().await {
                 Ok(mut connection) => fetch::<Sqlite>(&mut connection, sql, args).await,
                 Err(source) => Err(source),
             },
@@ -99,7 +112,7 @@ impl Database {
     /// guarantee is that the rows are sealed and their keys destroyed, and nothing is done here.
     pub(crate) async fn scrub(&self) -> Result<bool, StoreError> {
         match self {
-            Self::Sqlite { pool } => sqlite::scrub(pool).await,
+            Self::Sqlite { pool, turn } => sqlite::scrub(pool, turn).await,
             Self::Postgres { .. } => Ok(true),
         }
     }
@@ -107,7 +120,7 @@ impl Database {
     /// Closes every connection.
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite { pool } => pool.close().await,
+            Self::Sqlite { pool, .. } => pool.close().await,
             Self::Postgres { pool } => pool.close().await,
         }
     }
@@ -117,7 +130,7 @@ impl Tx {
     /// Runs a statement and tells how many rows it touched.
     pub(crate) async fn execute(&mut self, sql: &'static str, args: Vec<Value>) -> Result<u64, StoreError> {
         match self {
-            Self::Sqlite(tx) => execute::<Sqlite>(tx, sql, args).await.map(|done| done.rows_affected()),
+            Self::Sqlite(tx, _) => execute::<Sqlite>(tx, sql, args).await.map(|done| done.rows_affected()),
             Self::Postgres(tx) => execute::<Postgres>(tx, sql, args).await.map(|done| done.rows_affected()),
         }
         .map_err(|source| StoreError::Database { doing: sql, source })
@@ -130,7 +143,7 @@ impl Tx {
         args: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
         match self {
-            Self::Sqlite(tx) => fetch::<Sqlite>(tx, sql, args).await,
+            Self::Sqlite(tx, _) => fetch::<Sqlite>(tx, sql, args).await,
             Self::Postgres(tx) => fetch::<Postgres>(tx, sql, args).await,
         }
         .map_err(|source| StoreError::Database { doing: sql, source })
@@ -139,7 +152,7 @@ impl Tx {
     /// Makes everything since [`Database::begin`] durable: both databases sync before they answer.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(tx) => tx.commit().await,
+            Self::Sqlite(tx, _turn) => tx.commit().await,
             Self::Postgres(tx) => tx.commit().await,
         }
         .map_err(|source| StoreError::Database { doing: "commit", source })
@@ -246,5 +259,26 @@ mod tests {
         let expected =
             [Cell::Blob(vec![0, 255, 7]), Cell::Int(i64::MIN), Cell::Blob(vec![]), Cell::Null, Cell::Int(1)];
         assert_eq!(rows[0].0, expected);
+    }
+
+    #[tokio::test]
+    async fn whoever_writes_again_and_again_comes_after_those_who_wait() {
+        let folder = tempfile::tempdir().expect("folder");
+        let url = format!("sqlite:{}", folder.path().join("data.db").display());
+        let database =
+            Database::open(&url, Duration::from_secs(20), Duration::from_secs(5)).await.expect("open");
+        let order = std::cell::RefCell::new(Vec::new());
+        let write = async |who: &'static str| {
+            let tx = database.begin().await.expect("begin");
+            order.borrow_mut().push(who);
+            tx.commit().await.expect("commit");
+        };
+        let first = database.begin().await.expect("begin");
+        let again = async {
+            first.commit().await.expect("commit");
+            write("the one who had it").await;
+        };
+        tokio::join!(write("an event"), write("another"), again);
+        assert_eq!(order.into_inner(), ["an event", "another", "the one who had it"]);
     }
 }

@@ -4,12 +4,14 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Executor, Pool, Sqlite};
+use tokio::sync::Mutex;
 
 use super::{Database, MAX_CONNECTIONS, fetch};
 use crate::error::StoreError;
@@ -35,7 +37,7 @@ pub(super) async fn open(url: &str, connect: Duration, patience: Duration) -> Re
         .connect_with(options)
         .await
         .map_err(|source| StoreError::Open { source })?;
-    Ok(Database::Sqlite { pool })
+    Ok(Database::Sqlite { pool, turn: Arc::default() })
 }
 
 /// Sets what the file itself remembers. Not for every connection: it takes the write lock, and readers must not need
@@ -62,12 +64,34 @@ fn create_private(file: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Pages of the file that hold nothing any more.
+async fn free_pages(pool: &Pool<Sqlite>) -> Result<i64, StoreError> {
+    let doing = "freelist_count";
+    let mut connection = pool.acquire().await.map_err(|source| StoreError::Database { doing, source })?;
+    let rows = fetch::<Sqlite>(&mut connection, "PRAGMA freelist_count", Vec::new())
+        .await
+        .map_err(|source| StoreError::Database { doing, source })?;
+    rows.first().map_or(Ok(0), |row| row.int(0))
+}
+
 /// Gives freed pages back and empties the write-ahead log. Says no if somebody was reading an older state of the
 /// database for so long that the log could not be emptied.
-pub(super) async fn scrub(pool: &Pool<Sqlite>) -> Result<bool, StoreError> {
-    pool.execute("PRAGMA incremental_vacuum")
-        .await
-        .map_err(|source| StoreError::Database { doing: "incremental_vacuum", source })?;
+pub(super) async fn scrub(pool: &Pool<Sqlite>, turn: &Mutex<()>) -> Result<bool, StoreError> {
+    let mut before = i64::MAX;
+    loop {
+        let free = free_pages(pool).await?;
+        // A database that does not give pages back, or gets new ones as fast, is left as it is.
+        if free == 0 || free >= before {
+            break;
+        }
+        before = free;
+        let _turn = turn.lock().await;
+        // As many pages as a call's event may wait for; a number in a pragma cannot be an argument.
+        pool.execute("PRAGMA incremental_vacuum(1000)")
+            .await
+            .map_err(|source| StoreError::Database { doing: "incremental_vacuum", source })?;
+    }
+    let _turn = turn.lock().await;
     let doing = "wal_checkpoint";
     let mut connection = pool.acquire().await.map_err(|source| StoreError::Database { doing, source })?;
     let rows = fetch::<Sqlite>(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)", Vec::new())

@@ -138,6 +138,21 @@ pub fn remove_all(folder: &Path, recording: RecordingId) -> Result<bool> {
     remove(&path(folder, recording))
 }
 
+/// Removes the files of many recordings, and any copies of them, one after the other and whatever becomes of the
+/// others; what could be removed is gone for good when this returns. Says what went wrong.
+#[must_use]
+pub fn remove_many(folder: &Path, recordings: &[RecordingId]) -> Vec<Error> {
+    let mut wrong = Vec::new();
+    for recording in recordings {
+        let path = path(folder, *recording);
+        let removed = remove_copy(folder, *recording).and_then(|()| unlink(&path));
+        wrong.extend(removed.err());
+    }
+    let synced = sync_folder_of(&folder.join(EXTENSION));
+    wrong.extend(synced.err().map(|source| Error::File { doing: "sync", path: folder.into(), source }));
+    wrong
+}
+
 /// Removes a copy that has not taken its original's place.
 ///
 /// # Errors
@@ -155,13 +170,17 @@ pub fn remove_copy(folder: &Path, recording: RecordingId) -> Result<()> {
 /// # Errors
 /// [`Error::File`].
 pub fn remove(path: &Path) -> Result<bool> {
-    let failed = |source| Error::File { doing: "remove", path: path.into(), source };
-    let existed = match std::fs::remove_file(path) {
-        Ok(()) => true,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(source) => return Err(failed(source)),
-    };
+    let existed = unlink(path)?;
     // Also when it was gone already: an earlier call may have been killed before this.
-    sync_folder_of(path).map_err(failed)?;
+    sync_folder_of(path).map_err(|source| Error::File { doing: "remove", path: path.into(), source })?;
     Ok(existed)
+}
+
+/// Takes a file's name away, and says whether there was one.
+fn unlink(path: &Path) -> Result<bool> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(Error::File { doing: "remove", path: path.into(), source }),
+    }
 }

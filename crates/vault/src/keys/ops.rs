@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::inner::Inner;
 use super::row::{self, Row, SlotId};
 use super::{Class, DayKey, KeyId, KeyRows, SlotSecret};
+use crate::callrec::MAX_SLOTS;
 use crate::error::{Error, Result};
 use crate::sign::SigningKey;
 
@@ -65,6 +66,21 @@ impl Inner {
             Some(under) => row::open_slot(id, &wrapped, &under).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Whether any slot of a recording has a secret, and a day key above it.
+    pub(super) fn has_secret(&self, recording: RecordingId) -> Result<bool> {
+        for slot in (0..=u8::MAX).take(MAX_SLOTS) {
+            let Some(number) = self.index.slot(recording, slot) else { continue };
+            let Row::Slot { id, .. } = self.row(number)? else {
+                return Err(Error::KeyStoreRow { row: number });
+            };
+            let key = recording_key(id.customer, id.day);
+            if self.index.day_key(&key).is_some() && !self.index.is_destroyed(&key) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The first half of destroying a day: the key, durably. Says how many keys there were.

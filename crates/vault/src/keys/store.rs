@@ -50,6 +50,8 @@ pub struct Destroyed {
 /// The wrapped keys of one installation. Shared by reference between threads.
 pub struct KeyStore {
     inner: Mutex<Inner>,
+    /// Held by whoever is next: a thread that lets `inner` go and wants it again at once comes after one that waits.
+    turn: Mutex<()>,
 }
 
 impl KeyStore {
@@ -176,6 +178,22 @@ impl KeyStore {
         self.read(|inner| inner.slot_secret(recording, slot))
     }
 
+    /// Which of these recordings have any secret left.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn with_secrets(&self, recordings: &[RecordingId]) -> Result<Vec<RecordingId>> {
+        self.read(|inner| {
+            let mut found = Vec::new();
+            for recording in recordings {
+                if inner.has_secret(*recording)? {
+                    found.push(*recording);
+                }
+            }
+            Ok(found)
+        })
+    }
+
     /// Destroys one party's secret of one recording: what was sealed under it is gone when this returns. Says whether
     /// there was one.
     ///
@@ -265,6 +283,7 @@ impl KeyStore {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         // What a panicking thread left half-done is repaired by reading the file again.
         self.inner.lock().unwrap_or_else(|poisoned| {
             let mut inner = PoisonError::into_inner(poisoned);
@@ -298,5 +317,5 @@ fn locked(
     // An error drops the storage, and with the file its lock.
     let inner = load(storage)?;
     inner.storage.unlock().map_err(Error::io("unlock the key store"))?;
-    Ok(KeyStore { inner: Mutex::new(inner) })
+    Ok(KeyStore { inner: Mutex::new(inner), turn: Mutex::default() })
 }
