@@ -21,8 +21,8 @@ COVERAGE    := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
                -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
 HOST        := $(shell rustc -vV | sed -n 's/^host: //p')
 
-# To build: a C compiler and cmake (bundled libopus, SQLite). To test: the clients that people really use.
-BUILD_DEBS  := gcc g++ cmake make pkg-config
+# To build: a C compiler and cmake (bundled libopus, SQLite), OpenSSL (DTLS). To test: the clients that people really use.
+BUILD_DEBS  := gcc g++ cmake make pkg-config libssl-dev
 DEMO_DEBS   := baresip-core sox espeak-ng libsox-fmt-base
 TEST_DEBS   := $(DEMO_DEBS) sip-tester sipvicious kamailio kamailio-tls-modules kamailio-outbound-modules faketime sqlite3 postgresql e2fsprogs iproute2 util-linux python3 python3-venv openssl chromium coturn
 

@@ -70,13 +70,6 @@ fn ask(command: &str) -> String {
 /// Debian's baresip.
 pub const DEBIAN: &[Limit] = &[
     Limit {
-        row: rows::DTLS,
-        why: "**Ours:** its certificate is RSA, and our DTLS knows ECDSA only (`crates/media/README.md`).",
-        proof: Proof::Documented(
-            "Seen on the wire: asked for an ECDSA certificate it sends an empty one, and the handshake ends.",
-        ),
-    },
-    Limit {
         row: rows::ATTENDED,
         why: "Its menu transfers a call to an address, not to another call.",
         proof: Proof::Lacks("strings -a /usr/lib/baresip/modules/menu.so | grep -i transfer", "attended"),
