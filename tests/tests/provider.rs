@@ -144,6 +144,67 @@ fn kamailio_registers_us_and_a_call_comes_over_that_registration() {
     assert!(!server.cli(&["trunks", "drain", "nobody"]).status.success());
 }
 
+/// A provider with bulk registration (RFC 6140) that takes calls out over the route it gave (RFC 3608) and over no other.
+fn bulk_registrar(folder: &Path, address: &str, boss: u16) -> Kamailio {
+    let routes = format!(
+        r#"alias="carrier.example"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+loadmodule "auth.so"
+request_route {{
+    if (is_method("REGISTER")) {{
+        if (!($hdr(Require) =~ "gin") || !($hdr(Contact) =~ ";bnc>")) {{ sl_send_reply("421", "Extension Required"); exit; }}
+        if (!pv_www_authenticate("carrier.example", "geheim-wie-nie", "0")) {{ www_challenge("carrier.example", "1"); exit; }}
+        append_to_reply("Service-Route: <sip:{address};lr>\r\n");
+        save("location");
+        exit;
+    }}
+    if (is_method("OPTIONS")) {{ sl_send_reply("200", "OK"); exit; }}
+    if (has_totag()) {{ loose_route(); t_relay(); exit; }}
+    if (is_method("CANCEL")) {{ t_relay(); exit; }}
+    record_route();
+    if ($rU == "+4989123456") {{
+        if ($hdr(Route) != "<sip:{address};lr>") {{ sl_send_reply("403", "Not over the Service-Route"); exit; }}
+        loose_route();
+        $du = "sip:127.0.0.1:{boss}";
+        t_relay();
+        exit;
+    }}
+    $var(number) = $rU;
+    $ru = "sip:account@carrier.example";
+    if (!lookup("location")) {{ sl_send_reply("480", "Nobody there"); exit; }}
+    $rU = $var(number);
+    t_relay();
+}}
+"#
+    );
+    Kamailio::start(folder, address, &routes)
+}
+
+#[test]
+fn every_number_comes_in_over_one_bulk_registration_and_calls_go_out_over_its_route() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let (address, boss) = (format!("127.0.0.4:{}", ports::block(2)), ports::block(2));
+    let _kamailio = bulk_registrar(scratch.path(), &address, boss);
+    let provider = format!("server = \"{address}\"\ntransport = \"udp\"\nbulk = true\noptions_s = 0\n");
+    let mut setup = with_provider(None, &format!("{provider}[trunks.carrier.outbound]\n"));
+    setup.directory = with_boss();
+    let server = Server::start(&setup);
+    registered(&server);
+    let mut call = play("trunk-hears-bye", &address, ports::block(2));
+    call.port = None;
+    Sipp::start(server.folder(), &call).passed(LONG);
+    let shown = server.call_record("the call to end", |record| !record["ended_at"].is_null());
+    assert_eq!(shown["record"]["did"], OFF);
+
+    let answers = Sipp::start(server.folder(), &play("receptionist-answers", "127.0.0.1:9", boss));
+    let (mut caller, mut anna) = put_through(&server, scratch.path());
+    anna.event("CALL_CLOSED", LONG);
+    caller.hangup();
+    let asked = answers.passed(LONG);
+    assert!(asked.0.contains("INVITE sip:+4989123456@carrier.example"), "{}", asked.0);
+}
+
 #[test]
 fn a_wrong_password_is_tried_once_and_told_loudly() {
     let scratch = tempfile::tempdir().expect("a folder");

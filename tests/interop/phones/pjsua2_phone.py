@@ -4,6 +4,7 @@
 into what it says).
 """
 
+import hashlib
 import json
 import queue
 import sys
@@ -54,6 +55,11 @@ class Call(pj.Call):
             tell("closed", why=f"{info.lastStatusCode} {info.lastReason}")
             self.phone.calls = [other for other in self.phone.calls if other is not self]
             self.phone.ended.append(self)
+
+    def onCallSdpCreated(self, prm):
+        # Not the keys: only whether they are others than before.
+        keys = [line for line in prm.sdp.wholeSdp.splitlines() if line.startswith("a=crypto")]
+        tell("described", keys=hashlib.sha256("".join(keys).encode()).hexdigest() if keys else None)
 
     def onCallMediaState(self, prm):
         # Held by name: what it lists is gone with it.
@@ -203,6 +209,14 @@ class Phone:
         prm.opt.flag = pj.PJSUA_CALL_UNHOLD
         self.calls[-1].reinvite(prm)
         tell("resumed")
+
+    def rekey(self):
+        """Begins its media anew, with new keys, by a re-INVITE."""
+        prm = pj.CallOpParam(True)
+        prm.opt.audioCount = 1
+        prm.opt.videoCount = 0
+        prm.opt.flag = pj.PJSUA_CALL_REINIT_MEDIA
+        self.calls[-1].reinvite(prm)
 
     def press(self, keys):
         how = self.setup["dtmf"]

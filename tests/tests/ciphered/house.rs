@@ -70,6 +70,16 @@ impl Client {
         }
     }
 
+    /// Takes new keys, by a re-INVITE: pjsip alone can be told to.
+    pub fn rekey(&mut self) {
+        let Self::Scripted(phone) = self else { panic!("this telephone keeps its keys") };
+        let before = phone.event("described", SOON);
+        phone.order(&json!({ "do": "rekey" }));
+        let after = phone.event("described", SOON);
+        assert!(!before["keys"].is_null() && !after["keys"].is_null());
+        assert_ne!(before["keys"], after["keys"], "the telephone kept its keys");
+    }
+
     pub fn hangup(&mut self) {
         match self {
             Self::Debian(phone) => phone.hangup(),

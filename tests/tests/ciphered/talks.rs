@@ -40,6 +40,28 @@ fn keys_that_pjsip_insists_on_at_both_ends() {
     talk_of(Kind::Pjsua, (Kind::Pjsua, "udp"), ["sdes in clear", "sdes in clear"]);
 }
 
+/// Each end changes its keys while they talk, and neither the other nor the recording misses more than a moment.
+#[test]
+fn keys_that_change_in_mid_call() {
+    let house = House::open();
+    let mut anna = house.phone("anna", Kind::Pjsua, "udp");
+    let mut caller = house.phone("caller", Kind::Pjsua, "udp");
+    house.ring(&mut caller, ASK);
+    press_until_connected(&mut caller, &mut anna, "1");
+    talk(2);
+    caller.rekey();
+    talk(2);
+    anna.rekey();
+    talk(3);
+    caller.hangup();
+    anna.closed(SOON);
+    let shown = house.server.call_record("the recording to end", |record| {
+        !record["recordings"][0]["result"].is_null() && !record["ended_at"].is_null()
+    });
+    assert_eq!(protected(&shown), ["sdes in clear", "sdes in clear"], "{shown}");
+    hear(&house.export(&shown), 1_500);
+}
+
 #[test]
 fn a_caller_in_the_clear_and_a_receptionist_who_takes_what_is_offered() {
     talk_of(Kind::Debian(""), (Kind::Debian("srtp"), "udp"), ["plain", "sdes in clear"]);
