@@ -17,7 +17,8 @@ use crate::hands::Hands;
 /// [`Exchange::next_wake`].
 pub struct Exchange {
     config: ExchangeConfig,
-    calls: BTreeMap<CallId, Entry>,
+    /// Boxed: the tree moves its entries about.
+    calls: BTreeMap<CallId, Box<Entry>>,
     sessions: HashMap<SessionId, CallId>,
     wakes: BTreeSet<(Instant, CallId)>,
     outputs: VecDeque<Output>,
@@ -114,7 +115,7 @@ impl Exchange {
     #[must_use]
     pub fn overview(&self) -> Overview {
         let mut overview = Overview { draining: self.draining, ..Overview::default() };
-        for Entry { call, .. } in self.calls.values() {
+        for call in self.calls.values().map(|entry| &entry.call) {
             overview.running += usize::from(!call.is_over());
             overview.closing += usize::from(call.is_over());
             overview.bridged += usize::from(call.is_bridged());
@@ -151,7 +152,7 @@ impl Exchange {
         let mut hands = tools.hands(&self.config, &mut self.sessions, &mut self.outputs);
         let Some((id, call)) = invitation.admit(full, &mut hands) else { return };
         self.sessions.insert(session, id);
-        self.calls.insert(id, Entry { call, wake: None });
+        self.calls.insert(id, Box::new(Entry { call, wake: None }));
         self.follow(id);
     }
 

@@ -44,10 +44,10 @@ impl Crypto {
     }
 
     /// The attribute's value.
-    pub(crate) fn print(&self) -> String {
+    pub(crate) fn print(&self) -> Zeroizing<String> {
         let key = Zeroizing::new(BASE64.encode(self.key.expose()));
         let lifetime = self.lifetime.map(|packets| format!("|{packets}")).unwrap_or_default();
-        format!("{} {} inline:{}{lifetime}", self.tag, self.key.suite().name(), *key)
+        Zeroizing::new(format!("{} {} inline:{}{lifetime}", self.tag, self.key.suite().name(), *key))
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
     fn a_printed_line_is_the_one_of_rfc_4568() {
         let line = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}");
         let crypto = Crypto::parse(&line).expect("usable");
-        assert_eq!((crypto.print(), crypto.key.suite()), (line, Suite::AesCm128HmacSha1Tag80));
+        assert_eq!((&*crypto.print(), crypto.key.suite()), (&line, Suite::AesCm128HmacSha1Tag80));
         assert!(!format!("{crypto:?}").contains("d0Rm"));
     }
 }

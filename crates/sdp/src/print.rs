@@ -1,36 +1,88 @@
-//! From a [`Description`] to bytes.
+//! From a [`Description`] to bytes (RFC 8866 §5).
 
+use std::fmt::{self, Arguments, Write};
 use std::net::IpAddr;
 
-use sdp_types::{Attribute, Connection};
-
 use crate::{AudioMedia, Description, Encoding, Media, OtherMedia, Payload};
+
+/// Room for a description of ours without growing.
+const USUAL: usize = 768;
+
+/// Lines, each ended by CRLF. What could end one before its time is left out of it, so that nothing a peer said makes
+/// lines of its own.
+pub(crate) struct Lines(String);
+
+/// What stands within a line.
+struct Within<'a>(&'a mut String);
+
+impl Write for Within<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        match text.bytes().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+            false => self.0.push_str(text),
+            true => self.0.extend(text.chars().filter(|c| !matches!(c, '\0' | '\r' | '\n'))),
+        }
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// `v=0`
+    fn line(&mut self, kind: char, value: Arguments<'_>) {
+        self.0.push(kind);
+        self.0.push('=');
+        // Writing into memory does not fail.
+        let _ = Within(&mut self.0).write_fmt(value);
+        self.0.push_str("\r\n");
+    }
+
+    /// `a=name:value`
+    pub(crate) fn attribute(&mut self, name: &str, value: Arguments<'_>) {
+        self.line('a', format_args!("{name}:{value}"));
+    }
+
+    /// `a=name`
+    pub(crate) fn flag(&mut self, name: &str) {
+        self.line('a', format_args!("{name}"));
+    }
+}
 
 impl Description {
     /// The description as it goes on the wire, lines ended by CRLF.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut origin =
-            sdp_types::Origin::with_ip_addr(&self.origin.id, self.origin.version, self.origin.addr);
+        let mut out = Lines(String::with_capacity(USUAL));
+        out.line('v', format_args!("0"));
+        let origin = &self.origin;
         // RFC 8866 §5.2: `-` where there are no user names.
-        origin.username = Some("-".to_owned());
+        out.line('o', format_args!("- {} {} {}", origin.id, origin.version, Place(origin.addr)));
         // RFC 8866 §5.3: `-` where a session has no name; RFC 3264 §5 wants it for unicast.
-        let mut session = sdp_types::Session::new(origin, "-");
-        session.connection = self.shared_address().map(Connection::from_ip_addr);
+        out.line('s', format_args!("-"));
+        let shared = self.shared_address();
+        if let Some(addr) = shared {
+            out.line('c', format_args!("{}", Place(addr)));
+        }
+        out.line('t', format_args!("0 0"));
         let audio = self.media.iter().filter_map(|media| match media {
             Media::Audio(audio) => Some(audio),
             Media::Other(_) => None,
         });
-        crate::web::print_top(audio, &mut session.attributes);
-        let said = [
-            self.recording.map(|state| ("record", state.name())),
-            self.preference.map(|wish| ("recordpref", wish.name())),
-        ];
-        session
-            .attributes
-            .extend(said.into_iter().flatten().map(|(name, value)| Attribute::with_value(name, value)));
-        session.medias = self.media.iter().map(|media| self.print_media(media)).collect();
-        session.to_string().into_bytes()
+        crate::web::print_top(audio, &mut out);
+        if let Some(state) = self.recording {
+            out.attribute("record", format_args!("{}", state.name()));
+        }
+        if let Some(wish) = self.preference {
+            out.attribute("recordpref", format_args!("{}", wish.name()));
+        }
+        for media in &self.media {
+            match media {
+                Media::Audio(audio) => {
+                    let own = if shared.is_none() { audio.addr } else { None };
+                    print_audio(audio, own, &mut out);
+                }
+                Media::Other(other) => print_other(other, &mut out),
+            }
+        }
+        out.0.into_bytes()
     }
 
     /// The address of all audio lines, if they have one in common: stands once, on top.
@@ -42,71 +94,52 @@ impl Description {
         let first = addresses.next().unwrap_or(Some(self.origin.addr));
         if addresses.all(|addr| addr == first) { first } else { None }
     }
+}
 
-    fn print_media(&self, media: &Media) -> sdp_types::Media {
-        match media {
-            Media::Audio(audio) => {
-                let own = if self.shared_address().is_none() { audio.addr } else { None };
-                print_audio(audio, own)
-            }
-            Media::Other(other) => print_other(other),
-        }
+/// `IN IP4 192.0.2.1`
+struct Place(IpAddr);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IN {} {}", if self.0.is_ipv4() { "IP4" } else { "IP6" }, self.0)
     }
 }
 
-fn line(kind: &str, port: u16, proto: &str, fmt: String) -> sdp_types::Media {
-    sdp_types::Media {
-        media: kind.to_owned(),
-        port,
-        num_ports: None,
-        proto: proto.to_owned(),
-        fmt,
-        media_title: None,
-        connections: Vec::new(),
-        bandwidths: Vec::new(),
-        key: None,
-        attributes: Vec::new(),
-    }
+fn print_other(other: &OtherMedia, out: &mut Lines) {
+    out.line('m', format_args!("{} {} {} {}", other.kind, other.port, other.transport, other.formats));
 }
 
-fn print_other(other: &OtherMedia) -> sdp_types::Media {
-    line(&other.kind, other.port, &other.transport, other.formats.clone())
-}
-
-fn print_audio(audio: &AudioMedia, own: Option<IpAddr>) -> sdp_types::Media {
+fn print_audio(audio: &AudioMedia, own: Option<IpAddr>, out: &mut Lines) {
     let types: Vec<String> = audio.payloads.iter().map(|p| p.pt.to_string()).collect();
     // The grammar wants a format even where nothing is offered.
     let formats = if types.is_empty() { "0".to_owned() } else { types.join(" ") };
-    let mut media = line("audio", audio.port, audio.transport.name(), formats);
-    media.connections = own.map(Connection::from_ip_addr).into_iter().collect();
-    let mut add = |name: &str, value: String| media.attributes.push(Attribute::with_value(name, value));
+    out.line('m', format_args!("audio {} {} {formats}", audio.port, audio.transport.name()));
+    if let Some(addr) = own {
+        out.line('c', format_args!("{}", Place(addr)));
+    }
     for payload in &audio.payloads {
-        if let Some(map) = rtpmap(payload) {
-            add("rtpmap", map);
-        }
+        rtpmap(payload, out);
         if let Some(fmtp) = &payload.fmtp {
-            add("fmtp", format!("{} {fmtp}", payload.pt));
+            out.attribute("fmtp", format_args!("{} {fmtp}", payload.pt));
         }
     }
     if let Some(ms) = audio.ptime_ms {
-        add("ptime", ms.to_string());
+        out.attribute("ptime", format_args!("{ms}"));
     }
     if let Some(ms) = audio.maxptime_ms {
-        add("maxptime", ms.to_string());
+        out.attribute("maxptime", format_args!("{ms}"));
     }
     if let Some(rtcp) = audio.rtcp {
-        let family = if rtcp.is_ipv4() { "IP4" } else { "IP6" };
-        add("rtcp", format!("{} IN {family} {}", rtcp.port(), rtcp.ip()));
+        out.attribute("rtcp", format_args!("{} {}", rtcp.port(), Place(rtcp.ip())));
     }
     for crypto in &audio.crypto {
-        add("crypto", crypto.print());
+        out.attribute("crypto", format_args!("{}", *crypto.print()));
     }
-    crate::web::print(audio, &mut media.attributes);
-    media.attributes.push(Attribute::new(audio.direction.name()));
-    media
+    crate::web::print(audio, out);
+    out.flag(audio.direction.name());
 }
 
-fn rtpmap(payload: &Payload) -> Option<String> {
+fn rtpmap(payload: &Payload, out: &mut Lines) {
     let (pt, clock) = (payload.pt, payload.clock_hz);
     let (name, channels) = match &payload.encoding {
         Encoding::Pcma => ("PCMA", None),
@@ -115,14 +148,14 @@ fn rtpmap(payload: &Payload) -> Option<String> {
         Encoding::Opus => ("opus", Some("2")),
         Encoding::ComfortNoise => ("CN", None),
         Encoding::TelephoneEvent => ("telephone-event", None),
-        Encoding::Other(name) if name.is_empty() => return None,
+        Encoding::Other(name) if name.is_empty() => return,
         Encoding::Other(name) => match name.split_once('/') {
             Some((name, channels)) => (name, Some(channels)),
             None => (name.as_str(), None),
         },
     };
-    Some(match channels {
-        Some(channels) => format!("{pt} {name}/{clock}/{channels}"),
-        None => format!("{pt} {name}/{clock}"),
-    })
+    match channels {
+        Some(channels) => out.attribute("rtpmap", format_args!("{pt} {name}/{clock}/{channels}")),
+        None => out.attribute("rtpmap", format_args!("{pt} {name}/{clock}")),
+    }
 }

@@ -10,6 +10,7 @@ use vorzimmer_types::dtls::{Fingerprint, Setup};
 use vorzimmer_types::ice::{Credentials, Ends};
 use vorzimmer_types::srtp::Keying;
 
+use crate::print::Lines;
 use crate::{AudioMedia, Refusal, Transport};
 
 /// Most fingerprints that are read of one audio line.
@@ -220,43 +221,43 @@ fn value<'a>(session: &'a sdp_types::Session, media: &'a sdp_types::Media, name:
 }
 
 /// Says what the line has of both.
-pub(crate) fn print(audio: &AudioMedia, out: &mut Vec<Attribute>) {
+pub(crate) fn print(audio: &AudioMedia, out: &mut Lines) {
     if let Some(web) = &audio.web {
         if let Some(mid) = &web.mid {
-            out.push(Attribute::with_value("mid", mid.clone()));
+            out.attribute("mid", format_args!("{mid}"));
         }
-        out.push(Attribute::with_value("ice-ufrag", web.ice.ufrag()));
-        out.push(Attribute::with_value("ice-pwd", web.ice.password()));
+        out.attribute("ice-ufrag", format_args!("{}", web.ice.ufrag()));
+        out.attribute("ice-pwd", format_args!("{}", web.ice.password()));
         if let Some(addr) = audio.addr.filter(|_| web.lite) {
-            let candidate = format!("1 1 udp {PRIORITY} {addr} {} typ host", audio.port);
-            out.push(Attribute::with_value("candidate", candidate));
-            out.push(Attribute::new("end-of-candidates"));
+            let port = audio.port;
+            out.attribute("candidate", format_args!("1 1 udp {PRIORITY} {addr} {port} typ host"));
+            out.flag("end-of-candidates");
         }
         if web.mux {
-            out.push(Attribute::new("rtcp-mux"));
+            out.flag("rtcp-mux");
         }
     }
     if audio.mux && audio.web.is_none() {
-        out.push(Attribute::new("rtcp-mux"));
+        out.flag("rtcp-mux");
     }
     let Some(dtls) = &audio.dtls else { return };
     for fingerprint in &dtls.fingerprints {
-        out.push(Attribute::with_value("fingerprint", fingerprint.to_string()));
+        out.attribute("fingerprint", format_args!("{fingerprint}"));
     }
     if let Some(setup) = dtls.setup {
-        out.push(Attribute::with_value("setup", setup.name()));
+        out.attribute("setup", format_args!("{}", setup.name()));
     }
 }
 
 /// What stands on top for all lines: who is lite, what is bundled.
-pub(crate) fn print_top<'a>(lines: impl Iterator<Item = &'a AudioMedia>, out: &mut Vec<Attribute>) {
+pub(crate) fn print_top<'a>(lines: impl Iterator<Item = &'a AudioMedia>, out: &mut Lines) {
     let webs: Vec<&Web> = lines.filter_map(|audio| audio.web.as_deref()).collect();
     if webs.iter().any(|web| web.lite) {
-        out.push(Attribute::new("ice-lite"));
+        out.flag("ice-lite");
     }
     let bundled: Vec<&str> =
         webs.iter().filter(|web| web.bundled).filter_map(|web| web.mid.as_deref()).collect();
     if !bundled.is_empty() {
-        out.push(Attribute::with_value("group", format!("BUNDLE {}", bundled.join(" "))));
+        out.attribute("group", format_args!("BUNDLE {}", bundled.join(" ")));
     }
 }

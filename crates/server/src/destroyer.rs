@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use vorzimmer_retention::destroy_voices;
@@ -40,6 +41,7 @@ pub struct Destroyer {
     queue: mpsc::Sender<Doomed>,
     overflow: VecDeque<Doomed>,
     store: Store,
+    runtime: Handle,
 }
 
 impl Destroyer {
@@ -48,7 +50,7 @@ impl Destroyer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (tell, done) = mpsc::channel(QUEUE);
         tokio::spawn(destroy_all(keys, folder, jobs, tell));
-        (Self { queue, overflow: VecDeque::new(), store }, done)
+        (Self { queue, overflow: VecDeque::new(), store, runtime: Handle::current() }, done)
     }
 
     /// Wants a recording destroyed. Never waits.
@@ -75,7 +77,7 @@ impl Destroyer {
     /// Adds the destruction to the history of a call that is over and no longer known to the exchange.
     pub fn note_afterwards(&self, doomed: Doomed) {
         let store = self.store.clone();
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             let recording = doomed.recording;
             loop {
                 match store.note_destroyed(recording, clock::wall(), WITHDRAWN).await {

@@ -46,8 +46,8 @@ use crate::start::Assembly;
 use crate::tls::Tls;
 use crate::wellbeing::Observed;
 
-/// Threads of the control plane: the control task, and everything that must not hold it up.
-const RUNTIME_THREADS: usize = 3;
+/// Threads of everything that must not hold up the control task, which has a thread of its own.
+const RUNTIME_THREADS: usize = 2;
 /// What is still to be written at the end may take so long.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -112,7 +112,8 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     forgetting::keep_forgetting(retention, settings.retention.hour_utc);
     tokio::spawn(drain::on_signals(signals, orders, settings.drain.deadline()));
 
-    let left = control.run(sources).await;
+    let left = control.run_apart(sources).await;
+    let left = left.map_err(|error| Failure::failed(error, "see the system's limits and the log"))?;
     if left > 0 {
         tracing::warn!(calls = left, "calls were cut off");
     }

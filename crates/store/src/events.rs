@@ -1,12 +1,15 @@
 //! One event as it stands in the log: sealed, with just enough beside it to find it and to forget it.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use vorzimmer_types::{CallId, CustomerId, Day, Event, EventRecord, UnixMillis};
 use vorzimmer_vault::keys::KeyId;
 
 use crate::error::StoreError;
-use crate::seal::{NOBODY, Seals, call_data_key};
+use crate::seal::{Keyring, NOBODY, call_data_key};
 use crate::settings::Lifetimes;
-use crate::sql::{Row, Tx, Value};
+use crate::sql::{Grouped, Row, Tx, Value};
 
 /// Events that are added after the fact (a destruction ordered by hand) count from here, so that they never meet one
 /// that a call still has to tell.
@@ -33,26 +36,30 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Seals `record` for its row.
     pub(crate) fn seal(
-        seals: &Seals,
+        keys: &mut Keyring<'_>,
         lifetimes: &Lifetimes,
         record: EventRecord,
     ) -> Result<Self, StoreError> {
         let expiry = lifetimes.call_data_due(record.at);
-        Self::seal_due(seals, expiry, record)
+        Self::seal_due(keys, expiry, record)
     }
 
     /// Seals `record` for a row that is due on `expiry`.
-    pub(crate) fn seal_due(seals: &Seals, expiry: Day, record: EventRecord) -> Result<Self, StoreError> {
+    pub(crate) fn seal_due(
+        keys: &mut Keyring<'_>,
+        expiry: Day,
+        record: EventRecord,
+    ) -> Result<Self, StoreError> {
         let plain = serde_json::to_vec(&record).map_err(content)?;
         let customer = record.customer.unwrap_or(NOBODY);
-        let payload = seals.seal(call_data_key(customer, expiry), &place(record.call, record.seq), &plain)?;
+        let payload = keys.seal(call_data_key(customer, expiry), &place(record.call, record.seq), &plain)?;
         let EventRecord { call, seq, at, .. } = record;
         Ok(Self { record, sealed: SealedEvent { call, seq, at, customer, expiry, payload } })
     }
 
     /// Opens an event that was sealed before.
-    pub(crate) fn open(seals: &Seals, sealed: SealedEvent) -> Result<Self, StoreError> {
-        let plain = seals.open(sealed.key(), &place(sealed.call, sealed.seq), &sealed.payload)?;
+    pub(crate) fn open(keys: &mut Keyring<'_>, sealed: SealedEvent) -> Result<Self, StoreError> {
+        let plain = keys.open(sealed.key(), &place(sealed.call, sealed.seq), &sealed.payload)?;
         let record: EventRecord = serde_json::from_slice(&plain).map_err(content)?;
         if (record.call, record.seq, record.at) != (sealed.call, sealed.seq, sealed.at) {
             return Err(StoreError::Contradiction { table: "events", what: "call, number or time" });
@@ -60,10 +67,10 @@ impl Prepared {
         Ok(Self { record, sealed })
     }
 
-    /// Writes the event's row. Says whether it was not there yet.
-    pub(crate) async fn insert(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+    /// The event's row.
+    fn row(&self) -> [Value; 7] {
         let event = &self.sealed;
-        let args: Vec<Value> = vec![
+        [
             event.call.as_bytes().into(),
             event.seq.into(),
             event.at.0.into(),
@@ -71,14 +78,25 @@ impl Prepared {
             event.customer.as_bytes().into(),
             event.expiry.0.into(),
             event.payload.clone().into(),
-        ];
-        let touched = tx.execute(INSERT, args).await?;
-        Ok(touched > 0)
+        ]
     }
 }
 
-const INSERT: &str = "INSERT INTO events (call_id, seq, at_ms, kind, customer_id, expiry_day, event_sealed) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (call_id, seq) DO NOTHING";
+/// Writes the rows of events, and says which were not there yet, in their order.
+pub(crate) async fn insert<'a>(tx: &mut Tx, batch: &'a [Prepared]) -> Result<Vec<&'a Prepared>, StoreError> {
+    let rows = batch.iter().flat_map(Prepared::row).collect();
+    let mut written = HashSet::new();
+    for row in tx.fetch_grouped(&INSERT, rows).await? {
+        written.insert((CallId::from_bytes(row.id(0)?), row.small(1)?));
+    }
+    // What stands twice in the batch counts once.
+    Ok(batch.iter().filter(|event| written.remove(&(event.sealed.call, event.sealed.seq))).collect())
+}
+
+static INSERT: LazyLock<Grouped> = LazyLock::new(|| {
+    let head = "INSERT INTO events (call_id, seq, at_ms, kind, customer_id, expiry_day, event_sealed) VALUES";
+    Grouped::new(head, 7, "ON CONFLICT (call_id, seq) DO NOTHING RETURNING call_id, seq")
+});
 
 /// All of a call's events, in order; see [`SealedEvent::from_row`].
 pub(crate) const OF_CALL: &str = "SELECT call_id, seq, at_ms, customer_id, expiry_day, event_sealed FROM events \

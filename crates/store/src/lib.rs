@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod expiry;
 mod finding;
+mod fold;
 mod log;
 mod project;
 mod queries;

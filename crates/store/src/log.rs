@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use vorzimmer_types::{Day, EventRecord, ReceptionistId, RecordingId};
 
 use crate::bindings::Binding;
@@ -68,6 +68,8 @@ enum Request {
 #[derive(Debug, Default)]
 struct Shared {
     late: Late,
+    /// Somebody waits for what is being gathered.
+    hurry: Notify,
     away: AtomicBool,
     spool_bytes: AtomicU64,
     spooled: AtomicU64,
@@ -142,6 +144,7 @@ impl EventLog {
         request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Request,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
+        self.shared.hurry.notify_one();
         self.requests.send(request(answer)).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }

@@ -2,19 +2,18 @@
 //! blind index over numbers. Each can be made again from the log, and none is written anywhere else.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use vorzimmer_types::consent::SignedReceipt;
 use vorzimmer_types::event::{Caller, Hop, RecordingResult};
-use vorzimmer_types::record::Disposition;
-use vorzimmer_types::{
-    CallId, CallRecord, CustomerId, Day, E164, Event, EventRecord, Pii, RecordingId, UnixMillis,
-};
+use vorzimmer_types::{CallId, E164, Event, EventRecord, Pii, RecordingId, UnixMillis};
 
 use crate::error::StoreError;
-use crate::events::{AFTER_THE_FACT, OF_CALL, Prepared, SealedEvent};
-use crate::seal::{NOBODY, Seals, call_data_key, is_forgotten};
+use crate::events::{self, Prepared};
+use crate::fold;
+use crate::seal::{Keyring, Seals, is_forgotten};
 use crate::settings::Lifetimes;
-use crate::sql::{Row, Tx, Value};
+use crate::sql::{Grouped, Tx, Value};
 
 /// What `recordings.form` says of one that was encoded again.
 const REENCODED: i64 = 1;
@@ -31,38 +30,30 @@ pub(crate) async fn write(
     lifetimes: &Lifetimes,
     batch: &[Prepared],
 ) -> Result<Vec<CallId>, StoreError> {
+    let mut keys = seals.keyring();
+    let mut numbers = Vec::new();
     let mut fresh: BTreeMap<CallId, Vec<&Prepared>> = BTreeMap::new();
-    for event in batch {
-        if event.insert(tx).await? {
-            project(tx, seals, lifetimes, event).await?;
-            fresh.entry(event.record.call).or_default().push(event);
-        }
+    for event in events::insert(tx, batch).await? {
+        project(tx, &mut keys, lifetimes, event, &mut numbers).await?;
+        fresh.entry(event.record.call).or_default().push(event);
     }
-    let mut unfolded = Vec::new();
-    for (call, mut events) in fresh {
-        events.sort_by_key(|event| event.record.seq);
-        match fold(tx, seals, call, &events).await {
-            Err(StoreError::Vault { source }) if is_forgotten(&source) => {}
-            // The log is whole; a record that cannot be folded must not stop what comes after it.
-            Err(StoreError::Vault { .. } | StoreError::Content { .. } | StoreError::Contradiction { .. }) => {
-                unfolded.push(call);
-            }
-            other => other?,
-        }
-    }
-    Ok(unfolded)
+    tx.fetch_grouped(&INSERT_NUMBERS, numbers).await?;
+    fresh.values_mut().for_each(|events| events.sort_by_key(|event| event.record.seq));
+    fold::update(tx, &mut keys, &fresh).await
 }
 
+/// Writes what follows from one event, and adds the numbers that its call can be found by to `found`.
 async fn project(
     tx: &mut Tx,
-    seals: &Seals,
+    keys: &mut Keyring<'_>,
     lifetimes: &Lifetimes,
     event: &Prepared,
+    found: &mut Vec<Value>,
 ) -> Result<(), StoreError> {
     match &event.record.event {
         Event::Offered { did, caller, chain, .. } => {
             for (role, number) in numbers(did.expose(), caller, chain) {
-                index(tx, seals, event, role, &number).await?;
+                index(keys, event, role, &number, found)?;
             }
             Ok(())
         }
@@ -89,24 +80,28 @@ fn numbers(did: &E164, caller: &Caller, chain: &[Hop]) -> Vec<(&'static str, E16
     found
 }
 
-async fn index(
-    tx: &mut Tx,
-    seals: &Seals,
+/// One row of `numbers`.
+fn index(
+    keys: &mut Keyring<'_>,
     event: &Prepared,
     role: &'static str,
     number: &E164,
+    found: &mut Vec<Value>,
 ) -> Result<(), StoreError> {
     let expiry = event.sealed.expiry;
-    let blind = match seals.blind(expiry, number) {
+    let blind = match keys.blind(expiry, number) {
         Err(source) if is_forgotten(&source) => return Ok(()),
         other => other?,
     };
-    let sql = "INSERT INTO numbers (blind, role, call_id, expiry_day) VALUES ($1, $2, $3, $4) \
-        ON CONFLICT (blind, role, call_id) DO NOTHING";
-    let args =
-        vec![blind.as_bytes().into(), role.into(), event.record.call.as_bytes().into(), expiry.0.into()];
-    tx.execute(sql, args).await.map(|_| ())
+    let call = event.record.call;
+    found.extend([blind.as_bytes().into(), role.into(), call.as_bytes().into(), expiry.0.into()]);
+    Ok(())
 }
+
+static INSERT_NUMBERS: LazyLock<Grouped> = LazyLock::new(|| {
+    let head = "INSERT INTO numbers (blind, role, call_id, expiry_day) VALUES";
+    Grouped::new(head, 4, "ON CONFLICT (blind, role, call_id) DO NOTHING")
+});
 
 async fn insert_receipt(
     tx: &mut Tx,
@@ -220,135 +215,9 @@ pub(crate) async fn acknowledge(tx: &mut Tx, recording: &[u8; 16], pages: u64) -
     tx.execute(sql, vec![recording.into(), clamp(pages).into()]).await.map(|_| ())
 }
 
-/// A row of `calls`, opened.
-struct Folded {
-    record: CallRecord,
-    next_seq: u32,
-    expiry: Day,
-}
-
-/// Brings the call's record up to date with `events`, which are new and in order.
-async fn fold(tx: &mut Tx, seals: &Seals, call: CallId, events: &[&Prepared]) -> Result<(), StoreError> {
-    let sql = "SELECT customer_id, expiry_day, next_seq, record_sealed FROM calls WHERE call_id = $1";
-    let rows = tx.fetch(sql, vec![call.as_bytes().into()]).await?;
-    let folded = match rows.first() {
-        Some(row) => open_folded(seals, call, row)?.apply(events),
-        None => start(call, events),
-    };
-    let folded = match folded {
-        Some(folded) => folded,
-        None => refold(tx, seals, call).await?,
-    };
-    save(tx, seals, &folded).await
-}
-
-fn start(call: CallId, events: &[&Prepared]) -> Option<Folded> {
-    let expiry = events.first()?.sealed.expiry;
-    Folded { record: CallRecord::new(call), next_seq: 0, expiry }.apply(events)
-}
-
-fn open_folded(seals: &Seals, call: CallId, row: &Row) -> Result<Folded, StoreError> {
-    let expiry = Day(row.small(1)?);
-    let record = open_record(seals, call, CustomerId::from_bytes(row.id(0)?), expiry, row.blob(3)?)?;
-    Ok(Folded { record, next_seq: row.small(2)?, expiry })
-}
-
-impl Folded {
-    /// The record after `events`; none if they do not follow on what was folded so far.
-    fn apply(mut self, events: &[&Prepared]) -> Option<Self> {
-        for event in events {
-            let seq = event.record.seq;
-            if seq < AFTER_THE_FACT {
-                if seq != self.next_seq {
-                    return None;
-                }
-                self.next_seq = seq + 1;
-            }
-            self.record.apply(&event.record);
-        }
-        Some(self)
-    }
-}
-
-/// Folds the whole log of a call: for when an event came late, or one before it was lost.
-async fn refold(tx: &mut Tx, seals: &Seals, call: CallId) -> Result<Folded, StoreError> {
-    let rows = tx.fetch(OF_CALL, vec![call.as_bytes().into()]).await?;
-    let mut events: Vec<EventRecord> = Vec::with_capacity(rows.len());
-    let mut expiry = None;
-    for row in &rows {
-        let sealed = SealedEvent::from_row(row)?;
-        expiry = expiry.or(Some(sealed.expiry));
-        events.push(Prepared::open(seals, sealed)?.record);
-    }
-    let nothing = StoreError::Contradiction { table: "calls", what: "a call without events" };
-    let (Some(record), Some(expiry)) = (CallRecord::fold(&events), expiry) else {
-        return Err(nothing);
-    };
-    let told = events.iter().map(|event| event.seq).filter(|seq| *seq < AFTER_THE_FACT);
-    Ok(Folded { record, next_seq: told.max().map_or(0, |seq| seq + 1), expiry })
-}
-
-async fn save(tx: &mut Tx, seals: &Seals, folded: &Folded) -> Result<(), StoreError> {
-    let record = &folded.record;
-    let customer = record.customer.unwrap_or(NOBODY);
-    let json = serde_json::to_vec(record).map_err(content)?;
-    let sealed = seals.seal(call_data_key(customer, folded.expiry), &place(record.call), &json)?;
-    let recording = record.recordings.last().and_then(|recording| recording.result);
-    let offered = record.offered_at.or(record.ended_at).map_or(0, |at| at.0);
-    let args: Vec<Value> = vec![
-        record.call.as_bytes().into(),
-        customer.as_bytes().into(),
-        offered.into(),
-        record.ended_at.map(|at| at.0).into(),
-        disposition_name(record.disposition).into(),
-        recording.map(|result| result_name(result).to_owned()).into(),
-        folded.next_seq.into(),
-        folded.expiry.0.into(),
-        sealed.into(),
-    ];
-    tx.execute(UPSERT_CALL, args).await.map(|_| ())
-}
-
-const UPSERT_CALL: &str = "INSERT INTO calls (call_id, customer_id, offered_at, ended_at, disposition, \
-    recording_result, next_seq, expiry_day, record_sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-    ON CONFLICT (call_id) DO UPDATE SET customer_id = excluded.customer_id, offered_at = excluded.offered_at, \
-    ended_at = excluded.ended_at, disposition = excluded.disposition, \
-    recording_result = excluded.recording_result, next_seq = excluded.next_seq, \
-    expiry_day = excluded.expiry_day, record_sealed = excluded.record_sealed";
-
-/// Opens the sealed record of a call's row.
-pub(crate) fn open_record(
-    seals: &Seals,
-    call: CallId,
-    customer: CustomerId,
-    expiry: Day,
-    sealed: &[u8],
-) -> Result<CallRecord, StoreError> {
-    let plain = seals.open(call_data_key(customer, expiry), &place(call), sealed)?;
-    serde_json::from_slice(&plain).map_err(content)
-}
-
-fn place(call: CallId) -> String {
-    format!("calls.record_sealed:{call}")
-}
-
-fn content(source: serde_json::Error) -> StoreError {
-    StoreError::Content { table: "calls", source }
-}
-
 /// A count as the database holds it.
 fn clamp(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn disposition_name(disposition: Disposition) -> &'static str {
-    match disposition {
-        Disposition::Open => "open",
-        Disposition::Refused => "refused",
-        Disposition::Abandoned => "abandoned",
-        Disposition::Unanswered => "unanswered",
-        Disposition::Handled => "handled",
-    }
 }
 
 /// What became of a recording, as the tables show it.
@@ -360,7 +229,7 @@ const RESULTS: [(RecordingResult, &str); 5] = [
     (RecordingResult::Withdrawn, "withdrawn"),
 ];
 
-fn result_name(result: RecordingResult) -> &'static str {
+pub(crate) fn result_name(result: RecordingResult) -> &'static str {
     RESULTS.iter().find(|(known, _)| *known == result).map_or("failed", |(_, name)| name)
 }
 

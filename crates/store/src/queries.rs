@@ -7,7 +7,8 @@ use vorzimmer_types::{CallId, CallRecord, CustomerId, Day, EventRecord, Recordin
 
 use crate::error::StoreError;
 use crate::events::{OF_CALL, Prepared, SealedEvent};
-use crate::project::{open_record, result_from_name};
+use crate::fold::open_record;
+use crate::project::result_from_name;
 use crate::seal::is_forgotten;
 use crate::sql::{Row, Value};
 use crate::store::Store;
@@ -150,8 +151,9 @@ impl Store {
         let record = self.call(call).await?;
         let rows = self.inner.database.fetch(OF_CALL, vec![call.as_bytes().into()]).await?;
         let mut events = Vec::with_capacity(rows.len());
+        let mut keys = self.inner.seals.keyring();
         for row in &rows {
-            match Prepared::open(&self.inner.seals, SealedEvent::from_row(row)?) {
+            match Prepared::open(&mut keys, SealedEvent::from_row(row)?) {
                 Ok(event) => events.push(event.record),
                 Err(StoreError::Vault { source }) if is_forgotten(&source) => {}
                 Err(error) => return Err(error),

@@ -72,7 +72,7 @@ pub struct LogSettings {
     pub queue_records: usize,
     /// Events that one transaction takes at most.
     pub batch_records: usize,
-    /// How long the first event of a batch waits for company.
+    /// How long the first event of a batch waits for company: as much may be lost with the power.
     pub batch_wait: Duration,
     /// How long a transaction may take before its batch goes to the spool instead.
     pub commit_timeout: Duration,
@@ -89,7 +89,7 @@ impl Default for LogSettings {
         Self {
             queue_records: 65_536,
             batch_records: 512,
-            batch_wait: Duration::from_millis(10),
+            batch_wait: Duration::from_millis(50),
             // Above `Settings::patience`, so that a locked SQLite says so before it is given up.
             commit_timeout: Duration::from_secs(3),
             retry_every: Duration::from_secs(1),

@@ -140,8 +140,11 @@ impl Store {
         let Inner { database, seals, settings } = &*self.inner;
         let mut tx = database.begin().await?;
         let seq = next_after_the_fact(&mut tx, call).await?;
-        let prepared =
-            Prepared::seal(seals, &settings.lifetimes, EventRecord { call, seq, at, customer, event })?;
+        let prepared = Prepared::seal(
+            &mut seals.keyring(),
+            &settings.lifetimes,
+            EventRecord { call, seq, at, customer, event },
+        )?;
         project::write(&mut tx, seals, &settings.lifetimes, &[prepared]).await?;
         tx.commit().await
     }
@@ -180,7 +183,7 @@ impl Store {
             event,
         };
         let expiry = expiry.unwrap_or_else(|| settings.lifetimes.call_data_due(row.started_at));
-        match Prepared::seal_due(seals, expiry, record.clone()) {
+        match Prepared::seal_due(&mut seals.keyring(), expiry, record.clone()) {
             Ok(prepared) => {
                 project::write(&mut tx, seals, &settings.lifetimes, &[prepared]).await?;
             }

@@ -1,6 +1,6 @@
 //! What a description says about DTLS-SRTP: the words that `sdp` reads, `call` passes on and `media` obeys.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 /// A hash function that names certificates (RFC 8122 §5). Those that are broken are not here.
@@ -111,8 +111,11 @@ impl FromStr for Fingerprint {
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.hash.name())?;
+        let digit = |digit: u8| char::from(if digit < 10 { b'0' + digit } else { b'A' - 10 + digit });
         for (at, byte) in self.digest().iter().enumerate() {
-            write!(f, "{}{byte:02X}", if at == 0 { ' ' } else { ':' })?;
+            f.write_char(if at == 0 { ' ' } else { ':' })?;
+            f.write_char(digit(byte >> 4))?;
+            f.write_char(digit(byte & 15))?;
         }
         Ok(())
     }

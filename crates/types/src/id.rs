@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::entropy::{self, Entropy};
 
@@ -15,11 +15,20 @@ pub struct IdError {
     pub found: String,
 }
 
+/// An id's hexadecimal digits, without a text of their own: ids stand in every line and every field that is sealed.
+fn digits<'a>(id: &[u8; 16], out: &'a mut [u8; 32]) -> &'a str {
+    for (pair, byte) in out.as_chunks_mut::<2>().0.iter_mut().zip(id) {
+        *pair = [byte >> 4, byte & 15].map(|digit| if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
+    }
+    // Nothing but digits.
+    std::str::from_utf8(out).unwrap_or_default()
+}
+
 macro_rules! id {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
         pub struct $name([u8; 16]);
 
         impl $name {
@@ -43,7 +52,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode(self.0))
+                f.write_str(digits(&self.0, &mut [0; 32]))
             }
         }
 
@@ -74,6 +83,12 @@ macro_rules! id {
         impl From<$name> for String {
             fn from(id: $name) -> String {
                 id.to_string()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(digits(&self.0, &mut [0; 32]))
             }
         }
     )*};

@@ -35,16 +35,7 @@ impl SealedField {
     /// # Errors
     /// [`Error::TooLong`] beyond 64 GiB.
     pub fn seal(key: &DayKey, context: &str, plaintext: &[u8], entropy: &mut dyn Entropy) -> Result<Self> {
-        let prefix = prefix(key.id());
-        let nonce = aead::nonce(entropy);
-        let mut out = Vec::with_capacity(OVERHEAD + plaintext.len());
-        out.extend_from_slice(&prefix);
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(plaintext);
-        let aad = associated_data(key.id(), context);
-        let tag = Cipher::new(&key.derive("field")).seal(&nonce, &aad, &mut out[PREFIX_LEN + NONCE_LEN..])?;
-        out.extend_from_slice(&tag);
-        Ok(Self(out))
+        FieldKey::of(key).seal(context, plaintext, entropy)
     }
 
     /// Takes bytes from a database as a sealed field.
@@ -81,19 +72,63 @@ impl SealedField {
     /// # Errors
     /// [`Error::DoesNotOpen`] with another key, in another place, or if it was changed.
     pub fn open(&self, key: &DayKey, context: &str) -> Result<Zeroizing<Vec<u8>>> {
+        FieldKey::of(key).open(self, context)
+    }
+}
+
+/// A day key made ready to seal and open many fields. Wiped when it is dropped.
+pub struct FieldKey {
+    id: KeyId,
+    cipher: Cipher,
+}
+
+impl FieldKey {
+    /// Derives the key for fields from a day key.
+    #[must_use]
+    pub fn of(key: &DayKey) -> Self {
+        Self { id: key.id(), cipher: Cipher::new(&key.derive("field")) }
+    }
+
+    /// As [`SealedField::seal`].
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] beyond 64 GiB.
+    pub fn seal(&self, context: &str, plaintext: &[u8], entropy: &mut dyn Entropy) -> Result<SealedField> {
+        let nonce = aead::nonce(entropy);
+        let mut out = Vec::with_capacity(OVERHEAD + plaintext.len());
+        out.extend_from_slice(&prefix(self.id));
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(plaintext);
+        let aad = associated_data(self.id, context);
+        let tag = self.cipher.seal(&nonce, &aad, &mut out[PREFIX_LEN + NONCE_LEN..])?;
+        out.extend_from_slice(&tag);
+        Ok(SealedField(out))
+    }
+
+    /// As [`SealedField::open`].
+    ///
+    /// # Errors
+    /// [`Error::DoesNotOpen`] if it was sealed with another key, for another place, or was changed.
+    pub fn open(&self, field: &SealedField, context: &str) -> Result<Zeroizing<Vec<u8>>> {
         let closed = Error::DoesNotOpen { what: WHAT };
-        let parts = self.0.split_first_chunk::<PREFIX_LEN>().and_then(|(found, rest)| {
+        let parts = field.0.split_first_chunk::<PREFIX_LEN>().and_then(|(found, rest)| {
             let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
             let (ciphertext, tag) = rest.split_last_chunk::<TAG_LEN>()?;
-            (*found == prefix(key.id())).then_some((nonce, ciphertext, tag))
+            (*found == prefix(self.id)).then_some((nonce, ciphertext, tag))
         });
         let Some((nonce, ciphertext, tag)) = parts else {
             return Err(closed);
         };
         let mut plaintext = Zeroizing::new(ciphertext.to_vec());
-        let aad = associated_data(key.id(), context);
-        let opens = Cipher::new(&key.derive("field")).open(nonce, &aad, &mut plaintext, tag);
+        let aad = associated_data(self.id, context);
+        let opens = self.cipher.open(nonce, &aad, &mut plaintext, tag);
         if opens { Ok(plaintext) } else { Err(closed) }
+    }
+}
+
+impl std::fmt::Debug for FieldKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FieldKey").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -114,26 +149,53 @@ impl BlindIndex {
     /// The index of a number: HMAC-SHA-256 under K(Index, …, day), truncated to 16 bytes.
     #[must_use]
     pub fn of(key: &DayKey, number: &E164) -> Self {
-        Self::of_text(key, number.as_str())
+        BlindKey::of(key).index(number)
     }
 
     /// The index of any text; the caller brings it into one normal form first.
     #[must_use]
     pub fn of_text(key: &DayKey, normalized: &str) -> Self {
-        let mut block = Zeroizing::new([0; 64]);
-        block[..aead::KEY_LEN].copy_from_slice(&*key.derive("blind index"));
-        let mut mac = <Hmac<Sha256> as KeyInit>::new((&*block).into());
-        mac.update(normalized.as_bytes());
-        let digest = <[u8; 32]>::from(mac.finalize().into_bytes());
-        let mut index = [0; 16];
-        index.copy_from_slice(&digest[..16]);
-        Self(index)
+        BlindKey::of(key).index_text(normalized)
     }
 
     /// The bytes to store and to search for.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+}
+
+/// A day key made ready to blind many numbers. Wiped when it is dropped.
+pub struct BlindKey(Zeroizing<[u8; 64]>);
+
+impl BlindKey {
+    /// Derives the key for blind indexes from a day key.
+    #[must_use]
+    pub fn of(key: &DayKey) -> Self {
+        let mut block = Zeroizing::new([0; 64]);
+        block[..aead::KEY_LEN].copy_from_slice(&*key.derive("blind index"));
+        Self(block)
+    }
+
+    /// As [`BlindIndex::of`].
+    #[must_use]
+    pub fn index(&self, number: &E164) -> BlindIndex {
+        self.index_text(number.as_str())
+    }
+
+    fn index_text(&self, normalized: &str) -> BlindIndex {
+        let mut mac = <Hmac<Sha256> as KeyInit>::new((&*self.0).into());
+        mac.update(normalized.as_bytes());
+        let digest = <[u8; 32]>::from(mac.finalize().into_bytes());
+        let mut index = [0; 16];
+        index.copy_from_slice(&digest[..16]);
+        BlindIndex(index)
+    }
+}
+
+impl std::fmt::Debug for BlindKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlindKey").finish_non_exhaustive()
     }
 }
 

@@ -19,7 +19,7 @@ mod refusal;
 pub mod sign;
 
 pub use error::{Error, Result};
-pub use field::{BlindIndex, SealedField};
+pub use field::{BlindIndex, BlindKey, FieldKey, SealedField};
 pub use keys::{
     ALL_CUSTOMERS, Class, DayKey, KekSource, KeyRows, KeyStore, NO_EXPIRY, Rotation, SlotSecret, StoreId,
 };

@@ -14,6 +14,7 @@ mod options;
 mod parties;
 mod peer;
 mod plot;
+mod proxy;
 mod results;
 mod signalling;
 mod subject;
@@ -79,12 +80,27 @@ fn bench(run: &Run) -> io::Result<()> {
             Mode::Steady => steady(run, core, &mut report)?,
             Mode::Ramp => ramp(run, core, &mut report)?,
             Mode::Soak | Mode::Churn => soak(run, core, *mode, &mut report)?,
-            Mode::Signalling => add(run, &mut report, signalling::measure(run, core)?)?,
+            Mode::Signalling => by_sipp(run, core, &mut report)?,
         }
     }
     println!("\n{}", report.table());
     println!("written: {}", run.out.join("results.json").display());
     Ok(())
+}
+
+/// SIPp's calls through the server, and through a proxy in the same minutes.
+fn by_sipp(run: &Run, core: Option<usize>, report: &mut Report) -> io::Result<()> {
+    add(run, report, signalling::measure(run, core)?)?;
+    if run.no_peer {
+        return Ok(());
+    }
+    match signalling::measure_peer(run, core)? {
+        Some(measured) => add(run, report, measured),
+        None => {
+            eprintln!("no peer: kamailio is not installed");
+            Ok(())
+        }
+    }
 }
 
 /// Every case with every number of calls, between the floors of the same minutes.

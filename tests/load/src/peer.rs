@@ -51,32 +51,41 @@ impl Pair {
 
     /// Kamailio's processes, and rtpengine's.
     pub fn pids(&self) -> Vec<u32> {
-        let mut all = vec![self.rtpengine.id(), self.kamailio.id()];
-        let parent = self.kamailio.id();
-        let children =
-            fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
-        all.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        let mut all = family(&self.kamailio);
+        all.push(self.rtpengine.id());
         all
     }
 
     fn answers(&self) -> io::Result<()> {
-        let socket = UdpSocket::bind("127.0.0.1:0")?;
-        socket.set_read_timeout(Some(Duration::from_millis(200)))?;
-        let own = socket.local_addr()?;
-        let options = format!(
-            "OPTIONS sip:{sip} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK-up\r\nFrom: <sip:load@{own}>;tag=1\r\n\
-             To: <sip:{sip}>\r\nCall-ID: up@{own}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 1\r\nContent-Length: 0\r\n\r\n",
-            sip = self.sip
-        );
-        let until = Instant::now() + START;
-        while Instant::now() < until {
-            socket.send_to(options.as_bytes(), self.sip)?;
-            if socket.recv(&mut [0; 2_048]).is_ok() {
-                return Ok(());
-            }
-        }
-        Err(io::Error::other("kamailio does not answer"))
+        answers(self.sip)
     }
+}
+
+/// A process and its children.
+pub fn family(parent: &Child) -> Vec<u32> {
+    let parent = parent.id();
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok());
+    std::iter::once(parent).chain(children).collect()
+}
+
+/// Waits until Kamailio answers there.
+pub fn answers(sip: SocketAddr) -> io::Result<()> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.set_read_timeout(Some(Duration::from_millis(200)))?;
+    let own = socket.local_addr()?;
+    let options = format!(
+        "OPTIONS sip:{sip} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK-up\r\nFrom: <sip:load@{own}>;tag=1\r\n\
+         To: <sip:{sip}>\r\nCall-ID: up@{own}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 1\r\nContent-Length: 0\r\n\r\n"
+    );
+    let until = Instant::now() + START;
+    while Instant::now() < until {
+        socket.send_to(options.as_bytes(), sip)?;
+        if socket.recv(&mut [0; 2_048]).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(io::Error::other("kamailio does not answer"))
 }
 
 /// Waits until rtpengine answers on its control port.
@@ -105,12 +114,14 @@ fn end(mut child: Child) {
     terminate(&mut child);
 }
 
-fn terminate(child: &mut Child) {
+/// Ends a process and waits for that.
+pub fn terminate(child: &mut Child) {
     drop(Command::new("kill").args(["-TERM", &child.id().to_string()]).status());
     drop(child.wait());
 }
 
-fn installed(name: &str) -> bool {
+/// Whether there is such a program.
+pub fn installed(name: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&paths).any(|folder| folder.join(name).is_file());
     found || ["/usr/sbin", "/usr/bin"].iter().any(|folder| std::path::Path::new(folder).join(name).is_file())
@@ -184,6 +195,11 @@ onreply_route[ANSWER] {{
 }}
 "#
     );
+    start(folder, &config)
+}
+
+/// Kamailio with this configuration, in this folder.
+pub fn start(folder: &TempDir, config: &str) -> io::Result<Child> {
     let file = folder.path().join("kamailio.cfg");
     fs::write(&file, config)?;
     let log = File::create(folder.path().join("kamailio.log"))?;

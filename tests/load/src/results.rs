@@ -113,13 +113,19 @@ impl Report {
         let signalling: Vec<_> = self.results.iter().filter(|one| one.mode == "signalling").collect();
         if !signalling.is_empty() {
             text.push_str(
-                "\n| signalling | calls | calls/s | CPU ms/call | failed | retransmitted |\n|---|---:|---:|---:|---:|---:|\n",
+                "\n| signalling | calls | calls/s | CPU ms/call | set-up p50 / p99 / max ms | failed | retransmitted |\n\
+                 |---|---:|---:|---:|---|---:|---:|\n",
             );
             for one in &signalling {
                 let rate = one.calls as f64 / one.seconds.max(0.001);
                 let (name, calls, cpu) = (&one.driver, one.calls, one.cpu_ms_per_call_minute);
                 let (failed, again) = (one.failed, one.retransmitted);
-                let _ = writeln!(text, "| {name} | {calls} | {rate:.0} | {cpu:.2} | {failed} | {again} |");
+                let set_up = one.set_up_us.unwrap_or_default();
+                let [p50, p99, max] = [set_up.p50, set_up.p99, set_up.max].map(|us| us as f64 / 1_000.0);
+                let _ = writeln!(
+                    text,
+                    "| {name} | {calls} | {rate:.0} | {cpu:.2} | {p50:.1} / {p99:.1} / {max:.0} | {failed} | {again} |"
+                );
             }
         }
         for one in self.results.iter().filter(|one| !one.remark.is_empty()) {

@@ -10,8 +10,10 @@ use std::time::Instant;
 use vorzimmer_tests::server::{Server, Setup};
 use vorzimmer_tests::{ports, sipp};
 
+use crate::delay::{Delays, Summary};
 use crate::kernel::{self, Usage};
 use crate::options::Run;
+use crate::proxy::Proxy;
 use crate::results::Measured;
 
 /// The customer whose calls are never recorded, and go to one telephone.
@@ -37,30 +39,67 @@ pub fn measure(options: &Run, core: Option<usize>) -> io::Result<Measured> {
     }
     let phone = ports::block(2);
     sipp::register(&server, "anna", phone);
+    let measured = through(&server.sip, phone, &[server.pid()], options)?;
+    Ok(Measured { driver: "vorzimmer".into(), ours: true, ..measured })
+}
+
+/// The same calls through Kamailio, which passes them on without a thought for voices; none if it is not installed.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_peer(options: &Run, core: Option<usize>) -> io::Result<Option<Measured>> {
+    let phone = ports::block(2);
+    let Some(proxy) = Proxy::start(phone)? else { return Ok(None) };
+    let pids = proxy.pids();
+    if let Some(core) = core {
+        for pid in &pids {
+            kernel::pin(*pid, core);
+        }
+    }
+    let measured = through(&proxy.sip.to_string(), phone, &pids, options)?;
+    Ok(Some(Measured { driver: "kamailio as a proxy".into(), ..measured }))
+}
+
+/// Calls to `server`, whose processes are these, which passes them on to the telephone on this port.
+fn through(server: &str, phone: u16, pids: &[u32], options: &Run) -> io::Result<Measured> {
     let folder = tempfile::tempdir()?;
-    let before = Usage::of(&[server.pid()]);
+    let before = Usage::of(pids);
     let began = Instant::now();
-    let answering = start(folder.path(), "answers", &server.sip, phone, options)?;
-    let calling = start(folder.path(), "calls", &server.sip, ports::block(2), options)?;
+    let answering = start(folder.path(), "answers", server, phone, options)?;
+    let calling = start(folder.path(), "calls", server, ports::block(2), options)?;
     let called = finish(calling, folder.path(), "calls")?;
     let took = began.elapsed().as_secs_f64();
     let answered = finish(answering, folder.path(), "answers")?;
-    let after = Usage::of(&[server.pid()]);
+    let after = Usage::of(pids);
     let cpu_ms = after.cpu_ns.saturating_sub(before.cpu_ns) as f64 / 1e6;
     Ok(Measured {
         mode: "signalling".into(),
         case: "signalling".into(),
-        driver: "vorzimmer".into(),
-        ours: true,
         calls: usize::try_from(called.good + called.failed).unwrap_or(0),
         seconds: took,
         cpu_ms_per_call_minute: cpu_ms / (called.good + called.failed).max(1) as f64,
         failed: called.failed,
         retransmitted: called.retransmitted + answered.retransmitted,
+        set_up_us: Some(set_up(folder.path())?),
         rss_kb: after.rss_kb,
         pss_kb: Some([before.pss_kb, after.pss_kb]),
         ..Measured::default()
     })
+}
+
+/// From each INVITE to its 200, as SIPp wrote it down: `time;milliseconds;name` a line.
+fn set_up(folder: &Path) -> io::Result<Summary> {
+    let mut delays = Delays::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if !path.to_string_lossy().ends_with("_rtt.csv") {
+            continue;
+        }
+        let text = fs::read_to_string(path)?;
+        let times = text.lines().filter_map(|line| line.split(';').nth(1)?.parse::<f64>().ok());
+        times.for_each(|ms| delays.note((ms * 1_000.0) as u64));
+    }
+    Ok(delays.summary())
 }
 
 /// A running SIPp; ended when dropped.
@@ -96,7 +135,9 @@ fn start(folder: &Path, name: &str, server: &str, port: u16, options: &Run) -> i
         .arg(statistics(folder, name));
     if name == "calls" {
         command.args(["-r", &options.sipp_rate.to_string(), "-l", &options.sipp_limit.to_string()]);
+        command.args(["-trace_rtt", "-rtt_freq", "200"]);
     }
+    command.current_dir(folder);
     let child =
         command.env("TERM", "dumb").stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).spawn()?;
     Ok(Sipp(child))

@@ -8,9 +8,10 @@ mod ledger;
 mod report;
 mod trunks;
 
+use std::io;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use vorzimmer_call::api::MediaCommand;
 use vorzimmer_call::{Exchange, Input, Output};
 use vorzimmer_sip::ua::{self, Ua};
@@ -117,8 +118,26 @@ struct Running {
 }
 
 impl Control {
+    /// Runs on a thread and in a runtime of its own until the operator has had enough, and gives the number of calls that
+    /// were still there: a datagram or a timer wakes this thread and no other, and whatever else the runtime of everything
+    /// else is busy with, signalling does not wait for it.
+    ///
+    /// # Errors
+    /// The system makes no such thread.
+    pub async fn run_apart(self, sources: Sources) -> io::Result<usize> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (tell, ended) = oneshot::channel();
+        let work = move || {
+            let left = runtime.block_on(self.run(sources));
+            // Whoever waits for it may have gone away.
+            let _ = tell.send(left);
+        };
+        std::thread::Builder::new().name("signalling".to_owned()).spawn(work)?;
+        ended.await.map_err(|_| io::Error::other("signalling has panicked"))
+    }
+
     /// Runs until the operator has had enough, and gives the number of calls that were still there.
-    pub async fn run(self, mut sources: Sources) -> usize {
+    async fn run(self, mut sources: Sources) -> usize {
         let mut running = Running {
             control: self,
             ledger: Ledger::default(),
@@ -161,18 +180,19 @@ impl Running {
             Some(order) = sources.trunk_orders.recv() => Arrival::Trunk(order),
             Some(input) = sources.located.recv() => Arrival::Sip(input),
             Some(input) = sources.arrivals.streams.recv() => Arrival::Sip(input),
-            Some(input) = sources.arrivals.datagrams.recv() => Arrival::Sip(input),
+            input = sources.arrivals.datagrams.recv() => Arrival::Sip(input),
         }
     }
 
     /// Takes a bounded batch of each kind that is there already.
     fn turn(&mut self, sources: &mut Sources) {
         self.take(Arrival::Time);
+        sources.arrivals.datagrams.turn();
         for _ in 0..BATCH {
             let arrivals = [
                 sources.media.try_recv().ok().map(Arrival::Media),
                 sources.arrivals.streams.try_recv().ok().map(Arrival::Sip),
-                sources.arrivals.datagrams.try_recv().ok().map(Arrival::Sip),
+                sources.arrivals.datagrams.try_recv().map(Arrival::Sip),
             ];
             if arrivals.iter().all(Option::is_none) {
                 break;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 use vorzimmer_types::Day;
@@ -16,6 +17,10 @@ use crate::clock;
 
 /// Lines that may wait; further ones are lost and counted.
 const QUEUE_LINES: usize = 16_384;
+/// For how long lines are gathered before they are written.
+const GATHERED: Duration = Duration::from_millis(5);
+/// So many bytes are written at once.
+const AT_ONCE: usize = 64 * 1024;
 
 /// Makes a buffer for each event.
 #[derive(Clone)]
@@ -93,15 +98,19 @@ impl Drop for Flush {
 }
 
 fn write_all(lines: &Receiver<Vec<u8>>, mut files: Option<DailyFiles>, lost: &AtomicU64) {
-    while let Ok(line) = lines.recv() {
-        if line.is_empty() {
-            return;
-        }
+    let mut text = Vec::new();
+    let mut ended = false;
+    while !ended {
+        let Ok(first) = lines.recv() else { return };
+        // Many lines are written as cheaply as one, and whoever writes the next one need not wake this thread.
+        std::thread::park_timeout(GATHERED);
+        ended = gather(first, lines, &mut text);
         // Nobody is left to be told about a logger that cannot write; the other place may still work.
-        let _ = io::stderr().write_all(&line);
+        let _ = io::stderr().write_all(&text);
         if let Some(files) = &mut files {
-            let _ = files.write_all(&line);
+            let _ = files.write_all(&text);
         }
+        text.clear();
         let lost = lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             let _ = writeln!(
@@ -110,6 +119,19 @@ fn write_all(lines: &Receiver<Vec<u8>>, mut files: Option<DailyFiles>, lost: &At
             );
         }
     }
+}
+
+/// Collects the lines that are there. Whether that was the end.
+fn gather(first: Vec<u8>, lines: &Receiver<Vec<u8>>, text: &mut Vec<u8>) -> bool {
+    let mut next = Some(first);
+    while let Some(line) = next {
+        if line.is_empty() {
+            return true;
+        }
+        text.extend_from_slice(&line);
+        next = if text.len() < AT_ONCE { lines.try_recv().ok() } else { None };
+    }
+    false
 }
 
 /// `vorzimmer-2026-01-31.log`, a new one each UTC day.

@@ -3,6 +3,7 @@
 //! Behind [`MediaPlane`] stand worker threads that own sockets, legs and timers, and the writer that puts sealed pages
 //! on disk. What they do inside is not known here.
 
+mod bell;
 mod call;
 mod counters;
 mod door;
@@ -13,6 +14,7 @@ mod plane;
 mod ports;
 mod prompts;
 mod recording;
+mod resting;
 mod sockets;
 mod worker;
 mod writer;

@@ -16,6 +16,7 @@ use vorzimmer_media::dtls::Identity;
 use vorzimmer_vault::keys::KeyStore;
 use vorzimmer_wire::{Driver, Waker};
 
+use super::bell::Bell;
 use super::counters::Counters;
 use super::door::{Door, Doorway};
 use super::order::Order;
@@ -83,7 +84,7 @@ pub struct Plane {
 
 struct Handle {
     orders: SyncSender<Order>,
-    waker: Waker,
+    bell: Bell,
     thread: JoinHandle<()>,
 }
 
@@ -114,6 +115,7 @@ impl Plane {
                 driver: settings.driver,
                 waker: end.waker.clone(),
                 orders: end.orders,
+                rung: end.bell.rung(),
                 ports: PortPool::new(first, last, index, count, settings.port_rest),
                 bind: settings.bind.clone(),
                 advertise: settings.advertise.clone(),
@@ -127,7 +129,7 @@ impl Plane {
             };
             let name = format!("media-{index}");
             let thread = std::thread::Builder::new().name(name).spawn(move || work(parts))?;
-            workers.push(Handle { orders: end.sender, waker: end.waker, thread });
+            workers.push(Handle { orders: end.sender, bell: end.bell, thread });
         }
         Ok((Self { workers, writer, door, counters, driver: settings.driver }, events))
     }
@@ -142,7 +144,7 @@ impl MediaPlane for Plane {
         let worker = &self.workers[hasher.finish() as usize % self.workers.len()];
         match worker.orders.try_send(Order::Command(Box::new(command))) {
             Ok(()) => {
-                wake(&worker.waker);
+                ring(&worker.bell);
                 Ok(())
             }
             Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) => match order {
@@ -167,7 +169,7 @@ impl MediaPlane for Plane {
         for worker in &self.workers {
             // A worker that is gone has nothing to close; its panic is reported when it is joined.
             if worker.orders.send(Order::End).is_ok() {
-                wake(&worker.waker);
+                ring(&worker.bell);
             }
         }
         for worker in self.workers {
@@ -202,6 +204,7 @@ fn open_door(
 /// A worker's end of its queues, before the worker is there.
 struct End {
     waker: Waker,
+    bell: Bell,
     sender: SyncSender<Order>,
     orders: Receiver<Order>,
 }
@@ -210,15 +213,16 @@ impl End {
     fn new() -> io::Result<Self> {
         let waker = Waker::new()?;
         let (sender, orders) = sync_channel(ORDERS_WAITING);
-        Ok(Self { waker, sender, orders })
+        let bell = Bell::new(waker.clone());
+        Ok(Self { waker, bell, sender, orders })
     }
 
     fn reporter(&self) -> Reporter {
-        let (sender, waker) = (self.sender.clone(), self.waker.clone());
+        let (sender, bell) = (self.sender.clone(), self.bell.clone());
         // The writer may wait for a worker; a worker that has ended needs no report.
         Arc::new(move |report| {
             if sender.send(Order::Report(report)).is_ok() {
-                wake(&waker);
+                ring(&bell);
             }
         })
     }
@@ -232,8 +236,8 @@ fn work(parts: super::worker::Parts) {
     }
 }
 
-fn wake(waker: &Waker) {
-    if let Err(error) = waker.wake() {
+fn ring(bell: &Bell) {
+    if let Err(error) = bell.ring() {
         tracing::error!(%error, "a media worker cannot be woken; it looks at its orders at its next packet or tick");
     }
 }

@@ -20,6 +20,11 @@ impl PortPool {
         Self { free, resting: VecDeque::new(), rest }
     }
 
+    /// How long a pair rests.
+    pub fn rest(&self) -> Duration {
+        self.rest
+    }
+
     /// The RTP port of a pair that nobody uses and that has rested; the one that has rested longest.
     pub fn take(&mut self, now: Instant) -> Option<u16> {
         while let Some((since, port)) = self.resting.front().copied() {
@@ -30,6 +35,11 @@ impl PortPool {
             self.free.push_back(port);
         }
         self.free.pop_front()
+    }
+
+    /// A pair is no longer used and has rested already.
+    pub fn give_back_rested(&mut self, port: u16) {
+        self.free.push_back(port);
     }
 
     /// A pair is no longer used; it rests from now on.

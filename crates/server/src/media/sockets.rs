@@ -110,8 +110,7 @@ pub fn bind(ports: &mut PortPool, local: IpAddr, now: Instant) -> Option<Bound> 
 
 fn open(local: IpAddr, port: u16) -> io::Result<UdpSocket> {
     let address = SocketAddr::new(local, port);
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     let marked = if local.is_ipv4() { socket.set_tos_v4(DSCP_EF) } else { socket.set_tclass_v6(DSCP_EF) };
     if let Err(error) = marked {
@@ -144,6 +143,11 @@ impl Bound {
 }
 
 impl Pair {
+    /// The address of the RTP port.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
     /// The RTP port.
     pub fn port(&self) -> u16 {
         self.local.port()

@@ -21,6 +21,7 @@ use vorzimmer_types::ice::Credentials;
 use vorzimmer_types::{CallId, LegId, RecordingId};
 use vorzimmer_wire::{DATAGRAM, Driver, Pause, Waker, Wire};
 
+use super::bell::Rung;
 use super::call::{CallMedia, RecordingOrder};
 use super::counters::{Counters, Turn};
 use super::door::Doorway;
@@ -29,7 +30,8 @@ use super::order::Order;
 use super::outlet::{Outlet, Proven};
 use super::ports::PortPool;
 use super::prompts::Prompts;
-use super::sockets::{self, LegSockets, Share};
+use super::resting::Resting;
+use super::sockets::{self, LegSockets, Pair, Share};
 use super::writer::{Pages, Report};
 use crate::clock::{self, SystemEntropy};
 
@@ -60,6 +62,8 @@ pub struct Parts {
     pub waker: Waker,
     /// What it is told.
     pub orders: Receiver<Order>,
+    /// Whether it was woken for orders.
+    pub rung: Rung,
     /// Its ports.
     pub ports: PortPool,
     /// Local addresses for media instead of those of the signalling.
@@ -88,6 +92,7 @@ pub struct Worker {
     wire: Wire,
     calls: HashMap<CallId, CallMedia>,
     sockets: Names<Source>,
+    resting: Resting,
     timers: BinaryHeap<Reverse<(Instant, CallId)>>,
     recordings: HashMap<RecordingId, CallId>,
     backlog: VecDeque<MediaEvent>,
@@ -98,6 +103,8 @@ pub struct Worker {
     proven: Vec<Proven>,
     /// The door has more for us than one turn takes.
     more_parcels: bool,
+    /// There are more orders than one turn takes.
+    more_orders: bool,
 }
 
 /// A leg that is to be opened.
@@ -156,6 +163,7 @@ impl Worker {
     pub fn new(parts: Parts) -> Result<Self, vorzimmer_wire::Error> {
         let wire = Wire::open(parts.driver, parts.waker.clone())?;
         Ok(Self {
+            resting: Resting::new(parts.ports.rest()),
             parts,
             wire,
             calls: HashMap::new(),
@@ -168,6 +176,7 @@ impl Worker {
             paths: HashMap::new(),
             proven: Vec::new(),
             more_parcels: false,
+            more_orders: false,
         })
     }
 
@@ -190,6 +199,7 @@ impl Worker {
             rhythm.count(moved, now);
             self.move_parcels(now);
             self.run_timers(now);
+            self.close_unwanted(now);
             self.tell_backlog();
             self.parts.counters.add(&mut self.turn);
         }
@@ -199,7 +209,7 @@ impl Worker {
     /// How long to wait, and for what: through the tick while much comes, else for packets until the next timer, and not
     /// at all while something is left to read.
     fn patience(&self, ticking: bool, now: Instant) -> (Duration, Pause) {
-        if self.more_parcels {
+        if self.more_parcels || self.more_orders {
             return (Duration::ZERO, Pause::UntilSomething);
         }
         if ticking {
@@ -208,18 +218,24 @@ impl Worker {
         if !self.backlog.is_empty() {
             return (Duration::from_millis(5), Pause::UntilSomething);
         }
-        let next = self.timers.peek().map(|Reverse((at, _))| at.saturating_duration_since(now));
+        let next = [self.timers.peek().map(|Reverse((at, _))| *at), self.resting.next_wake()];
+        let next = next.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
         (next.map_or(IDLE, |left| left.min(IDLE)), Pause::UntilSomething)
     }
 
     /// Takes what was ordered; says whether to go on.
     fn take_orders(&mut self, now: Instant) -> bool {
+        self.parts.rung.looked();
+        self.more_orders = true;
         for _ in 0..ORDERS_A_TURN {
             match self.parts.orders.try_recv() {
                 Ok(Order::Command(command)) => self.command(*command, now),
                 Ok(Order::Report(report)) => self.report(report, now),
                 Ok(Order::End) => return false,
-                Err(_) => break,
+                Err(_) => {
+                    self.more_orders = false;
+                    break;
+                }
             }
         }
         true
@@ -304,11 +320,26 @@ impl Worker {
         }
     }
 
-    /// Ports of the leg's own.
+    /// Ports of the leg's own: those of a leg that is gone, or new ones.
     fn open_own(&mut self, wanted: &Wanted, now: Instant) -> Option<(LegSockets, Option<Credentials>)> {
         let call = wanted.call;
         let local = same_family(&self.parts.bind, wanted.local).unwrap_or(wanted.local);
-        let Some(bound) = sockets::bind(&mut self.parts.ports, local, now) else {
+        if let Some(pair) = self.resting.take(local, now) {
+            for (name, channel) in pair.names().into_iter().zip([Channel::Rtp, Channel::Rtcp]) {
+                if let Some(source) = self.sockets.of(name) {
+                    *source = Source { call, leg: None, channel };
+                }
+            }
+            return Some((LegSockets::Own(pair), None));
+        }
+        let mut bound = sockets::bind(&mut self.parts.ports, local, now);
+        while bound.is_none()
+            && let Some(pair) = self.resting.rested(now)
+        {
+            self.close_rested(&pair);
+            bound = sockets::bind(&mut self.parts.ports, local, now);
+        }
+        let Some(bound) = bound else {
             tracing::warn!(%call, "no port is free for a leg; widen media.ports or lower limits.max_calls");
             return None;
         };
@@ -372,6 +403,9 @@ impl Worker {
         while let Some(came) = self.wire.next(buffer) {
             moved += 1;
             let Some(Source { call, leg: Some(leg), channel }) = self.sockets.of(came.name).copied() else {
+                // For a leg that is gone, or not there yet.
+                self.turn.received += 1;
+                self.turn.dropped += 1;
                 continue;
             };
             let bytes = buffer.get_mut(..came.length).unwrap_or_default();
@@ -486,12 +520,35 @@ impl Worker {
             LegSockets::Shared(share) => return self.leave_door(&share),
         };
         for name in pair.names() {
+            if let Some(source) = self.sockets.of(name) {
+                source.leg = None;
+            }
+        }
+        if let Err(pair) = self.resting.put(pair, now) {
+            self.close_pair(&pair);
+            self.parts.ports.give_back(pair.port(), now);
+        }
+    }
+
+    fn close_pair(&mut self, pair: &Pair) {
+        for name in pair.names() {
             self.sockets.remove(name);
         }
         if let Err(error) = pair.close(&mut self.wire) {
             tracing::error!(%error, "a leg's sockets cannot be closed");
         }
-        self.parts.ports.give_back(pair.port(), now);
+    }
+
+    fn close_rested(&mut self, pair: &Pair) {
+        self.close_pair(pair);
+        self.parts.ports.give_back_rested(pair.port());
+    }
+
+    /// Closes pairs that have rested and that no leg has wanted since.
+    fn close_unwanted(&mut self, now: Instant) {
+        while let Some(pair) = self.resting.unwanted(now) {
+            self.close_rested(&pair);
+        }
     }
 
     fn leave_door(&mut self, share: &Share) {

@@ -1,7 +1,7 @@
 //! The sockets that SIP travels over: bytes in, bytes out, nothing understood.
 //!
-//! Every socket is read by a task of its own, which hands what it read to the control task over a bounded queue. The
-//! control task sends without waiting: a datagram that the kernel does not take is dropped and counted (SIP sends it
+//! Datagrams are read by whoever takes them, the control task; every stream by a task of its own, which hands what it
+//! read to the control task over a bounded queue. The control task sends without waiting: a datagram that the kernel does not take is dropped and counted (SIP sends it
 //! again), a stream whose peer does not read is closed.
 //!
 //! A [`Flow`]'s local address is the one that *peers* know: where `sip.advertise` is set, this module translates.
@@ -33,19 +33,18 @@ pub use listeners::{Listeners, LocalAddresses};
 use shared::Shared;
 pub use stream::Call;
 use stream::Connections;
+pub use udp::Datagrams;
 use udp::UdpSockets;
 
 use crate::tls::Tls;
 
-/// Datagrams that may wait for the control task; further ones are dropped and counted.
-const DATAGRAM_QUEUE: usize = 2048;
 /// Pieces of streams that may wait for the control task; then their readers wait, and their peers with them.
 const STREAM_QUEUE: usize = 1024;
 
 /// What happens at the sockets, for the control task.
 pub struct Arrivals {
     /// Datagrams: [`Input::Datagram`].
-    pub datagrams: mpsc::Receiver<Input>,
+    pub datagrams: Datagrams,
     /// Streams: [`Input::Opened`], [`Input::Stream`], [`Input::Closed`].
     pub streams: mpsc::Receiver<Input>,
 }
@@ -112,13 +111,12 @@ pub struct StreamLimits {
 }
 
 impl Net {
-    /// Starts reading all listeners. Needs a tokio runtime.
+    /// Starts reading all listeners for streams, in this tokio runtime; connections of ours are opened in it as well.
     pub fn start(listeners: Listeners, limits: StreamLimits, tls: Arc<Tls>) -> (Self, Arrivals) {
         let counters = Arc::new(NetCounters::default());
-        let (datagram_tx, datagrams) = mpsc::channel(DATAGRAM_QUEUE);
         let (stream_tx, streams) = mpsc::channel(STREAM_QUEUE);
         let Listeners { udp, streams: bound, origins, addresses } = listeners;
-        let udp = UdpSockets::start(udp, &addresses, &datagram_tx, &counters);
+        let (udp, datagrams) = UdpSockets::start(udp, &addresses, &counters);
         let shared = Shared::new(limits, stream_tx, tls, Door::new(&origins), Arc::clone(&counters));
         let connections = Connections::start(bound, &addresses, shared);
         (Self { udp, connections, counters }, Arrivals { datagrams, streams })

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 use vorzimmer_sip::ua::{ConnectionId, Flow, Input, Transport};
 use vorzimmer_types::TrunkId;
@@ -22,6 +23,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// All stream connections.
 pub(super) struct Connections {
     shared: Arc<Shared>,
+    /// Where connections live, whoever opens them: handshakes keep nobody waiting there.
+    runtime: Handle,
 }
 
 /// A connection that we are to open.
@@ -52,12 +55,12 @@ impl Connections {
                 Err(error) => tracing::error!(%error, ?transport, "a listener cannot be read"),
             }
         }
-        Self { shared }
+        Self { shared, runtime: Handle::current() }
     }
 
     #[cfg(test)]
     pub(super) fn of(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        Self { shared, runtime: Handle::current() }
     }
 
     pub(super) fn send(&self, connection: ConnectionId, bytes: Bytes) {
@@ -71,7 +74,7 @@ impl Connections {
     pub(super) fn connect(&self, call: Call) {
         let shared = Arc::clone(&self.shared);
         let Call { connection, transport, remote, trunk } = call;
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             match timeout(CONNECT_WITHIN, TcpStream::connect(remote)).await {
                 Ok(Ok(stream)) => {
                     let local = stream.local_addr().unwrap_or(remote);

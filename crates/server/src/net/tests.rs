@@ -49,7 +49,7 @@ pub async fn next_stream(arrivals: &mut Arrivals) -> Input {
 }
 
 async fn next_datagram(arrivals: &mut Arrivals) -> (Flow, Bytes) {
-    match timeout(SOON, arrivals.datagrams.recv()).await.expect("a datagram").expect("the net runs") {
+    match timeout(SOON, arrivals.datagrams.recv()).await.expect("a datagram") {
         Input::Datagram { flow, bytes } => (flow, bytes),
         other => panic!("{other:?}"),
     }

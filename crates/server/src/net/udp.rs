@@ -1,51 +1,51 @@
-//! Datagrams.
+//! Datagrams: read by the control task itself, without a task between, so that one that comes wakes one thread only.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 use vorzimmer_sip::ua::{Flow, Input, Transport};
 
 use super::{ByKnownAddress, LocalAddresses, NetCounters};
 
+/// Datagrams that may wait for the control task; further ones are dropped and counted.
+const QUEUE: usize = 2048;
+/// Datagrams that are read from a socket at once; then somebody else's turn comes.
+const BURST: usize = 256;
+/// Turns in which other things may go before datagrams.
+const PATIENCE: usize = 8;
 /// No datagram is larger (RFC 768); what is larger than SIP allows is refused by the parser.
 const LARGEST_DATAGRAM: usize = 65_535;
 
-/// All UDP listeners.
+/// All UDP listeners, to send by.
 pub(super) struct UdpSockets {
-    bound: Vec<Arc<UdpSocket>>,
+    bound: Vec<Arc<std::net::UdpSocket>>,
     /// Which socket a local address of a flow stands for, remembered as flows are answered.
-    by_known: ByKnownAddress<Arc<UdpSocket>>,
+    by_known: ByKnownAddress<Arc<std::net::UdpSocket>>,
     addresses: LocalAddresses,
 }
 
 impl UdpSockets {
+    /// These sockets, and what comes by them.
     pub(super) fn start(
         sockets: Vec<std::net::UdpSocket>,
         addresses: &LocalAddresses,
-        arrivals: &mpsc::Sender<Input>,
         counters: &Arc<NetCounters>,
-    ) -> Self {
-        let mut bound = Vec::with_capacity(sockets.len());
-        for socket in sockets {
-            match UdpSocket::from_std(socket) {
-                Ok(socket) => bound.push(Arc::new(socket)),
-                Err(error) => tracing::error!(%error, "a UDP listener cannot be read"),
-            }
-        }
-        for socket in &bound {
-            let reader = Reader {
-                socket: Arc::clone(socket),
-                addresses: addresses.clone(),
-                arrivals: arrivals.clone(),
-                counters: Arc::clone(counters),
-            };
-            tokio::spawn(reader.run());
-        }
-        Self { bound, by_known: ByKnownAddress::new(), addresses: addresses.clone() }
+    ) -> (Self, Datagrams) {
+        let bound: Vec<_> = sockets.into_iter().map(Arc::new).collect();
+        let inbox = Inbox {
+            queue: VecDeque::new(),
+            buffer: vec![0; LARGEST_DATAGRAM],
+            addresses: addresses.clone(),
+            counters: Arc::clone(counters),
+        };
+        let datagrams = Datagrams { bound: bound.clone(), readers: Vec::new(), inbox, passed_over: 0 };
+        (Self { bound, by_known: ByKnownAddress::new(), addresses: addresses.clone() }, datagrams)
     }
 
     /// Whether the kernel took it.
@@ -57,12 +57,12 @@ impl UdpSockets {
                 self.by_known.entry(flow.local).or_insert(socket)
             }
         };
-        socket.try_send_to(bytes, flow.remote).is_ok()
+        socket.send_to(bytes, flow.remote).is_ok()
     }
 
     /// The socket whose address looks like the flow's from outside. Flows outlive restarts, so ours may be gone.
-    fn find(&self, flow: &Flow) -> Option<Arc<UdpSocket>> {
-        let known = |socket: &&Arc<UdpSocket>| {
+    fn find(&self, flow: &Flow) -> Option<Arc<std::net::UdpSocket>> {
+        let known = |socket: &&Arc<std::net::UdpSocket>| {
             socket.local_addr().is_ok_and(|bound| {
                 bound.is_ipv4() == flow.remote.is_ipv4()
                     && self.addresses.known_as(bound, flow.remote) == flow.local
@@ -72,38 +72,117 @@ impl UdpSockets {
     }
 }
 
+/// What comes by the UDP listeners, in the order in which it is read.
+pub struct Datagrams {
+    /// Listeners that are still to be read from: by the runtime that asks for the first datagram.
+    bound: Vec<Arc<std::net::UdpSocket>>,
+    readers: Vec<Reader>,
+    inbox: Inbox,
+    /// Turns of the control task since it was waited for a datagram.
+    passed_over: usize,
+}
+
 struct Reader {
-    socket: Arc<UdpSocket>,
+    /// Says when there is something.
+    socket: UdpSocket,
+    /// The same, asked without waiting for that.
+    direct: Arc<std::net::UdpSocket>,
+    bound: SocketAddr,
+}
+
+/// What was read.
+struct Inbox {
+    queue: VecDeque<Input>,
+    buffer: Vec<u8>,
     addresses: LocalAddresses,
-    arrivals: mpsc::Sender<Input>,
     counters: Arc<NetCounters>,
 }
 
-impl Reader {
-    /// Reads until the control task is gone.
-    async fn run(self) {
-        let Ok(bound) = self.socket.local_addr() else { return };
-        let mut buffer = vec![0; LARGEST_DATAGRAM];
-        loop {
-            let (length, remote) = match self.socket.recv_from(&mut buffer).await {
-                Ok(received) => received,
-                // ICMP errors of datagrams sent earlier come up here; they are about one peer, not about us.
-                Err(error) => {
-                    tracing::trace!(%error, "a datagram was not delivered");
-                    tokio::task::yield_now().await;
-                    continue;
+impl Datagrams {
+    /// The next datagram: [`Input::Datagram`].
+    pub async fn recv(&mut self) -> Input {
+        self.open();
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    /// The next datagram that was read already.
+    pub fn try_recv(&mut self) -> Option<Input> {
+        self.inbox.queue.pop_front()
+    }
+
+    /// To be called in every turn: reads without waiting when other things have gone before for long.
+    pub fn turn(&mut self) {
+        self.passed_over += 1;
+        if self.passed_over < PATIENCE {
+            return;
+        }
+        self.passed_over = 0;
+        for reader in &self.readers {
+            for _ in 0..BURST {
+                let read = reader.direct.recv_from(&mut self.inbox.buffer);
+                if !self.inbox.take(read, reader.bound) {
+                    break;
                 }
-            };
-            let local = self.addresses.known_as(bound, remote);
-            let flow = Flow { transport: Transport::Udp, local, remote, connection: None };
-            let bytes = Bytes::copy_from_slice(&buffer[..length]);
-            match self.arrivals.try_send(Input::Datagram { flow, bytes }) {
-                Ok(()) => {}
-                Err(TrySendError::Full(_)) => {
-                    self.counters.dropped_in.fetch_add(1, Ordering::Relaxed);
-                }
-                Err(TrySendError::Closed(_)) => return,
             }
         }
+    }
+
+    /// Begins to read in this runtime.
+    fn open(&mut self) {
+        for direct in self.bound.drain(..) {
+            let opened =
+                direct.local_addr().and_then(|bound| Ok((UdpSocket::from_std(direct.try_clone()?)?, bound)));
+            match opened {
+                Ok((socket, bound)) => self.readers.push(Reader { socket, direct, bound }),
+                Err(error) => tracing::error!(%error, "a UDP listener cannot be read"),
+            }
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Input> {
+        self.passed_over = 0;
+        for reader in &self.readers {
+            for _ in 0..BURST {
+                if reader.socket.poll_recv_ready(context).is_pending() {
+                    break;
+                }
+                let read = reader.socket.try_recv_from(&mut self.inbox.buffer);
+                self.inbox.take(read, reader.bound);
+            }
+        }
+        if let Some(input) = self.inbox.queue.pop_front() {
+            return Poll::Ready(input);
+        }
+        // A burst of nothing but errors leaves sockets that are still ready, and nobody who would say so again.
+        let mut ready = self.readers.iter().map(|reader| reader.socket.poll_recv_ready(context));
+        if ready.any(|ready| ready.is_ready()) {
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl Inbox {
+    /// Whether more may be there. What comes while the queue is full is read all the same, dropped and counted: what
+    /// waits in the kernel meanwhile would only grow older.
+    fn take(&mut self, read: io::Result<(usize, SocketAddr)>, bound: SocketAddr) -> bool {
+        let (length, remote) = match read {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            // ICMP errors of datagrams sent earlier come up here; they are about one peer, not about us.
+            Err(error) => {
+                tracing::trace!(%error, "a datagram was not delivered");
+                return true;
+            }
+        };
+        if self.queue.len() >= QUEUE {
+            NetCounters::count(&self.counters.dropped_in);
+            return true;
+        }
+        let local = self.addresses.known_as(bound, remote);
+        let flow = Flow { transport: Transport::Udp, local, remote, connection: None };
+        let bytes = Bytes::copy_from_slice(self.buffer.get(..length).unwrap_or_default());
+        self.queue.push_back(Input::Datagram { flow, bytes });
+        true
     }
 }

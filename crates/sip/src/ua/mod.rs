@@ -64,7 +64,7 @@ mod stand_in;
 mod talking;
 mod update;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use vorzimmer_types::{Entropy, Now, ReceptionistId};
@@ -101,7 +101,7 @@ pub struct Ua {
     clients: Clients<Owner>,
     /// INVITEs of ours whose transaction still runs.
     invites: HashMap<TransactionId, OurInvite>,
-    sessions: BTreeMap<SessionId, Session>,
+    sessions: HashMap<SessionId, Session>,
     /// Call-ID and our tag.
     dialogs: HashMap<(String, String), SessionId>,
     /// Offers of theirs whose session is over before anybody answered them.
@@ -134,7 +134,7 @@ impl Ua {
             servers: Servers::new(config.limits.transactions),
             clients: Clients::new(config.limits.transactions),
             invites: HashMap::new(),
-            sessions: BTreeMap::new(),
+            sessions: HashMap::new(),
             dialogs: HashMap::new(),
             orphans: Vec::new(),
             registrar: Registrar::new(config.expires, config.limits.bindings),

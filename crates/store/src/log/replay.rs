@@ -52,9 +52,10 @@ struct Opened {
 impl Opened {
     fn from(seals: &Seals, sealed: Vec<SealedEvent>) -> Result<Self, StoreError> {
         let mut opened = Self::default();
+        let mut keys = seals.keyring();
         for event in sealed {
             let (call, seq) = (event.call, event.seq);
-            match Prepared::open(seals, event) {
+            match Prepared::open(&mut keys, event) {
                 Ok(event) => opened.events.push(event),
                 Err(StoreError::Vault { source }) if is_forgotten(&source) => opened.forgotten += 1,
                 Err(error) if is_senseless(&error) => opened.senseless.push((call, seq, error)),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use vorzimmer_types::EventRecord;
 
 use super::commit::commit;
@@ -103,15 +103,22 @@ impl Writer {
         }
     }
 
-    /// Lets a batch fill up for a moment: one sync serves many events.
+    /// Lets a batch fill up for a moment, unless somebody waits for it: one transaction and one sync serve many events.
     async fn wait_for_company(&mut self, requests: &mut Vec<Request>) {
-        let missing = self.settings.batch_records.saturating_sub(requests.len());
         let only_events = requests.iter().all(|request| matches!(request, Request::Append(_)));
-        if missing == 0 || !only_events {
+        if requests.len() >= self.settings.batch_records || !only_events {
             return;
         }
-        // Running out of time here is the usual end: the batch is what it is.
-        let _ = timeout(self.settings.batch_wait, self.inbox.recv_many(requests, missing)).await;
+        // Not waiting for the next event itself, which would wake this task for each.
+        tokio::select! {
+            () = sleep(self.settings.batch_wait) => {}
+            () = self.shared.hurry.notified() => {}
+        }
+        while requests.len() < self.settings.batch_records
+            && let Ok(request) = self.inbox.try_recv()
+        {
+            requests.push(request);
+        }
     }
 
     async fn handle(&mut self, requests: Vec<Request>) -> ControlFlow<()> {
@@ -201,23 +208,29 @@ impl Writer {
 
     async fn seal(&self, records: Vec<EventRecord>) -> Sealing {
         let inner = Arc::clone(&self.store.inner);
-        let backup = records.clone();
+        let records = Arc::new(records);
+        let backup = Arc::clone(&records);
         let sealing = tokio::task::spawn_blocking(move || {
             let mut sealing = Sealing { prepared: Vec::new(), refused: Vec::new(), forgotten: 0 };
-            for record in records {
-                match Prepared::seal(&inner.seals, &inner.settings.lifetimes, record.clone()) {
+            let mut keys = inner.seals.keyring();
+            for record in records.iter() {
+                match Prepared::seal(&mut keys, &inner.settings.lifetimes, record.clone()) {
                     Ok(prepared) => sealing.prepared.push(prepared),
                     Err(StoreError::Vault { source }) if is_forgotten(&source) => sealing.forgotten += 1,
                     Err(error) => {
                         tracing::error!(call = %record.call, seq = record.seq, %error, "an event cannot be sealed");
-                        sealing.refused.push(record);
+                        sealing.refused.push(record.clone());
                     }
                 }
             }
             sealing
         });
         // The thread is gone only while the process ends; nothing is given up even then.
-        sealing.await.unwrap_or(Sealing { prepared: Vec::new(), refused: backup, forgotten: 0 })
+        sealing.await.unwrap_or_else(|_| Sealing {
+            prepared: Vec::new(),
+            refused: Arc::unwrap_or_clone(backup),
+            forgotten: 0,
+        })
     }
 
     async fn set_aside(&mut self, prepared: Vec<Prepared>) {

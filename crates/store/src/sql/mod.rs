@@ -1,11 +1,11 @@
 //! The one place that knows which database is behind a URL. Everything above it writes a statement once, with `$1`
 //! arguments and the SQL that SQLite and PostgreSQL share, and gets [`Row`]s back.
 
+mod grouped;
 mod postgres;
 mod sqlite;
 mod value;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -13,8 +13,8 @@ use sqlx::{
     ColumnIndex, Database as Driver, Decode, Encode, Executor, IntoArguments, Pool, Postgres, Row as _,
     SqlSafeStr, Sqlite, Transaction, Type, TypeInfo, ValueRef,
 };
-use tokio::sync::{Mutex, OwnedMutexGuard};
 
+pub(crate) use grouped::Grouped;
 pub(crate) use value::{Cell, Row, Value};
 
 use crate::error::StoreError;
@@ -32,12 +32,13 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
 /// An open database.
 #[derive(Clone, Debug)]
 pub(crate) enum Database {
+    /// All that is written goes over one connection. SQLite has one write lock, and whoever waits for it asks again now
+    /// and then: who has just let it go has it back before anybody has asked. The connection is had in turn, a call's
+    /// event between two batches of a daily run; and since it sees every change of the file by itself, it need not
+    /// read its pages again.
     Sqlite {
         pool: Pool<Sqlite>,
-        /// SQLite has one write lock, and whoever waits for it asks again now and then: who has just let it go has it
-        /// back before anybody has asked. Behind this queue each gets it in turn, a call's event between two batches
-        /// of a daily run.
-        turn: Arc<Mutex<()>>,
+        writer: Pool<Sqlite>,
     },
     Postgres {
         pool: Pool<Postgres>,
@@ -46,7 +47,7 @@ pub(crate) enum Database {
 
 /// A transaction: rolled back unless it is committed.
 pub(crate) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>, OwnedMutexGuard<()>),
+    Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -71,7 +72,7 @@ impl Database {
         });
         let migrator = Migrator::with_migrations(migrations.collect());
         match self {
-            Self::Sqlite { pool, .. } => migrator.run(pool).await,
+            Self::Sqlite { writer, .. } => migrator.run(writer).await,
             Self::Postgres { pool } => migrator.run(pool).await,
         }
         .map_err(|source| StoreError::Migrate { source })
@@ -81,10 +82,7 @@ impl Database {
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         match self {
             // Taking SQLite's write lock at once: a reader that turns writer half-way would be refused.
-            Self::Sqlite { pool, turn } => {
-                let turn = Arc::clone(turn).lock_owned().await;
-                pool.begin_with("BEGIN IMMEDIATE").await.map(|tx| Tx::Sqlite(tx, turn))
-            }
+            Self::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
             Self::Postgres { pool } => pool.begin().await.map(Tx::Postgres),
         }
         .map_err(|source| StoreError::Database { doing: "begin", source })
@@ -112,7 +110,7 @@ impl Database {
     /// guarantee is that the rows are sealed and their keys destroyed, and nothing is done here.
     pub(crate) async fn scrub(&self) -> Result<bool, StoreError> {
         match self {
-            Self::Sqlite { pool, turn } => sqlite::scrub(pool, turn).await,
+            Self::Sqlite { writer, .. } => sqlite::scrub(writer).await,
             Self::Postgres { .. } => Ok(true),
         }
     }
@@ -120,7 +118,10 @@ impl Database {
     /// Closes every connection.
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite { pool, .. } => pool.close().await,
+            Self::Sqlite { pool, writer } => {
+                pool.close().await;
+                writer.close().await;
+            }
             Self::Postgres { pool } => pool.close().await,
         }
     }
@@ -130,7 +131,7 @@ impl Tx {
     /// Runs a statement and tells how many rows it touched.
     pub(crate) async fn execute(&mut self, sql: &'static str, args: Vec<Value>) -> Result<u64, StoreError> {
         match self {
-            Self::Sqlite(tx, _) => execute::<Sqlite>(tx, sql, args).await.map(|done| done.rows_affected()),
+            Self::Sqlite(tx) => execute::<Sqlite>(tx, sql, args).await.map(|done| done.rows_affected()),
             Self::Postgres(tx) => execute::<Postgres>(tx, sql, args).await.map(|done| done.rows_affected()),
         }
         .map_err(|source| StoreError::Database { doing: sql, source })
@@ -143,7 +144,7 @@ impl Tx {
         args: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
         match self {
-            Self::Sqlite(tx, _) => fetch::<Sqlite>(tx, sql, args).await,
+            Self::Sqlite(tx) => fetch::<Sqlite>(tx, sql, args).await,
             Self::Postgres(tx) => fetch::<Postgres>(tx, sql, args).await,
         }
         .map_err(|source| StoreError::Database { doing: sql, source })
@@ -152,7 +153,7 @@ impl Tx {
     /// Makes everything since [`Database::begin`] durable: both databases sync before they answer.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(tx, _turn) => tx.commit().await,
+            Self::Sqlite(tx) => tx.commit().await,
             Self::Postgres(tx) => tx.commit().await,
         }
         .map_err(|source| StoreError::Database { doing: "commit", source })

@@ -4,20 +4,21 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Executor, Pool, Sqlite};
-use tokio::sync::Mutex;
 
 use super::{Database, MAX_CONNECTIONS, fetch};
 use crate::error::StoreError;
 
 /// Who may read and write the file: its owner.
 const OWNER_ONLY: u32 = 0o600;
+
+/// How long whoever writes waits for its turn: others write for moments only.
+const TURN: Duration = Duration::from_secs(30);
 
 pub(super) async fn open(url: &str, connect: Duration, patience: Duration) -> Result<Database, StoreError> {
     let options = SqliteConnectOptions::from_str(url).map_err(|source| StoreError::Url { source })?;
@@ -31,13 +32,20 @@ pub(super) async fn open(url: &str, connect: Duration, patience: Duration) -> Re
         .pragma("temp_store", "MEMORY")
         .disable_statement_logging();
     prepare(&options).await.map_err(|source| StoreError::Open { source })?;
-    let pool = SqlitePoolOptions::new()
-        .max_connections(MAX_CONNECTIONS)
-        .acquire_timeout(connect)
-        .connect_with(options)
-        .await
-        .map_err(|source| StoreError::Open { source })?;
-    Ok(Database::Sqlite { pool, turn: Arc::default() })
+    let pool = connections(MAX_CONNECTIONS, connect, &options).await?;
+    let writer = connections(1, TURN, &options).await?;
+    Ok(Database::Sqlite { pool, writer })
+}
+
+async fn connections(
+    most: u32,
+    connect: Duration,
+    options: &SqliteConnectOptions,
+) -> Result<Pool<Sqlite>, StoreError> {
+    // A file of this machine does not hang up: a connection need not be tried before each use.
+    let pool =
+        SqlitePoolOptions::new().max_connections(most).acquire_timeout(connect).test_before_acquire(false);
+    pool.connect_with(options.clone()).await.map_err(|source| StoreError::Open { source })
 }
 
 /// Sets what the file itself remembers. Not for every connection: it takes the write lock, and readers must not need
@@ -76,24 +84,23 @@ async fn free_pages(pool: &Pool<Sqlite>) -> Result<i64, StoreError> {
 
 /// Gives freed pages back and empties the write-ahead log. Says no if somebody was reading an older state of the
 /// database for so long that the log could not be emptied.
-pub(super) async fn scrub(pool: &Pool<Sqlite>, turn: &Mutex<()>) -> Result<bool, StoreError> {
+pub(super) async fn scrub(writer: &Pool<Sqlite>) -> Result<bool, StoreError> {
     let mut before = i64::MAX;
     loop {
-        let free = free_pages(pool).await?;
+        let free = free_pages(writer).await?;
         // A database that does not give pages back, or gets new ones as fast, is left as it is.
         if free == 0 || free >= before {
             break;
         }
         before = free;
-        let _turn = turn.lock().await;
         // As many pages as a call's event may wait for; a number in a pragma cannot be an argument.
-        pool.execute("PRAGMA incremental_vacuum(1000)")
+        writer
+            .execute("PRAGMA incremental_vacuum(1000)")
             .await
             .map_err(|source| StoreError::Database { doing: "incremental_vacuum", source })?;
     }
-    let _turn = turn.lock().await;
     let doing = "wal_checkpoint";
-    let mut connection = pool.acquire().await.map_err(|source| StoreError::Database { doing, source })?;
+    let mut connection = writer.acquire().await.map_err(|source| StoreError::Database { doing, source })?;
     let rows = fetch::<Sqlite>(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)", Vec::new())
         .await
         .map_err(|source| StoreError::Database { doing, source })?;

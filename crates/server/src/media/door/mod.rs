@@ -14,7 +14,6 @@ mod sockets;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -22,6 +21,7 @@ use mio::{Events, Poll, Token};
 use vorzimmer_media::ice;
 use vorzimmer_wire::Waker;
 
+use super::bell::{Bell, Rung};
 use super::counters::{Counters, Turn};
 use super::order::WAKER;
 use crate::clock;
@@ -60,12 +60,6 @@ enum Order {
     End,
 }
 
-/// A worker's bell: rung once until it looks.
-struct Bell {
-    waker: Waker,
-    rung: Arc<AtomicBool>,
-}
-
 /// The door's side of a worker.
 struct Room {
     parcels: SyncSender<Parcel>,
@@ -76,7 +70,7 @@ struct Room {
 pub struct Doorway {
     worker: usize,
     parcels: Receiver<Parcel>,
-    rung: Arc<AtomicBool>,
+    rung: Rung,
     orders: SyncSender<Order>,
     door: Arc<mio::Waker>,
     sockets: Arc<Sockets>,
@@ -95,7 +89,7 @@ impl Doorway {
 
     /// The next datagram for one of this worker's legs.
     pub fn next(&self) -> Option<Parcel> {
-        self.rung.store(false, Ordering::Release);
+        self.rung.looked();
         self.parcels.try_recv().ok()
     }
 
@@ -146,8 +140,8 @@ impl Door {
         let (mut rooms, mut doorways) = (Vec::new(), Vec::new());
         for (worker, theirs) in workers.iter().enumerate() {
             let (sender, parcels) = sync_channel(PARCELS_WAITING);
-            let rung = Arc::new(AtomicBool::new(false));
-            let bell = Bell { waker: theirs.clone(), rung: Arc::clone(&rung) };
+            let bell = Bell::new(theirs.clone());
+            let rung = bell.rung();
             rooms.push(Room { parcels: sender, bell });
             let (orders, door, sockets) = (orders.clone(), Arc::clone(&waker), Arc::clone(&sockets));
             doorways.push(Doorway { worker, parcels, rung, orders, door, sockets });
@@ -255,8 +249,8 @@ impl Keeper {
         if room.parcels.try_send(parcel).is_err() {
             turn.received += 1;
             turn.dropped += 1;
-        } else if !room.bell.rung.swap(true, Ordering::AcqRel) {
-            woken(room.bell.waker.wake());
+        } else {
+            woken(room.bell.ring());
         }
     }
 }
