@@ -204,7 +204,8 @@ pub fn start(folder: &TempDir, config: &str) -> io::Result<Child> {
     fs::write(&file, config)?;
     let log = File::create(folder.path().join("kamailio.log"))?;
     Command::new("kamailio")
-        .args(["-DD", "-E", "-m", "64", "-M", "8", "-f"])
+        // Transactions stay for seconds after their calls: a thousand calls a second need this much shared memory.
+        .args(["-DD", "-E", "-m", "512", "-M", "8", "-f"])
         .arg(&file)
         .arg("-Y")
         .arg(folder.path())
