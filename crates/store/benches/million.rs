@@ -1,7 +1,7 @@
 //! What a store with a million calls answers, and how fast: on SQLite and on a PostgreSQL of its own, beside a database
 //! of a hundredth of that. What grows with the number of calls shows as a ratio.
 //!
-//! `cargo bench -p vorzimmer-store --bench million`; `CALLS=100000` for fewer. The calls go in through the event log,
+//! `cargo bench -p vorzimmer-store --bench million`; `CALLS=100000` for fewer, `DATABASES=sqlite` for one. The calls go in through the event log,
 //! sealed, as running calls' events do.
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot go on says what it met")]
 #![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
@@ -46,7 +46,8 @@ fn main() {
         "{:<10} {:>9} {:<34} {:>9} {:>9} {:>9}",
         "database", "calls", "question", "p50 ms", "p99 ms", "max ms"
     );
-    for database in ["sqlite", "postgres"] {
+    let databases = std::env::var("DATABASES").unwrap_or_else(|_| "sqlite postgres".into());
+    for database in databases.split_whitespace() {
         let small = runtime.block_on(measure(database, (calls / 100).max(100)));
         let large = runtime.block_on(measure(database, calls));
         for (small, large) in small.iter().zip(&large) {
@@ -75,7 +76,7 @@ impl fmt::Display for Times {
     }
 }
 
-async fn measure(database: &'static str, calls: u64) -> Vec<Times> {
+async fn measure(database: &str, calls: u64) -> Vec<Times> {
     let folder = tempfile::tempdir().expect("a folder");
     let postgres = (database == "postgres").then(|| Postgres::start().unwrap_or_else(|why| panic!("{why}")));
     let url = match &postgres {
