@@ -45,6 +45,22 @@ impl Retention {
     }
 }
 
+impl Retention {
+    /// The same reconciler over connections of its own: see [`Store::beside`].
+    ///
+    /// # Errors
+    /// If the database cannot be reached.
+    pub async fn beside(&self) -> Result<Self, Error> {
+        let store = self.store.beside().await?;
+        Ok(Self { store, ..self.clone() })
+    }
+
+    /// Closes the connections to the database.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
+
 /// Does disk work on a thread that may block.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,

@@ -59,7 +59,9 @@ impl Unkeyed {
         }
         tx.commit().await?;
         let Self { database, settings } = self;
-        Ok(Store { inner: Arc::new(Inner { database, seals: Seals::new(keys, entropy), settings }) })
+        Ok(Store {
+            inner: Arc::new(Inner { database, seals: Arc::new(Seals::new(keys, entropy)), settings }),
+        })
     }
 }
 
@@ -94,7 +96,7 @@ pub struct Store {
 
 pub(crate) struct Inner {
     pub(crate) database: Database,
-    pub(crate) seals: Seals,
+    pub(crate) seals: Arc<Seals>,
     pub(crate) settings: Settings,
 }
 
@@ -110,6 +112,17 @@ impl Store {
         entropy: Box<dyn Entropy + Send>,
     ) -> Result<Self, StoreError> {
         Unkeyed::open(url, settings).await?.with_keys(keys, entropy).await
+    }
+
+    /// The same store over connections of its own, whose threads take after the one that calls this: for work that is
+    /// less urgent than a call's events, which it lets in between. To be closed when the work is done.
+    ///
+    /// # Errors
+    /// If the database cannot be reached.
+    pub async fn beside(&self) -> Result<Self, StoreError> {
+        let Inner { database, seals, settings } = &*self.inner;
+        let database = database.beside(settings.connect).await?;
+        Ok(Self { inner: Arc::new(Inner { database, seals: Arc::clone(seals), settings: *settings }) })
     }
 
     /// The key store behind this store.

@@ -43,7 +43,7 @@ impl Tx {
     ) -> Result<Vec<Row>, StoreError> {
         let mut found = Vec::new();
         let texts = match self {
-            Self::Sqlite(_) => &statement.bare,
+            Self::Sqlite(..) => &statement.bare,
             Self::Postgres(_) => &statement.numbered,
         };
         for (size, text) in SIZES.iter().zip(texts) {

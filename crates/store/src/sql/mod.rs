@@ -9,6 +9,7 @@ mod value;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::pool::PoolConnection;
 use sqlx::{
     ColumnIndex, Database as Driver, Decode, Encode, Executor, IntoArguments, Pool, Postgres, Row as _,
     SqlSafeStr, Sqlite, Transaction, Type, TypeInfo, ValueRef,
@@ -39,6 +40,8 @@ pub(crate) enum Database {
     Sqlite {
         pool: Pool<Sqlite>,
         writer: Pool<Sqlite>,
+        /// Whose writer is had besides, by a database that is open beside another: so they take turns.
+        turn: Option<Pool<Sqlite>>,
     },
     Postgres {
         pool: Pool<Postgres>,
@@ -47,7 +50,7 @@ pub(crate) enum Database {
 
 /// A transaction: rolled back unless it is committed.
 pub(crate) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<'static, Sqlite>, Option<PoolConnection<Sqlite>>),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -66,6 +69,14 @@ impl Database {
         Ok(database)
     }
 
+    /// The same database over connections of its own, for work that is less urgent; who writes takes turns.
+    pub(crate) async fn beside(&self, connect: Duration) -> Result<Self, StoreError> {
+        match self {
+            Self::Sqlite { pool, writer, .. } => sqlite::beside(pool, writer, connect).await,
+            Self::Postgres { pool } => postgres::connect((*pool.connect_options()).clone(), connect).await,
+        }
+    }
+
     async fn migrate(&self) -> Result<(), StoreError> {
         let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
             Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
@@ -82,7 +93,10 @@ impl Database {
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         match self {
             // Taking SQLite's write lock at once: a reader that turns writer half-way would be refused.
-            Self::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Self::Sqlite { writer, turn, .. } => match taken(turn.as_ref()).await {
+                Ok(turn) => writer.begin_with("BEGIN IMMEDIATE").await.map(|tx| Tx::Sqlite(tx, turn)),
+                Err(source) => Err(source),
+            },
             Self::Postgres { pool } => pool.begin().await.map(Tx::Postgres),
         }
         .map_err(|source| StoreError::Database { doing: "begin", source })
@@ -110,7 +124,7 @@ impl Database {
     /// guarantee is that the rows are sealed and their keys destroyed, and nothing is done here.
     pub(crate) async fn scrub(&self) -> Result<bool, StoreError> {
         match self {
-            Self::Sqlite { writer, .. } => sqlite::scrub(writer).await,
+            Self::Sqlite { writer, turn, .. } => sqlite::scrub(writer, turn.as_ref()).await,
             Self::Postgres { .. } => Ok(true),
         }
     }
@@ -118,7 +132,7 @@ impl Database {
     /// Closes every connection.
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite { pool, writer } => {
+            Self::Sqlite { pool, writer, .. } => {
                 pool.close().await;
                 writer.close().await;
             }
@@ -127,11 +141,19 @@ impl Database {
     }
 }
 
+/// Another's writer, for as long as it is kept.
+async fn taken(turn: Option<&Pool<Sqlite>>) -> Result<Option<PoolConnection<Sqlite>>, sqlx::Error> {
+    match turn {
+        Some(writer) => writer.acquire().await.map(Some),
+        None => Ok(None),
+    }
+}
+
 impl Tx {
     /// Runs a statement and tells how many rows it touched.
     pub(crate) async fn execute(&mut self, sql: &'static str, args: Vec<Value>) -> Result<u64, StoreError> {
         match self {
-            Self::Sqlite(tx) => execute::<Sqlite>(tx, sql, args).await.map(|done| done.rows_affected()),
+            Self::Sqlite(tx, _) => execute::<Sqlite>(tx, sql, args).await.map(|done| done.rows_affected()),
             Self::Postgres(tx) => execute::<Postgres>(tx, sql, args).await.map(|done| done.rows_affected()),
         }
         .map_err(|source| StoreError::Database { doing: sql, source })
@@ -144,7 +166,7 @@ impl Tx {
         args: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
         match self {
-            Self::Sqlite(tx) => fetch::<Sqlite>(tx, sql, args).await,
+            Self::Sqlite(tx, _) => fetch::<Sqlite>(tx, sql, args).await,
             Self::Postgres(tx) => fetch::<Postgres>(tx, sql, args).await,
         }
         .map_err(|source| StoreError::Database { doing: sql, source })
@@ -153,7 +175,7 @@ impl Tx {
     /// Makes everything since [`Database::begin`] durable: both databases sync before they answer.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(tx) => tx.commit().await,
+            Self::Sqlite(tx, _turn) => tx.commit().await,
             Self::Postgres(tx) => tx.commit().await,
         }
         .map_err(|source| StoreError::Database { doing: "commit", source })

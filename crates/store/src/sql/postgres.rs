@@ -16,9 +16,14 @@ pub(super) async fn open(url: &str, connect: Duration) -> Result<Database, Store
         // What the server promised must survive its own crash, whatever its default is.
         .options([("synchronous_commit", "on")])
         .disable_statement_logging();
+    self::connect(options, connect).await
+}
+
+/// Connections to a database.
+pub(super) async fn connect(options: PgConnectOptions, patience: Duration) -> Result<Database, StoreError> {
     let pool = PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
-        .acquire_timeout(connect)
+        .acquire_timeout(patience)
         .connect_with(options)
         .await
         .map_err(|source| StoreError::Open { source })?;

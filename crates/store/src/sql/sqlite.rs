@@ -11,7 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, Executor, Pool, Sqlite};
 
-use super::{Database, MAX_CONNECTIONS, fetch};
+use super::{Database, MAX_CONNECTIONS, fetch, taken};
 use crate::error::StoreError;
 
 /// Who may read and write the file: its owner.
@@ -34,7 +34,19 @@ pub(super) async fn open(url: &str, connect: Duration, patience: Duration) -> Re
     prepare(&options).await.map_err(|source| StoreError::Open { source })?;
     let pool = connections(MAX_CONNECTIONS, connect, &options).await?;
     let writer = connections(1, TURN, &options).await?;
-    Ok(Database::Sqlite { pool, writer })
+    Ok(Database::Sqlite { pool, writer, turn: None })
+}
+
+/// Further connections to the same file. Their threads take after the one that makes them.
+pub(super) async fn beside(
+    pool: &Pool<Sqlite>,
+    turn: &Pool<Sqlite>,
+    connect: Duration,
+) -> Result<Database, StoreError> {
+    let options = pool.connect_options();
+    let pool = connections(MAX_CONNECTIONS, connect, &options).await?;
+    let writer = connections(1, TURN, &options).await?;
+    Ok(Database::Sqlite { pool, writer, turn: Some(turn.clone()) })
 }
 
 async fn connections(
@@ -84,7 +96,7 @@ async fn free_pages(pool: &Pool<Sqlite>) -> Result<i64, StoreError> {
 
 /// Gives freed pages back and empties the write-ahead log. Says no if somebody was reading an older state of the
 /// database for so long that the log could not be emptied.
-pub(super) async fn scrub(writer: &Pool<Sqlite>) -> Result<bool, StoreError> {
+pub(super) async fn scrub(writer: &Pool<Sqlite>, turn: Option<&Pool<Sqlite>>) -> Result<bool, StoreError> {
     let mut before = i64::MAX;
     loop {
         let free = free_pages(writer).await?;
@@ -93,6 +105,7 @@ pub(super) async fn scrub(writer: &Pool<Sqlite>) -> Result<bool, StoreError> {
             break;
         }
         before = free;
+        let _turn = taken(turn).await.map_err(|source| StoreError::Database { doing: "begin", source })?;
         // As many pages as a call's event may wait for; a number in a pragma cannot be an argument.
         writer
             .execute("PRAGMA incremental_vacuum(1000)")
@@ -100,6 +113,7 @@ pub(super) async fn scrub(writer: &Pool<Sqlite>) -> Result<bool, StoreError> {
             .map_err(|source| StoreError::Database { doing: "incremental_vacuum", source })?;
     }
     let doing = "wal_checkpoint";
+    let _turn = taken(turn).await.map_err(|source| StoreError::Database { doing, source })?;
     let mut connection = writer.acquire().await.map_err(|source| StoreError::Database { doing, source })?;
     let rows = fetch::<Sqlite>(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)", Vec::new())
         .await

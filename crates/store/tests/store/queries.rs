@@ -21,6 +21,7 @@ on_both! {
     a_customers_calls_are_listed_without_those_of_others
     what_may_be_encoded_again_is_listed_until_somebody_has_looked
     a_number_is_found_on_more_days_than_one_query_asks_for
+    what_is_opened_beside_writes_in_turn_and_closes_alone
     what_lost_its_key_is_not_shown
     an_audit_entry_is_there_when_the_call_returns
     bindings_survive_a_restart_until_they_expire
@@ -82,6 +83,21 @@ async fn a_customers_calls_are_listed_without_those_of_others(house: House) {
     assert_eq!((listed, rest.next), (vec![call(5), call(3), call(1)], None));
     let nobody = CustomerId::from_bytes([202; 16]);
     assert_eq!(store.calls_of(nobody, Page::newest(2)).await.expect("calls").records, []);
+}
+
+async fn what_is_opened_beside_writes_in_turn_and_closes_alone(house: House) {
+    let store = house.store().await;
+    let beside = store.beside().await.expect("opened");
+    for number in 0..20 {
+        let (one, other) =
+            tokio::join!(store.set_counter("one", number), beside.set_counter("other", number));
+        one.expect("written");
+        other.expect("written");
+    }
+    assert!(beside.scrub().await.is_ok());
+    beside.close().await;
+    store.set_counter("one", 20).await.expect("still open");
+    assert_eq!(store.counter("other").await.expect("read"), Some(19));
 }
 
 async fn what_may_be_encoded_again_is_listed_until_somebody_has_looked(house: House) {
