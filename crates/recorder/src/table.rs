@@ -14,7 +14,7 @@
 use std::fmt;
 
 use vorzimmer_vault::callrec::{GAP_KINDS, Gaps, PLAINTEXT_LEN, SlotGaps};
-use zeroize::Zeroize;
+use zeroize::optimization_barrier;
 
 use crate::frame::Codec;
 
@@ -82,14 +82,20 @@ impl SlotPage {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.bytes.zeroize();
+        self.wipe();
         (self.audio, self.frames, self.samples) = (0, 0, 0);
+    }
+
+    /// Overwrites the voice, many bytes at a time: every recording does it every second.
+    fn wipe(&mut self) {
+        self.bytes.fill(0);
+        optimization_barrier(&*self.bytes);
     }
 }
 
 impl Drop for SlotPage {
     fn drop(&mut self) {
-        self.bytes.zeroize();
+        self.wipe();
     }
 }
 

@@ -15,6 +15,7 @@ mod logging;
 mod media;
 mod net;
 mod outbound;
+mod private;
 mod protect;
 mod provider;
 mod receipts;
@@ -26,6 +27,7 @@ mod siege;
 mod start;
 mod switchboard;
 mod tls;
+mod trunks;
 mod turn;
 mod wellbeing;
 
@@ -84,7 +86,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     let listeners = Listeners::bind(&settings.sip)
         .map_err(|error| Failure::failed(error, "end what uses the port, or correct the section [sip]"))?;
     let pages = http::bind(&settings.http).await?;
-    let tls = Tls::open(settings, start::trunk_id)?;
+    let tls = Tls::open(settings, trunks::id)?;
     let places = listeners.places();
 
     let rooms = Rooms::open(settings, FirstStart::Welcome).await?;

@@ -7,7 +7,7 @@ use vorzimmer_types::TrunkId;
 
 use crate::config::outbound::{FromHeader, Identity, NumberUri, Numbers, Shows, Told};
 use crate::config::{Settings, TransferTo, Trunk};
-use crate::start::trunk_id;
+use crate::trunks;
 
 /// How calls are placed through this trunk, where numbers are dialled by this plan. None if they are not.
 pub fn of(trunk: &Trunk, plan: &NumberPlan) -> Option<Outbound> {
@@ -40,9 +40,9 @@ pub fn of(trunk: &Trunk, plan: &NumberPlan) -> Option<Outbound> {
 /// By which trunks calls go out.
 pub fn routes(settings: &Settings) -> Routes {
     let outbound = settings.trunks.iter().filter(|(_, trunk)| trunk.outbound.is_some());
-    let ids = |names: &Vec<String>| -> Vec<TrunkId> { names.iter().map(|name| trunk_id(name)).collect() };
+    let ids = |names: &Vec<String>| -> Vec<TrunkId> { names.iter().map(|name| trunks::id(name)).collect() };
     Routes {
-        all: outbound.map(|(name, _)| trunk_id(name)).collect(),
+        all: outbound.map(|(name, _)| trunks::id(name)).collect(),
         by_prefix: settings.routes.iter().map(|(prefix, names)| (prefix.clone(), ids(names))).collect(),
     }
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::config::{Provider, Settings};
 use crate::failure::{Failure, Kind};
 use crate::locating::Wanted;
-use crate::start::{private_text, trunk_id};
+use crate::{private, trunks};
 
 /// For the user agent.
 ///
@@ -47,7 +47,7 @@ pub fn wanted(settings: &Settings) -> Vec<Wanted> {
             };
             provider.search().unwrap_or_else(none)
         };
-        Some(Wanted { trunk: trunk_id(name), name: name.clone(), search: Box::new(again) })
+        Some(Wanted { trunk: trunks::id(name), name: name.clone(), search: Box::new(again) })
     });
     with_provider.collect()
 }
@@ -63,7 +63,7 @@ fn password(trunk: &str, provider: &Provider) -> Result<Zeroizing<String>, Failu
     let first_line =
         |text: Zeroizing<String>| Zeroizing::new(text.lines().next().unwrap_or_default().to_owned());
     if let Some(file) = &provider.login_password_file {
-        let text = private_text(file);
+        let text = private::text(file);
         return text
             .map(|text| first_line(Zeroizing::new(text)))
             .map_err(|error| failure("login_password_file", format!("{}: {error}", file.display())));

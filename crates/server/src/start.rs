@@ -1,14 +1,10 @@
 //! Putting the parts together, from the settings.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use vorzimmer_call::{CodecLists, Exchange, ExchangeConfig, SrtpConfig};
 use vorzimmer_media::dtls::Identity;
@@ -31,9 +27,8 @@ use crate::media::{self, Begun, Plane, Prompts, RecordingLog};
 use crate::net::{Listeners, Net, StreamLimits};
 use crate::receipts::ReceiptSigner;
 use crate::rooms::{Rooms, database_failure};
-
 use crate::tls::Tls;
-use crate::{directory, forgetting, outbound, provider, recovery};
+use crate::{directory, forgetting, outbound, private, provider, recovery, trunks};
 
 /// What a refused caller's network is told to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -136,7 +131,7 @@ fn ua_config(settings: &Settings, plan: &NumberPlan) -> Result<UaConfig, Failure
         let digest = digest(name, trunk, realm)?;
         let provider =
             trunk.provider.as_ref().map(|provider| provider::provider(name, provider)).transpose()?;
-        let (id, outbound) = (trunk_id(name), outbound::of(trunk, plan));
+        let (id, outbound) = (trunks::id(name), outbound::of(trunk, plan));
         let (name, addresses) = (name.clone(), trunk.addresses.clone());
         let certificate = trunk.certificate.is_some();
         Ok(ua::Trunk { id, name, addresses, digest, certificate, provider, outbound })
@@ -164,19 +159,11 @@ fn ua_config(settings: &Settings, plan: &NumberPlan) -> Result<UaConfig, Failure
     })
 }
 
-/// A trunk's id is its name's: the same after each start.
-pub fn trunk_id(name: &str) -> TrunkId {
-    let hash: [u8; 32] = Sha256::digest(name.as_bytes()).into();
-    let mut id = [0; 16];
-    id.copy_from_slice(&hash[..16]);
-    TrunkId::from_bytes(id)
-}
-
 fn digest(name: &str, trunk: &Trunk, realm: &str) -> Result<Option<(String, Ha1)>, Failure> {
     let Some(user) = &trunk.user else { return Ok(None) };
     let ha1 = match (&trunk.password_file, &trunk.ha1_md5, &trunk.ha1_sha256) {
         (Some(file), _, _) => {
-            let text = private_text(file).map_err(|error| {
+            let text = private::text(file).map_err(|error| {
                 Failure::failed(
                     format!("trunks.{name}.password_file {}: {error}", file.display()),
                     "write the password into its first line, and chmod 600 the file",
@@ -200,18 +187,6 @@ fn digest(name: &str, trunk: &Trunk, realm: &str) -> Result<Option<(String, Ha1)
     Ok(Some((user.clone(), ha1)))
 }
 
-/// The text of a file that only its owner may read.
-pub fn private_text(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mode = file.metadata()?.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(io::Error::other(format!("it can be read by others (mode {mode:o})")));
-    }
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok(text)
-}
-
 fn number_plan(settings: &Settings) -> Result<NumberPlan, PlanError> {
     let numbers = &settings.numbers;
     let area = Some(numbers.area.as_str()).filter(|area| !area.is_empty());
@@ -223,7 +198,7 @@ fn exchange_config(settings: &Settings, plan: NumberPlan, certificate: Fingerpri
         .trunks
         .iter()
         .filter(|(_, trunk)| trunk.called_number == CalledNumber::To)
-        .map(|(name, _)| (trunk_id(name), plan.clone().with_called_in(CalledIn::To)))
+        .map(|(name, _)| (trunks::id(name), plan.clone().with_called_in(CalledIn::To)))
         .collect();
     ExchangeConfig {
         max_calls: settings.limits.max_calls,
@@ -243,14 +218,14 @@ fn codec_lists(settings: &Settings) -> CodecLists {
     let trunks = settings.trunks.iter();
     CodecLists {
         usual: settings.media.codecs.clone(),
-        trunks: trunks.filter_map(|(name, trunk)| Some((trunk_id(name), own(&trunk.codecs)?))).collect(),
+        trunks: trunks.filter_map(|(name, trunk)| Some((trunks::id(name), own(&trunk.codecs)?))).collect(),
         receptionists: own(&settings.receptionists.codecs),
     }
 }
 
 fn srtp_config(settings: &Settings, certificate: Fingerprint) -> SrtpConfig {
     SrtpConfig {
-        trunks: settings.trunks.iter().map(|(name, trunk)| (trunk_id(name), trunk.srtp)).collect(),
+        trunks: settings.trunks.iter().map(|(name, trunk)| (trunks::id(name), trunk.srtp)).collect(),
         clear_keys_will_do: settings.media.srtp_keys_in_clear,
         certificate: Some(certificate),
     }

@@ -13,7 +13,7 @@ use vorzimmer_types::UnixMillis;
 
 use crate::config::Turn;
 use crate::failure::{Failure, Kind};
-use crate::start::private_text;
+use crate::private;
 
 /// A browser's way to the TURN server; as JSON it is an `RTCIceServer`, ready to be used.
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ pub fn credentials(turn: &Turn, login: &str, now: UnixMillis) -> Result<IceServe
         Failure::failed("no TURN server is configured", "write turn.urls and turn.secret_file")
             .of_kind(Kind::Configuration)
     })?;
-    let text = private_text(file).map_err(|error| {
+    let text = private::text(file).map_err(|error| {
         Failure::failed(
             format!("turn.secret_file {}: {error}", file.display()),
             "write coturn's static-auth-secret into its first line, and chmod 600 the file",

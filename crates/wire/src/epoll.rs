@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-use crate::wire::{Came, Pause};
+use crate::came::{Came, Pause};
 use crate::{DATAGRAM, Error};
 
 /// Sockets that one question names at most.

@@ -9,15 +9,17 @@
 
 mod address;
 mod buffers;
+mod came;
 mod epoll;
 mod error;
 mod outbox;
 mod uring;
 mod wire;
 
+pub use came::{Came, Pause};
 pub use error::Error;
 pub use uring::probe;
-pub use wire::{Came, Driver, Key, Pause, Waker, Wire};
+pub use wire::{Driver, Key, Waker, Wire};
 
 /// Largest datagram that is received whole or sent; what is longer is cut, or refused.
 pub const DATAGRAM: usize = 2_000;

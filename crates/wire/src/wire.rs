@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::came::{Came, Pause};
 use crate::epoll::Epoll;
 use crate::uring::{Key as RingKey, Uring};
 use crate::{DATAGRAM, Error};
@@ -33,26 +34,6 @@ impl Driver {
             Self::IoUring => "io_uring",
         }
     }
-}
-
-/// For what to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pause {
-    /// The first datagram, or the waker.
-    UntilSomething,
-    /// Nothing but time: whatever comes meanwhile is taken at its end, all together.
-    Tick,
-}
-
-/// A datagram that came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Came {
-    /// What its socket was called by whoever added it.
-    pub name: u64,
-    /// Who sent it.
-    pub from: SocketAddr,
-    /// Its length.
-    pub length: usize,
 }
 
 /// A socket on the wire.

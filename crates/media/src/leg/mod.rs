@@ -191,6 +191,11 @@ impl Leg {
         }
     }
 
+    /// Whether a key is down whose end may get lost.
+    pub(crate) fn hears_a_key(&self) -> bool {
+        self.digits.next_wake().is_some()
+    }
+
     /// When [`Leg::poll`] has something to do.
     pub(crate) fn next_wake(&self, now: Instant) -> Option<Instant> {
         [

@@ -41,20 +41,22 @@ impl Session {
         Self { identity: Some(identity), ..Self::default() }
     }
 
-    /// Takes a datagram. Whatever it leads to has gone into `sink` when this returns.
-    pub fn handle(&mut self, input: Input<'_>, now: Instant, sink: &mut dyn Sink) {
+    /// Takes a datagram. Whatever it leads to has gone into `sink` when this returns. Whether something may be due sooner
+    /// than [`Session::next_wake`] said before: not so after a voice that was only passed on.
+    pub fn handle(&mut self, input: Input<'_>, now: Instant, sink: &mut dyn Sink) -> bool {
         let Input { leg, channel, from, bytes } = input;
         let sorted = match channel {
             Channel::Rtp => self.find(leg).and_then(|leg| leg.sort(from, bytes, now, sink)),
             Channel::Rtcp => Some((channel, from)),
         };
-        let Some((channel, from)) = sorted else { return };
+        let Some((channel, from)) = sorted else { return true };
         match channel {
             Channel::Rtp => self.handle_rtp(leg, from, bytes, now, sink),
             Channel::Rtcp => {
                 if let Some(leg) = self.find(leg) {
                     leg.receive_control(from, bytes, now, sink);
                 }
+                true
             }
         }
     }
@@ -169,16 +171,18 @@ impl Session {
         bytes: &mut [u8],
         now: Instant,
         sink: &mut dyn Sink,
-    ) {
-        let Some(leg) = self.find(key) else { return };
-        let Some(accepted) = leg.receive(from, bytes, now, sink) else { return };
+    ) -> bool {
+        let Some(leg) = self.find(key) else { return true };
+        let Some(accepted) = leg.receive(from, bytes, now, sink) else { return true };
         if leg.held() {
-            return;
+            return true;
         }
+        let goes_on = matches!(accepted.kind, Kind::Audio(_)) && !accepted.restarted && !leg.hears_a_key();
         if let Some(slot) = leg.slot() {
             tap(key, slot, &accepted, bytes, now, sink);
         }
-        self.pass_on(key, &accepted, bytes, now, sink);
+        let decoded = self.pass_on(key, &accepted, bytes, now, sink);
+        decoded || !goes_on
     }
 }
 

@@ -91,7 +91,7 @@ impl Session {
         }
     }
 
-    /// A packet of one who may be heard by others.
+    /// A packet of one who may be heard by others; whether it is decoded, so that it is heard only when that is due.
     pub(super) fn pass_on(
         &mut self,
         key: LegKey,
@@ -99,19 +99,19 @@ impl Session {
         bytes: &mut [u8],
         now: Instant,
         sink: &mut dyn Sink,
-    ) {
-        let Some(talk) = self.talk.as_ref().filter(|talk| talk.legs.contains(&key)) else { return };
+    ) -> bool {
+        let Some(talk) = self.talk.as_ref().filter(|talk| talk.legs.contains(&key)) else { return false };
         let (hz, relay_events, other) = (talk.hz, talk.relay_events, talk.other(key));
         let to = other
             .and_then(|other| self.legs.iter().find(|leg| leg.key == other))
             .and_then(Leg::format)
             .copied();
-        let Some(leg) = self.legs.iter_mut().find(|leg| leg.key == key) else { return };
+        let Some(leg) = self.legs.iter_mut().find(|leg| leg.key == key) else { return false };
         let decoded = match accepted.kind {
             Kind::Audio(codec) => match (other, to) {
                 (Some(_), Some(format)) => !codec.relays_to(format.send.codec),
                 // Nobody knows yet what the other one wants.
-                (Some(_), None) => return,
+                (Some(_), None) => return false,
                 (None, _) => true,
             },
             Kind::Noise | Kind::Event | Kind::Empty => leg.is_decoded(),
@@ -121,15 +121,15 @@ impl Session {
             if let Some(talk) = &mut self.talk {
                 talk.next_at.get_or_insert(now + TICK);
             }
-            return;
+            return true;
         }
         if !decoded {
             leg.stop_decoding();
         }
-        let Some(other) = other else { return };
-        if let Some(other) = self.find(other) {
+        if let Some(other) = other.and_then(|other| self.find(other)) {
             other.relay(accepted, bytes, relay_events && !decoded, now, sink);
         }
+        decoded
     }
 
     /// Mixes what is due.

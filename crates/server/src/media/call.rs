@@ -44,6 +44,8 @@ pub struct CallMedia {
     closed: Vec<LegSockets>,
     ended: Vec<RecordingId>,
     scheduled: Option<Instant>,
+    /// Something may be due sooner than was thought.
+    stirred: bool,
 }
 
 struct LegMedia {
@@ -69,6 +71,7 @@ impl CallMedia {
             closed: Vec::new(),
             ended: Vec::new(),
             scheduled: None,
+            stirred: true,
         }
     }
 
@@ -90,6 +93,7 @@ impl CallMedia {
             return Err((Box::new(sockets), error));
         }
         self.next_leg += 1;
+        self.stirred = true;
         self.legs.push(LegMedia { id, key, sockets, signalling, playing: None, refused: 0 });
         Ok(key)
     }
@@ -191,7 +195,7 @@ impl CallMedia {
         let input = Input { leg, channel, from, bytes };
         let mut sink =
             CallSink { call: self.call, legs: &mut self.legs, recordings: &mut self.recordings, outlet };
-        self.session.handle(input, now, &mut sink);
+        self.stirred |= self.session.handle(input, now, &mut sink);
         let refused = self.session.refused(leg);
         if let Some(known) = self.legs.iter_mut().find(|known| known.key == leg) {
             outlet.turn.dropped += refused - std::mem::replace(&mut known.refused, refused);
@@ -200,6 +204,7 @@ impl CallMedia {
 
     /// Does what is due.
     pub fn poll(&mut self, now: Instant, outlet: &mut Outlet<'_>) {
+        self.stirred = true;
         for recording in &mut self.recordings {
             recording.tick(now, outlet);
         }
@@ -248,6 +253,11 @@ impl CallMedia {
     /// A time to be woken at, if none that is early enough was named before.
     pub fn reschedule(&mut self, now: Instant) -> Option<Instant> {
         let recording = self.recordings.iter().filter_map(|one| one.next_wake(now)).min();
+        // Voice that is passed on puts nothing off to an earlier time, and that is nearly all that ever comes.
+        let stirred = std::mem::take(&mut self.stirred);
+        if !stirred && self.scheduled.is_some_and(|at| recording.is_none_or(|due| at <= due)) {
+            return None;
+        }
         let next = [self.session.next_wake(now), recording].into_iter().flatten().min()?;
         if self.scheduled.is_some_and(|at| at <= next) {
             return None;
@@ -309,6 +319,7 @@ impl CallMedia {
     }
 
     fn session_command(&mut self, command: Command, now: Instant, outlet: &mut Outlet<'_>) {
+        self.stirred = true;
         let mut sink =
             CallSink { call: self.call, legs: &mut self.legs, recordings: &mut self.recordings, outlet };
         if let Err(error) = self.session.command(command, now, &mut SystemEntropy, &mut sink) {

@@ -1,6 +1,9 @@
 //! Numbers for things that come and go, each used again when its thing has gone: what a table is looked up by without
 //! a search.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 /// Things by their numbers.
 #[derive(Debug)]
 pub struct Names<T> {
@@ -44,9 +47,42 @@ impl<T> Names<T> {
     }
 }
 
+/// A table by ids that we drew ourselves: nobody else chooses them, so that their own bytes are as good as any hash.
+pub type ById<K, T> = HashMap<K, T, BuildHasherDefault<OwnBytes>>;
+
+/// All of an id's bytes, folded into eight.
+#[derive(Default)]
+pub struct OwnBytes(u64);
+
+impl Hasher for OwnBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        for eight in bytes.rchunks(8) {
+            let number = eight.iter().fold(0, |all: u64, byte| all << 8 | u64::from(*byte));
+            self.0 = self.0.rotate_left(29) ^ number;
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Names;
+    use super::{ById, Names};
+
+    #[test]
+    fn ids_are_found_by_their_own_bytes() {
+        let ids = (0..=u8::MAX).map(|n| {
+            let mut id = [n; 16];
+            id[0] = 7;
+            id
+        });
+        let table: ById<[u8; 16], u8> = ids.map(|id| (id, id[1])).collect();
+        assert_eq!(table.len(), 256);
+        assert_eq!(table.get(&[7, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]), Some(&9));
+        assert_eq!(table.get(&[9; 16]), None);
+    }
 
     #[test]
     fn numbers_are_used_again_and_never_twice_at_a_time() {

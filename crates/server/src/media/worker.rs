@@ -25,7 +25,7 @@ use super::bell::Rung;
 use super::call::{CallMedia, RecordingOrder};
 use super::counters::{Counters, Turn};
 use super::door::Doorway;
-use super::names::Names;
+use super::names::{ById, Names};
 use super::order::Order;
 use super::outlet::{Outlet, Proven};
 use super::ports::PortPool;
@@ -90,7 +90,7 @@ pub struct Parts {
 pub struct Worker {
     parts: Parts,
     wire: Wire,
-    calls: HashMap<CallId, CallMedia>,
+    calls: ById<CallId, CallMedia>,
     sockets: Names<Source>,
     resting: Resting,
     timers: BinaryHeap<Reverse<(Instant, CallId)>>,
@@ -166,7 +166,7 @@ impl Worker {
             resting: Resting::new(parts.ports.rest()),
             parts,
             wire,
-            calls: HashMap::new(),
+            calls: ById::default(),
             sockets: Names::default(),
             timers: BinaryHeap::new(),
             recordings: HashMap::new(),

@@ -22,8 +22,8 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use crate::address::{self, ROOM};
 use crate::buffers::{self, Buffers, GROUP};
+use crate::came::Came;
 use crate::outbox::{self, Outbox};
-use crate::wire::Came;
 use crate::{DATAGRAM, Error};
 pub use probe::probe;
 use ticket::{Kind, Ticket};
