@@ -9,6 +9,7 @@
 mod crypto;
 mod description;
 pub mod fuzz;
+mod lines;
 mod local;
 mod negotiate;
 mod parse;

@@ -1,56 +1,16 @@
 //! From a [`Description`] to bytes (RFC 8866 §5).
 
-use std::fmt::{self, Arguments, Write};
+use std::fmt;
 use std::net::IpAddr;
 
+use crate::lines::Lines;
 use crate::{AudioMedia, Description, Encoding, Media, OtherMedia, Payload};
-
-/// Room for a description of ours without growing.
-const USUAL: usize = 768;
-
-/// Lines, each ended by CRLF. What could end one before its time is left out of it, so that nothing a peer said makes
-/// lines of its own.
-pub(crate) struct Lines(String);
-
-/// What stands within a line.
-struct Within<'a>(&'a mut String);
-
-impl Write for Within<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        match text.bytes().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
-            false => self.0.push_str(text),
-            true => self.0.extend(text.chars().filter(|c| !matches!(c, '\0' | '\r' | '\n'))),
-        }
-        Ok(())
-    }
-}
-
-impl Lines {
-    /// `v=0`
-    fn line(&mut self, kind: char, value: Arguments<'_>) {
-        self.0.push(kind);
-        self.0.push('=');
-        // Writing into memory does not fail.
-        let _ = Within(&mut self.0).write_fmt(value);
-        self.0.push_str("\r\n");
-    }
-
-    /// `a=name:value`
-    pub(crate) fn attribute(&mut self, name: &str, value: Arguments<'_>) {
-        self.line('a', format_args!("{name}:{value}"));
-    }
-
-    /// `a=name`
-    pub(crate) fn flag(&mut self, name: &str) {
-        self.line('a', format_args!("{name}"));
-    }
-}
 
 impl Description {
     /// The description as it goes on the wire, lines ended by CRLF.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Lines(String::with_capacity(USUAL));
+        let mut out = Lines::new();
         out.line('v', format_args!("0"));
         let origin = &self.origin;
         // RFC 8866 §5.2: `-` where there are no user names.
@@ -82,7 +42,7 @@ impl Description {
                 Media::Other(other) => print_other(other, &mut out),
             }
         }
-        out.0.into_bytes()
+        out.into_bytes()
     }
 
     /// The address of all audio lines, if they have one in common: stands once, on top.

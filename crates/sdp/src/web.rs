@@ -10,7 +10,7 @@ use vorzimmer_types::dtls::{Fingerprint, Setup};
 use vorzimmer_types::ice::{Credentials, Ends};
 use vorzimmer_types::srtp::Keying;
 
-use crate::print::Lines;
+use crate::lines::Lines;
 use crate::{AudioMedia, Refusal, Transport};
 
 /// Most fingerprints that are read of one audio line.

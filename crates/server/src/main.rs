@@ -72,6 +72,8 @@ fn run(loaded: Loaded) -> Result<(), Failure> {
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
+    protect::open_files(settings.limits.max_calls)
+        .map_err(|error| Failure::failed(error, "see the system's limits"))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(error, "see the system's limits"))?;

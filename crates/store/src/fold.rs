@@ -8,7 +8,7 @@ use vorzimmer_types::{CallId, CallRecord, CustomerId, Day, EventRecord};
 
 use crate::error::StoreError;
 use crate::events::{AFTER_THE_FACT, OF_CALL, Prepared, SealedEvent};
-use crate::project::result_name;
+use crate::results::result_name;
 use crate::seal::{Keyring, NOBODY, Seals, call_data_key, is_forgotten};
 use crate::sql::{Grouped, Row, Tx, Value};
 

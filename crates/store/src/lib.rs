@@ -6,6 +6,7 @@
 //! The same code runs on SQLite and PostgreSQL, chosen by URL. Whatever is personal is sealed by `vault` before it
 //! reaches a row or the spool; this crate never keeps a key. It reads no clock: moments come in with the events.
 
+mod aftermath;
 mod audit;
 mod bindings;
 mod directory;
@@ -17,6 +18,7 @@ mod fold;
 mod log;
 mod project;
 mod queries;
+mod results;
 mod seal;
 mod settings;
 mod spool;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use vorzimmer_types::consent::SignedReceipt;
-use vorzimmer_types::event::{Caller, Hop, RecordingResult};
+use vorzimmer_types::event::{Caller, Hop};
 use vorzimmer_types::{CallId, E164, Event, EventRecord, Pii, RecordingId, UnixMillis};
 
 use crate::error::StoreError;
 use crate::events::{self, Prepared};
 use crate::fold;
+use crate::results::result_name;
 use crate::seal::{Keyring, Seals, is_forgotten};
 use crate::settings::Lifetimes;
 use crate::sql::{Grouped, Tx, Value};
@@ -218,22 +219,4 @@ pub(crate) async fn acknowledge(tx: &mut Tx, recording: &[u8; 16], pages: u64) -
 /// A count as the database holds it.
 fn clamp(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// What became of a recording, as the tables show it.
-const RESULTS: [(RecordingResult, &str); 5] = [
-    (RecordingResult::Ok, "ok"),
-    (RecordingResult::Degraded, "degraded"),
-    (RecordingResult::Failed, "failed"),
-    (RecordingResult::Blocked, "blocked"),
-    (RecordingResult::Withdrawn, "withdrawn"),
-];
-
-pub(crate) fn result_name(result: RecordingResult) -> &'static str {
-    RESULTS.iter().find(|(known, _)| *known == result).map_or("failed", |(_, name)| name)
-}
-
-/// Reads back what [`result_name`] wrote.
-pub(crate) fn result_from_name(name: &str) -> Option<RecordingResult> {
-    RESULTS.iter().find(|(_, known)| *known == name).map(|(result, _)| *result)
 }

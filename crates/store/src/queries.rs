@@ -8,7 +8,7 @@ use vorzimmer_types::{CallId, CallRecord, CustomerId, Day, EventRecord, Recordin
 use crate::error::StoreError;
 use crate::events::{OF_CALL, Prepared, SealedEvent};
 use crate::fold::open_record;
-use crate::project::result_from_name;
+use crate::results::result_from_name;
 use crate::seal::is_forgotten;
 use crate::sql::{Row, Value};
 use crate::store::Store;
