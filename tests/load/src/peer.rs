@@ -133,6 +133,8 @@ fn rtpengine(folder: &TempDir, control: u16, media_ports: u16) -> io::Result<Chi
     let log = File::create(folder.path().join("rtpengine.log"))?;
     let first = ports::block(media_ports);
     Command::new("rtpengine")
+        // What it leaves behind when it crashes, it leaves there.
+        .current_dir(folder.path())
         .args(["--config-file=none", "--table=-1", "--foreground", "--log-stderr", "--log-level=3"])
         .args([
             "--interface=127.0.0.1",
