@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use vorzimmer_tests::crowd::Crowd;
 use vorzimmer_tests::server::{Server, Setup};
-use vorzimmer_tests::sipp::{self, Run, Sipp};
-use vorzimmer_tests::{ports, wait};
+use vorzimmer_tests::sipp::{Run, Sipp};
+use vorzimmer_tests::wait;
 
 const ATTESTED: &str = "+493023125013";
 const LONG: Duration = Duration::from_secs(60);
@@ -21,16 +21,7 @@ const RATE: u32 = 200;
 fn a_full_house_says_when_to_come_back_and_running_calls_feel_nothing() {
     let limit = ("VORZIMMER_LIMITS__MAX_CALLS".to_owned(), CALLS.to_string());
     let server = Server::start(&Setup { environment: vec![limit], ..Setup::default() });
-    let phone = ports::block(2);
-    sipp::register(&server, "anna", phone);
-    let crowd = Crowd::open(&server.sip, phone);
-    crowd.ring(ATTESTED, CALLS);
-    wait::until("everybody to talk", LONG, || (crowd.talking() == CALLS).then_some(()));
-    crowd.press("*6");
-    wait::until("the calls to be recorded", LONG, || {
-        let (_, metrics) = server.get("/metrics")?;
-        metrics.contains(&format!("vorzimmer_recordings_running {CALLS}\n")).then_some(())
-    });
+    let crowd = Crowd::recorded(&server, ATTESTED, CALLS);
 
     let run = Run {
         scenario: "trunk-busy-house",

@@ -13,7 +13,7 @@ use vorzimmer_tests::crowd::{Crowd, Read, read};
 use vorzimmer_tests::impair::Weather;
 use vorzimmer_tests::relay::Relay;
 use vorzimmer_tests::server::{PASSWORD, Server, Setup};
-use vorzimmer_tests::{ports, sipp, tone, wait};
+use vorzimmer_tests::{tone, wait};
 
 const ASK: &str = "+493023125011";
 const ATTESTED: &str = "+493023125013";
@@ -26,16 +26,7 @@ const TALK: Duration = Duration::from_secs(12);
 #[test]
 fn a_talk_survives_and_its_recording_has_exactly_the_holes_that_the_network_tore() {
     let server = Server::start(&Setup::default());
-    let phone = ports::block(2);
-    sipp::register(&server, "anna", phone);
-    let crowd = Crowd::open(&server.sip, phone);
-    crowd.ring(ATTESTED, CALLS);
-    wait::until("everybody to talk", LONG, || (crowd.talking() == CALLS).then_some(()));
-    crowd.press("*6");
-    wait::until("the calls to be recorded", LONG, || {
-        let (_, metrics) = server.get("/metrics")?;
-        metrics.contains(&format!("vorzimmer_recordings_running {CALLS}\n")).then_some(())
-    });
+    let crowd = Crowd::recorded(&server, ATTESTED, CALLS);
     crowd.impair(Weather {
         loss_percent: 5,
         jitter: Duration::from_millis(40),

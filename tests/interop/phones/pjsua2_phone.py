@@ -21,6 +21,16 @@ def tell(event, **more):
     print(json.dumps({"event": event, **more}), flush=True)
 
 
+def audio(flag=None):
+    """One voice and no picture."""
+    prm = pj.CallOpParam(True)
+    prm.opt.audioCount = 1
+    prm.opt.videoCount = 0
+    if flag is not None:
+        prm.opt.flag = flag
+    return prm
+
+
 class Account(pj.Account):
     def __init__(self, phone):
         super().__init__()
@@ -181,18 +191,12 @@ class Phone:
     def codecs(self, names):
         """Changes to these codecs in the middle of the call, by a re-INVITE."""
         self.prefer(names)
-        prm = pj.CallOpParam(True)
-        prm.opt.audioCount = 1
-        prm.opt.videoCount = 0
-        self.calls[-1].reinvite(prm)
+        self.calls[-1].reinvite(audio())
 
     def dial(self, uri):
         call = Call(self, self.account)
         self.calls.append(call)
-        prm = pj.CallOpParam(True)
-        prm.opt.audioCount = 1
-        prm.opt.videoCount = 0
-        call.makeCall(uri, prm)
+        call.makeCall(uri, audio())
 
     def hangup(self, call=None):
         for one in list(self.calls) if call is None else [self.calls[call]]:
@@ -203,20 +207,12 @@ class Phone:
         tell("held")
 
     def resume(self):
-        prm = pj.CallOpParam(True)
-        prm.opt.audioCount = 1
-        prm.opt.videoCount = 0
-        prm.opt.flag = pj.PJSUA_CALL_UNHOLD
-        self.calls[-1].reinvite(prm)
+        self.calls[-1].reinvite(audio(pj.PJSUA_CALL_UNHOLD))
         tell("resumed")
 
     def rekey(self):
         """Begins its media anew, with new keys, by a re-INVITE."""
-        prm = pj.CallOpParam(True)
-        prm.opt.audioCount = 1
-        prm.opt.videoCount = 0
-        prm.opt.flag = pj.PJSUA_CALL_REINIT_MEDIA
-        self.calls[-1].reinvite(prm)
+        self.calls[-1].reinvite(audio(pj.PJSUA_CALL_REINIT_MEDIA))
 
     def press(self, keys):
         how = self.setup["dtmf"]

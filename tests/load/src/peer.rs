@@ -151,15 +151,9 @@ fn rtpengine(folder: &TempDir, control: u16, media_ports: u16) -> io::Result<Chi
         .spawn()
 }
 
-fn kamailio(
-    folder: &TempDir,
-    sip: SocketAddr,
-    control: u16,
-    phone: u16,
-    recorded: bool,
-) -> io::Result<Child> {
-    let record = if recorded { " record-call=yes" } else { "" };
-    let config = format!(
+/// What every Kamailio here begins with.
+pub fn kamailio_head(sip: SocketAddr) -> String {
+    format!(
         r#"#!KAMAILIO
 debug=0
 log_stderror=yes
@@ -174,7 +168,21 @@ loadmodule "rr.so"
 loadmodule "pv.so"
 loadmodule "textops.so"
 loadmodule "siputils.so"
-loadmodule "rtpengine.so"
+"#
+    )
+}
+
+fn kamailio(
+    folder: &TempDir,
+    sip: SocketAddr,
+    control: u16,
+    phone: u16,
+    recorded: bool,
+) -> io::Result<Child> {
+    let record = if recorded { " record-call=yes" } else { "" };
+    let head = kamailio_head(sip);
+    let config = format!(
+        r#"{head}loadmodule "rtpengine.so"
 modparam("rtpengine", "rtpengine_sock", "udp:127.0.0.1:{control}")
 request_route {{
     if (is_method("OPTIONS")) {{ sl_send_reply("200", "OK"); exit; }}

@@ -47,22 +47,9 @@ impl Drop for Proxy {
 }
 
 fn config(sip: SocketAddr, phone: u16) -> String {
+    let head = peer::kamailio_head(sip);
     format!(
-        r#"#!KAMAILIO
-debug=0
-log_stderror=yes
-fork=yes
-children=1
-auto_aliases=no
-disable_tcp=yes
-listen=udp:{sip}
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "textops.so"
-loadmodule "siputils.so"
-request_route {{
+        r#"{head}request_route {{
     if (is_method("OPTIONS")) {{ sl_send_reply("200", "OK"); exit; }}
     if (has_totag()) {{ loose_route(); t_relay(); exit; }}
     if (is_method("CANCEL")) {{ t_relay(); exit; }}

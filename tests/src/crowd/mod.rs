@@ -18,6 +18,8 @@ use self::sip::Side;
 use self::voice::Stream;
 pub use self::voice::{FORGED, FRAME_MS, Read, Sent, holds_forged, read};
 use crate::impair::Weather;
+use crate::server::Server;
+use crate::{ports, sipp, wait};
 
 /// Trunk and telephone; they fall silent when dropped.
 #[derive(Debug)]
@@ -37,6 +39,26 @@ struct State {
 }
 
 impl Crowd {
+    /// So many calls to this number, whose callers press `*6`, so that all are recorded; `anna` takes them.
+    ///
+    /// # Panics
+    /// When they do not come to be recorded within a minute.
+    #[must_use]
+    pub fn recorded(server: &Server, number: &str, calls: usize) -> Self {
+        let limit = Duration::from_secs(60);
+        let phone = ports::block(2);
+        sipp::register(server, "anna", phone);
+        let crowd = Self::open(&server.sip, phone);
+        crowd.ring(number, calls);
+        wait::until("everybody to talk", limit, || (crowd.talking() == calls).then_some(()));
+        crowd.press("*6");
+        wait::until("the calls to be recorded", limit, || {
+            let (_, metrics) = server.get("/metrics")?;
+            metrics.contains(&format!("vorzimmer_recordings_running {calls}\n")).then_some(())
+        });
+        crowd
+    }
+
     /// A trunk on a port of its own, and the telephone on `phone_port`, where it was registered.
     ///
     /// # Panics

@@ -145,7 +145,11 @@ impl Engine {
         if said {
             self.retries = 0;
             self.wait(now);
-        } else if was_connected && !self.client && datagram.first() != Some(&APPLICATION_DATA) {
+        } else if was_connected
+            && self.is_connected()
+            && !self.client
+            && datagram.first() != Some(&APPLICATION_DATA)
+        {
             // The peer says its last flight again, so it did not get ours.
             self.say_again(out);
         }

@@ -1,8 +1,8 @@
 //! The sockets that SIP travels over: bytes in, bytes out, nothing understood.
 //!
 //! Datagrams are read by whoever takes them, the control task; every stream by a task of its own, which hands what it
-//! read to the control task over a bounded queue. The control task sends without waiting: a datagram that the kernel does not take is dropped and counted (SIP sends it
-//! again), a stream whose peer does not read is closed.
+//! read to the control task over a bounded queue. The control task sends without waiting: a datagram that the kernel does
+//! not take is dropped and counted (SIP sends it again), a stream whose peer does not read is closed.
 //!
 //! A [`Flow`]'s local address is the one that *peers* know: where `sip.advertise` is set, this module translates.
 

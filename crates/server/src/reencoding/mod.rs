@@ -18,7 +18,8 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use vorzimmer_api::meters;
 use vorzimmer_store::{Cursor, RecordingRow, StoreError};
-use vorzimmer_types::{Event, UnixMillis};
+use vorzimmer_types::{Event, RecordingId, UnixMillis};
+use vorzimmer_vault::callrec::file::remove_copy;
 
 use crate::clock;
 use crate::config::Reencoding;
@@ -120,14 +121,24 @@ impl Reencoder {
             let recording = row.recording;
             if let Err(error) = self.one(row).await {
                 tracing::warn!(%recording, %error, "a recording could not be encoded again; it stays as it came for now");
-                let folder = self.folder.clone();
-                let _ = self
-                    .worker
-                    .run(move || vorzimmer_vault::callrec::file::remove_copy(&folder, recording))
-                    .await;
+                self.remove_copy(recording).await;
             }
         }
         Ok(after)
+    }
+
+    /// Leaves nothing of a copy that was not finished. What cannot be removed now goes with its recording at the latest.
+    async fn remove_copy(&self, recording: RecordingId) {
+        let folder = self.folder.clone();
+        match self.worker.run(move || remove_copy(&folder, recording)).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                tracing::error!(%recording, %error, "an unfinished copy cannot be removed; the next start tries again");
+            }
+            None => {
+                tracing::error!(%recording, "an unfinished copy stays: the thread that removes it has ended")
+            }
+        }
     }
 
     async fn one(&mut self, row: RecordingRow) -> Result<(), Trouble> {
