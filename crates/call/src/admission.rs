@@ -154,7 +154,7 @@ fn check(
         ..Refusal::new(refusal.status(), "the session description cannot be read")
     })?;
     // Tried on a port that is never used, so that what cannot be taken does not cost a leg.
-    let browser = offer.is_browsers().then(|| Browser::nobodys(hands.entropy));
+    let browser = offer.is_browsers().then(|| Box::new(Browser::nobodys(hands.entropy)));
     let codecs = hands.config.codecs.of(end).to_vec();
     let tried = Local { protection, browser, codecs, ..Local::new(SocketAddr::new(local, DISCARD)) };
     let tried = Session::new(hands.entropy).answer(&offer, &tried, hands.entropy);

@@ -334,7 +334,7 @@ impl Leg {
             codecs: hands.config.codecs.of(self.end).to_vec(),
             protection: self.protection,
             recording: self.recording,
-            browser: self.browser.as_deref().copied(),
+            browser: self.browser.clone(),
             ..Local::new(rtp)
         })
     }

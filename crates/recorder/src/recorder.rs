@@ -65,12 +65,8 @@ pub enum Kept {
     Unusable,
 }
 
-/// What a page held that is sealed but perhaps not stored.
-#[derive(Debug)]
-struct InFlight {
-    index: u64,
-    samples: [u64; MAX_SLOTS],
-}
+/// How many samples of each slot a page held that is sealed but perhaps not stored.
+type InFlight = [u16; MAX_SLOTS];
 
 /// A recording that runs. It owns the permit that lets it.
 pub struct Recorder {
@@ -87,6 +83,7 @@ pub struct Recorder {
     /// When the permit was first seen dead.
     dead_since: Option<Instant>,
     run: u32,
+    /// The newest pages, the last one last.
     in_flight: VecDeque<InFlight>,
     blocked: u64,
 }
@@ -221,12 +218,14 @@ impl Recorder {
         if stored >= self.writer.pages() {
             return;
         }
+        let back = usize::try_from(self.writer.pages() - stored).unwrap_or(usize::MAX);
         self.writer.take_back(stored);
         self.run += 1;
         let mut samples = [0; MAX_SLOTS];
-        while let Some(page) = self.in_flight.pop_back_if(|page| page.index >= stored) {
-            for (sum, of_page) in samples.iter_mut().zip(page.samples) {
-                *sum += of_page;
+        let kept = self.in_flight.len().saturating_sub(back);
+        for page in self.in_flight.drain(kept..) {
+            for (sum, of_page) in samples.iter_mut().zip(page) {
+                *sum += u64::from(of_page);
             }
         }
         for (slot, samples) in self.slots.iter_mut().zip(samples) {
@@ -318,6 +317,7 @@ impl Recorder {
             return;
         };
         let Some(index) = self.seal_into(&mut buffer, entropy) else {
+            self.queue.give_back(buffer);
             return;
         };
         let page = SealedPage { index, run: self.run, bytes: buffer };
@@ -355,7 +355,7 @@ impl Recorder {
         if self.in_flight.len() == IN_FLIGHT_PAGES {
             self.in_flight.pop_front();
         }
-        self.in_flight.push_back(InFlight { index, samples });
+        self.in_flight.push_back(samples.map(|samples| u16::try_from(samples).unwrap_or(u16::MAX)));
         self.clear();
         Some(index)
     }

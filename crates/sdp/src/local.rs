@@ -28,7 +28,7 @@ pub struct Local {
     /// Whether it must, may or must not be encrypted.
     pub protection: Protection,
     /// What a browser is told besides; none for any other telephone.
-    pub browser: Option<Browser>,
+    pub browser: Option<Box<Browser>>,
     /// What we say about recording; none to a peer to whom it means nothing.
     pub recording: Option<Recording>,
 }

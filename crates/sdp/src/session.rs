@@ -1,5 +1,7 @@
 //! The descriptions of one dialog: what we last said, what is agreed on, and the version that counts changes.
 
+use std::sync::Arc;
+
 use vorzimmer_types::audio::Negotiated;
 use vorzimmer_types::{Entropy, entropy};
 
@@ -11,13 +13,19 @@ use crate::{AudioMedia, Description, Local, Media, Origin, OtherMedia, Recording
 #[derive(Clone, Debug)]
 pub struct Session {
     id: u64,
-    published: Option<Description>,
-    offered: Option<(Description, Local)>,
-    /// What stood behind what we last said.
-    local: Option<Local>,
-    /// The same for what we said before that.
-    before: Option<(Description, Local)>,
+    /// What we last said, and what stood behind it.
+    published: Option<Said>,
+    offered: Option<Said>,
+    /// What we said before that.
+    before: Option<Said>,
     agreed: Option<Negotiated>,
+}
+
+/// A description of ours and what stood behind it. Copies share both.
+#[derive(Clone, Debug)]
+struct Said {
+    description: Arc<Description>,
+    local: Arc<Local>,
 }
 
 impl Session {
@@ -25,7 +33,7 @@ impl Session {
     pub fn new(random: &mut (impl Entropy + ?Sized)) -> Self {
         // Some peers read the id as a signed 64-bit number, so the top bit stays clear.
         let id = u64::from_be_bytes(entropy::array(random)) >> 1;
-        Self { id, published: None, offered: None, local: None, before: None, agreed: None }
+        Self { id, published: None, offered: None, before: None, agreed: None }
     }
 
     /// What the last completed exchange agreed on.
@@ -43,7 +51,7 @@ impl Session {
         offer: &Description,
         local: &Local,
         random: &mut (impl Entropy + ?Sized),
-    ) -> Result<(Description, Negotiated), Refusal> {
+    ) -> Result<(Arc<Description>, Negotiated), Refusal> {
         let (place, audio, agreed) = take_audio(offer, local, &self.current(), random)?;
         let media = offer.media.iter().enumerate();
         let media = media
@@ -53,10 +61,10 @@ impl Session {
                 },
             )
             .collect();
-        let description = self.publish(local, media);
+        let said = self.publish(local.clone(), media);
         self.offered = None;
         self.agreed = Some(agreed.clone());
-        Ok((description, agreed))
+        Ok((said.description, agreed))
     }
 
     /// Makes an offer (RFC 3264 §5, and §8 when something was agreed on before).
@@ -67,7 +75,7 @@ impl Session {
         &mut self,
         local: &Local,
         random: &mut (impl Entropy + ?Sized),
-    ) -> Result<Description, Refusal> {
+    ) -> Result<Arc<Description>, Refusal> {
         let current = self.current();
         // RFC 3264 §8.3.2: a payload type keeps its meaning for the whole session.
         let format = self.agreed.as_ref().map(|agreed| agreed.format);
@@ -83,32 +91,33 @@ impl Session {
         });
         // RFC 3264 §8: lines are never taken away, only refused.
         let mut media: Vec<Media> = match &self.published {
-            Some(before) => before.media.clone(),
+            Some(before) => before.description.media.clone(),
             None => Vec::new(),
         };
         match media.iter_mut().find(|media| matches!(media, Media::Audio(_))) {
             Some(place) => *place = audio,
             None => media.push(audio),
         }
-        let description = self.publish(local, media);
-        self.offered = Some((description.clone(), local.clone()));
-        Ok(description)
+        let said = self.publish(local.clone(), media);
+        self.offered = Some(said.clone());
+        Ok(said.description)
     }
 
     /// Offers what was said last once more, to the letter: what refreshes a session must not change it (RFC 4028 §7.4,
     /// RFC 3264 §8). None before anything was said.
-    pub fn offer_again(&mut self) -> Option<Description> {
-        let recording = self.local.as_ref()?.recording;
+    pub fn offer_again(&mut self) -> Option<Arc<Description>> {
+        let recording = self.published.as_ref()?.local.recording;
         self.offer_as_recorded(recording)
     }
 
     /// The same with something else said about recording (RFC 7866 §6.1.2). None before anything was said.
-    pub fn offer_as_recorded(&mut self, recording: Option<Recording>) -> Option<Description> {
-        let media = self.published.as_ref()?.media.clone();
-        let local = Local { recording, ..self.local.clone()? };
-        let description = self.publish(&local, media);
-        self.offered = Some((description.clone(), local));
-        Some(description)
+    pub fn offer_as_recorded(&mut self, recording: Option<Recording>) -> Option<Arc<Description>> {
+        let before = self.published.as_ref()?;
+        let media = before.description.media.clone();
+        let local = Local { recording, ..Local::clone(&before.local) };
+        let said = self.publish(local, media);
+        self.offered = Some(said.clone());
+        Some(said.description)
     }
 
     /// Takes the answer to our last offer. May be called for each dialog that one offer forked into.
@@ -116,14 +125,14 @@ impl Session {
     /// # Errors
     /// [`Refusal`] if the peer refused our audio or answered something that we did not offer.
     pub fn accept(&mut self, answer: &Description) -> Result<Negotiated, Refusal> {
-        let (offer, local) = self.offered.as_ref().ok_or(Refusal::AnswerMismatch)?;
-        let (place, offered) = offer.audio().ok_or(Refusal::AnswerMismatch)?;
+        let offer = self.offered.as_ref().ok_or(Refusal::AnswerMismatch)?;
+        let (place, offered) = offer.description.audio().ok_or(Refusal::AnswerMismatch)?;
         // RFC 3264 §6: the answer's lines stand where the offer's stood.
         let answered = match answer.media.get(place) {
             Some(Media::Audio(audio)) => audio,
             _ => return Err(Refusal::AnswerMismatch),
         };
-        let agreed = accept_audio(answered, offered, local, &self.current())?;
+        let agreed = accept_audio(answered, offered, &offer.local, &self.current())?;
         self.agreed = Some(agreed.clone());
         Ok(agreed)
     }
@@ -131,12 +140,14 @@ impl Session {
     /// Our last offer was refused: what stood before it holds on (RFC 3261 §14.1), and is what is said again, though under
     /// a version of its own.
     pub fn offer_refused(&mut self) {
-        let (Some(refused), Some((mut before, local))) = (&self.published, self.before.take()) else {
+        let (Some(refused), Some(mut before)) = (&self.published, self.before.take()) else {
             return;
         };
-        if self.offered.take().is_some() && before.media != refused.media {
-            before.origin.version = refused.origin.version.wrapping_add(1);
-            (self.published, self.local) = (Some(before), Some(local));
+        let refused = &refused.description;
+        if self.offered.take().is_some() && before.description.media != refused.media {
+            let version = refused.origin.version.wrapping_add(1);
+            Arc::make_mut(&mut before.description).origin.version = version;
+            self.published = Some(before);
         }
     }
 
@@ -150,9 +161,9 @@ impl Session {
     }
 
     /// Says `media`, under a new version only if that differs from what was said before (RFC 3264 §8).
-    fn publish(&mut self, local: &Local, media: Vec<Media>) -> Description {
+    fn publish(&mut self, local: Local, media: Vec<Media>) -> Said {
         let id = self.id.to_string();
-        let said = self.published.as_ref();
+        let said = self.published.as_ref().map(|said| &said.description);
         let same = said.filter(|said| {
             let origin = said.origin.addr == local.rtp.ip();
             origin && said.media == media && said.recording == local.recording
@@ -164,10 +175,10 @@ impl Session {
         };
         let origin = Origin { id, version, addr: local.rtp.ip() };
         let (recording, preference) = (local.recording, None);
-        let description = Description { origin, media, recording, preference };
-        let before = self.published.replace(description.clone());
-        self.before = before.zip(self.local.replace(local.clone()));
-        description
+        let description = Arc::new(Description { origin, media, recording, preference });
+        let said = Said { description, local: Arc::new(local) };
+        self.before = self.published.replace(said.clone());
+        said
     }
 }
 

@@ -30,7 +30,7 @@ fn local() -> Local {
     let at: SocketAddr = "192.0.2.10:30000".parse().unwrap();
     let ice = Credentials::new("00ourufrag1234", "ourpasswordourpassword00").unwrap();
     let fingerprint = format!("sha-256 {}", ["AB"; 32].join(":")).parse().unwrap();
-    Local { browser: Some(Browser { ice, fingerprint }), ..Local::new(at) }
+    Local { browser: Some(Box::new(Browser { ice, fingerprint })), ..Local::new(at) }
 }
 
 fn session() -> (Session, Seeded) {

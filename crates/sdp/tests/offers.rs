@@ -1,6 +1,8 @@
 //! Offers as they are seen in the field, and what we answer.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail loudly")]
 
+use std::sync::Arc;
+
 use vorzimmer_sdp::{Codec, Description, Direction, Local, Negotiated, Refusal, Session};
 use vorzimmer_types::entropy::Seeded;
 
@@ -10,7 +12,7 @@ fn local() -> Local {
     Local::new("198.51.100.7:40000".parse().unwrap())
 }
 
-fn answer_to(offer: &[u8], local: &Local) -> Result<(Description, Negotiated), Refusal> {
+fn answer_to(offer: &[u8], local: &Local) -> Result<(Arc<Description>, Negotiated), Refusal> {
     Session::new(&mut Seeded::new(1)).answer(&Description::parse(offer)?, local, &mut Seeded::new(2))
 }
 

@@ -69,7 +69,7 @@ pub(crate) struct Call {
     /// What the receptionist has half typed.
     shortcuts: Shortcuts,
     /// A colleague who picks the call up.
-    pick_up: Option<PickUp>,
+    pick_up: Option<Box<PickUp>>,
     /// Who said last why something ends, and what.
     explained: Option<(SessionId, Cause)>,
     /// Our address towards the caller.
@@ -238,7 +238,7 @@ impl Call {
         let talk = if self.is_over() { None } else { self.gate.next_wake() };
         let sides = [Side::Caller, Side::Attendant, Side::Guest].into_iter();
         let plays = sides.filter_map(|side| self.leg(side)?.next_wake()).min();
-        let pick_up = self.pick_up.as_ref().map(PickUp::next_wake);
+        let pick_up = self.pick_up.as_ref().map(|pick_up| pick_up.next_wake());
         [state, life, talk, plays, pick_up, self.recordings.next_wake(), self.aftermath.next_wake()]
             .into_iter()
             .flatten()

@@ -20,7 +20,8 @@ pub(super) struct Talk {
     pub(super) legs: SmallVec<[LegKey; MAX_PARTIES]>,
     pub(super) relay_events: bool,
     hz: u32,
-    mixer: Box<Mixer>,
+    /// Made when somebody is decoded for the first time.
+    mixer: Option<Box<Mixer>>,
     /// When the next 10 ms are due; none while nobody is decoded.
     pub(super) next_at: Option<Instant>,
 }
@@ -52,9 +53,8 @@ impl Session {
         for key in legs {
             self.leg(*key)?.hear_anew();
         }
-        let mixer = Box::new(Mixer::new(NARROW_HZ));
         let legs = SmallVec::from_slice(legs);
-        self.talk = Some(Talk { legs, relay_events, hz: NARROW_HZ, mixer, next_at: None });
+        self.talk = Some(Talk { legs, relay_events, hz: NARROW_HZ, mixer: None, next_at: None });
         self.settle_rate();
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Session {
         let hz = if self.legs.iter().filter(wide).count() >= 2 { WIDE_HZ } else { NARROW_HZ };
         if hz != talk.hz {
             talk.hz = hz;
-            *talk.mixer = Mixer::new(hz);
+            talk.mixer = None;
         }
     }
 
@@ -147,22 +147,23 @@ impl Session {
 
 /// One tick; whether anybody is decoded.
 fn mix(talk: &mut Talk, legs: &mut [Leg], now: Instant, sink: &mut dyn Sink) -> bool {
+    let mixer = talk.mixer.get_or_insert_with(|| Box::new(Mixer::new(talk.hz)));
     let mut heard = [(false, Heard::Nothing); MAX_PARTIES];
     for ((party, key), heard) in talk.legs.iter().enumerate().zip(&mut heard) {
-        let voice = talk.mixer.voice(party);
+        let voice = mixer.voice(party);
         match legs.iter_mut().find(|leg| leg.key == *key) {
             Some(leg) => *heard = (leg.is_decoded(), leg.pull(voice, now)),
             None => voice.fill(0),
         }
     }
-    talk.mixer.add_up(talk.legs.len());
+    mixer.add_up(talk.legs.len());
     for (party, key) in talk.legs.iter().enumerate() {
         let Some(leg) = legs.iter_mut().find(|leg| leg.key == *key) else { continue };
         let others =
             || heard.iter().enumerate().filter(|(other, _)| *other != party).map(|(_, heard)| *heard);
         if others().any(|(decoded, _)| decoded) {
             let quiet = others().all(|(_, heard)| heard != Heard::Voice);
-            leg.say(talk.mixer.for_party(party), quiet, talk.hz, now, sink);
+            leg.say(mixer.for_party(party), quiet, talk.hz, now, sink);
         }
     }
     heard.iter().any(|(decoded, _)| *decoded)

@@ -65,7 +65,7 @@ impl CallMedia {
         Self {
             call,
             session: Session::with_identity(identity),
-            legs: Vec::new(),
+            legs: Vec::with_capacity(2),
             next_leg: 0,
             recordings: Vec::new(),
             closed: Vec::new(),
@@ -157,6 +157,8 @@ impl CallMedia {
         }
         let parties = tracks.into_iter().map(|(_, party)| party).collect();
         let wanted = Wanted { call: self.call, customer, recording, legs, parties, at: now };
+        // Nearly every call has one, and it is large.
+        self.recordings.reserve_exact(1);
         self.recordings.push(Recording::begin(wanted, permit, worker, outlet));
         self.forget_recordings();
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use vorzimmer_call::api::MediaEvent;
 use vorzimmer_media::LegKey;
+use vorzimmer_recorder::queue::Stock;
 use vorzimmer_types::CallId;
 use vorzimmer_wire::Wire;
 
@@ -32,6 +33,8 @@ pub struct Outlet<'a> {
     pub events: &'a mut VecDeque<MediaEvent>,
     /// The way to the writer.
     pub pages: &'a Pages,
+    /// The empty pages of its recordings.
+    pub stock: &'a Stock,
     /// What can be played.
     pub prompts: &'a Prompts,
     /// Addresses that have proven themselves to a leg: the door is told.

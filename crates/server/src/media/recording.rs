@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use vorzimmer_call::api::{MediaEvent, StopWhy};
 use vorzimmer_consent::Permit;
 use vorzimmer_media::{Content, LegKey, Tap};
-use vorzimmer_recorder::queue::{QUEUE_PAGES, queue};
+use vorzimmer_recorder::queue::QUEUE_PAGES;
 use vorzimmer_recorder::{Finished, FrameRef, Params, Recorder, SealedPage};
 use vorzimmer_types::event::RecordingResult;
 use vorzimmer_types::{CallId, CustomerId, Day, PartyId, RecordingId};
@@ -89,7 +89,7 @@ impl Recording {
             self.discard("it ended before it began", outlet);
             return;
         }
-        let (pages, drain) = queue(QUEUE_PAGES, self.wanted.parties.len());
+        let (pages, drain) = outlet.stock.queue(QUEUE_PAGES, self.wanted.parties.len());
         let params = Params {
             recording,
             customer: self.wanted.customer,

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use vorzimmer_call::api::{MediaCommand, MediaEvent};
 use vorzimmer_media::dtls::Identity;
 use vorzimmer_media::{Channel, LegConfig, LegKey, ice};
+use vorzimmer_recorder::queue::{STOCK_PAGES, Stock};
 use vorzimmer_sdp::Browser;
 use vorzimmer_types::ice::Credentials;
 use vorzimmer_types::{CallId, LegId, RecordingId};
@@ -95,6 +96,7 @@ pub struct Worker {
     resting: Resting,
     timers: BinaryHeap<Reverse<(Instant, CallId)>>,
     recordings: HashMap<RecordingId, CallId>,
+    stock: Stock,
     backlog: VecDeque<MediaEvent>,
     turn: Turn,
     /// Browser legs by how their checks are addressed, and by where they were found.
@@ -170,6 +172,7 @@ impl Worker {
             sockets: Names::default(),
             timers: BinaryHeap::new(),
             recordings: HashMap::new(),
+            stock: Stock::new(STOCK_PAGES),
             backlog: VecDeque::new(),
             turn: Turn::default(),
             browsers: HashMap::new(),
@@ -439,6 +442,7 @@ impl Worker {
             wire: &mut self.wire,
             events: &mut self.backlog,
             pages: &self.parts.pages,
+            stock: &self.stock,
             prompts: &self.parts.prompts,
             counters: &self.parts.counters,
             turn: &mut self.turn,

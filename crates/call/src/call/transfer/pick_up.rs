@@ -55,7 +55,7 @@ impl Call {
         let browser = offer.as_ref().is_some_and(Description::is_browsers);
         let leg = self.open_for(Some(who), &flow, browser, hands);
         let until = hands.now.mono + OPEN_WITHIN;
-        self.pick_up = Some(PickUp { session, leg, offer, of, who, until });
+        self.pick_up = Some(Box::new(PickUp { session, leg, offer, of, who, until }));
     }
 
     fn may_pick_up(&self, who: ReceptionistId, of: SessionId) -> bool {
@@ -91,11 +91,11 @@ impl Call {
         match description {
             Ok(sdp) if self.may_pick_up(pick_up.who, pick_up.of) => {
                 hands.sip(Command::Accept { session: pick_up.session, sdp });
-                self.takes_over(pick_up, hands);
+                self.takes_over(*pick_up, hands);
             }
             // Whoever's place she wanted is gone.
-            Ok(_) => self.refuse_pick_up(pick_up, 481, hands),
-            Err(status) => self.refuse_pick_up(pick_up, status, hands),
+            Ok(_) => self.refuse_pick_up(*pick_up, 481, hands),
+            Err(status) => self.refuse_pick_up(*pick_up, status, hands),
         }
     }
 
@@ -141,7 +141,7 @@ impl Call {
     /// Her leg did not open in time, or nobody is on the call any more.
     pub(in crate::call) fn drop_pick_up(&mut self, hands: &mut Hands<'_>) {
         if let Some(pick_up) = self.pick_up.take() {
-            self.refuse_pick_up(pick_up, 480, hands);
+            self.refuse_pick_up(*pick_up, 480, hands);
         }
     }
 
