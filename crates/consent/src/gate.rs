@@ -84,7 +84,12 @@ impl Gate {
 
     /// The next thing to be done, until there is none.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let next = self.outputs.pop_front();
+        if next.is_none() {
+            // A call is long, and consent has little to say.
+            self.outputs.shrink_to_fit();
+        }
+        next
     }
 
     /// When to come back with [`Input::Wake`] if nothing happens before.

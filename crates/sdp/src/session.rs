@@ -92,7 +92,7 @@ impl Session {
         // RFC 3264 §8: lines are never taken away, only refused.
         let mut media: Vec<Media> = match &self.published {
             Some(before) => before.description.media.clone(),
-            None => Vec::new(),
+            None => Vec::with_capacity(1),
         };
         match media.iter_mut().find(|media| matches!(media, Media::Audio(_))) {
             Some(place) => *place = audio,

@@ -47,6 +47,7 @@ impl Seats {
     /// A seat for somebody new. Somebody who is here already keeps theirs.
     pub(super) fn take(&mut self, party: PartyId, question: PromptVersion) {
         if self.at(party).is_none() {
+            self.0.reserve_exact(1);
             self.0.push(Seat { party, question, keys: Keys::default(), yes: None, waiting: None });
         }
     }

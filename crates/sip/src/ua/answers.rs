@@ -256,6 +256,8 @@ impl Ua {
             Ok(bytes) => {
                 self.flows.transmit(&flow, bytes.clone());
                 if let Some(invite) = self.invites.get_mut(&transaction) {
+                    // Nearly always the only one.
+                    invite.acks.reserve_exact(1);
                     invite.acks.push(Ack { tag: tag.to_owned(), flow, bytes });
                 }
             }

@@ -215,6 +215,8 @@ pub(super) fn sdp(headers: &mut Headers, body: &mut Vec<u8>, sdp: &[u8]) {
 pub(super) fn request_bytes(request: &Request) -> Result<Bytes, Fault> {
     let mut out = Vec::with_capacity(1024 + request.body.len());
     wire::print(request, &mut out)?;
+    // It may be kept for half a minute, to be said again.
+    out.shrink_to_fit();
     Ok(out.into())
 }
 
@@ -222,6 +224,7 @@ pub(super) fn request_bytes(request: &Request) -> Result<Bytes, Fault> {
 pub(super) fn response_bytes(response: &Response) -> Result<Bytes, Fault> {
     let mut out = Vec::with_capacity(768 + response.body.len());
     wire::print(response, &mut out)?;
+    out.shrink_to_fit();
     Ok(out.into())
 }
 

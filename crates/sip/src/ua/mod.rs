@@ -88,7 +88,7 @@ use carriers::Carriers;
 use compose::Letterhead;
 use flows::Flows;
 use known::Known;
-use session::{OurInvite, Owner, Pending, Session, Wake};
+use session::{OurInvite, Owner, Pending, Sessions, Wake};
 
 /// The user agent.
 pub struct Ua {
@@ -101,7 +101,7 @@ pub struct Ua {
     clients: Clients<Owner>,
     /// INVITEs of ours whose transaction still runs.
     invites: HashMap<TransactionId, OurInvite>,
-    sessions: HashMap<SessionId, Session>,
+    sessions: Sessions,
     /// Call-ID and our tag.
     dialogs: HashMap<(String, String), SessionId>,
     /// Offers of theirs whose session is over before anybody answered them.
@@ -134,7 +134,7 @@ impl Ua {
             servers: Servers::new(config.limits.transactions),
             clients: Clients::new(config.limits.transactions),
             invites: HashMap::new(),
-            sessions: HashMap::new(),
+            sessions: Sessions::default(),
             dialogs: HashMap::new(),
             orphans: Vec::new(),
             registrar: Registrar::new(config.expires, config.limits.bindings),

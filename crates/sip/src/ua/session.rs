@@ -1,5 +1,6 @@
 //! What is remembered about a session, stage by stage. No behaviour: that is in the modules named after what happens.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -29,6 +30,36 @@ pub(super) struct Session {
     /// A reliable answer of ours that waits for its PRACK. It may come after the INVITE's final answer.
     pub provisional: Option<Provisional>,
     pub stage: Stage,
+}
+
+/// Every session by its name. Boxed: a table has places for twice as many, and they are large.
+#[derive(Default)]
+pub(super) struct Sessions(HashMap<SessionId, Box<Session>>);
+
+impl Sessions {
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn get(&self, id: &SessionId) -> Option<&Session> {
+        self.0.get(id).map(|session| &**session)
+    }
+
+    pub fn get_mut(&mut self, id: &SessionId) -> Option<&mut Session> {
+        self.0.get_mut(id).map(|session| &mut **session)
+    }
+
+    pub fn contains_key(&self, id: &SessionId) -> bool {
+        self.0.contains_key(id)
+    }
+
+    pub fn insert(&mut self, id: SessionId, session: Session) {
+        self.0.insert(id, Box::new(session));
+    }
+
+    pub fn remove(&mut self, id: &SessionId) -> Option<Session> {
+        self.0.remove(id).map(|session| *session)
+    }
 }
 
 /// What a peer can do, by the latest of its messages that said so.
