@@ -5,6 +5,7 @@
 //! ratios: machines differ, and have other things to do.
 #![expect(clippy::disallowed_methods, reason = "a load is made and measured in real time")]
 
+mod consent;
 mod delay;
 mod engine;
 mod floor;
@@ -81,6 +82,11 @@ fn bench(run: &Run) -> io::Result<()> {
             Mode::Ramp => ramp(run, core, &mut report)?,
             Mode::Soak | Mode::Churn => soak(run, core, *mode, &mut report)?,
             Mode::Signalling => by_sipp(run, core, &mut report)?,
+            Mode::Consent => {
+                for calls in run.calls.iter().copied() {
+                    add(run, &mut report, consent::measure(run, calls, core)?)?;
+                }
+            }
         }
     }
     println!("\n{}", report.table());

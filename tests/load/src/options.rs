@@ -45,6 +45,8 @@ pub enum Mode {
     Churn,
     /// SIPp's calls without voices.
     Signalling,
+    /// Calls of 11 s that are asked, press a digit and are recorded.
+    Consent,
 }
 
 /// What to measure.

@@ -27,8 +27,7 @@ const AT_ONCE: usize = 64;
 /// Both ends of all calls.
 pub struct Parties {
     dialling: Dialling,
-    /// What the telephone presses in every call.
-    keys: &'static str,
+    keys: Keys,
     trunk: UdpSocket,
     phone: UdpSocket,
     /// Calls of the trunk by Call-ID, and of the telephone by theirs.
@@ -42,6 +41,15 @@ pub struct Parties {
     pub counted: bool,
     /// What came of them.
     pub outcome: Outcome,
+}
+
+/// What is pressed in every call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keys {
+    /// By the telephone, as soon as it talks.
+    pub phone: &'static str,
+    /// By the caller, and how long after the answer.
+    pub trunk: Option<(&'static str, Duration)>,
 }
 
 /// What came of the calls.
@@ -65,6 +73,8 @@ struct Placed {
     /// The 200 that made the dialog.
     answer: Option<String>,
     begun: Instant,
+    /// When it was answered, until the caller has pressed what there is to press.
+    listening: Option<Instant>,
     /// What waits for an answer, since when, and how often it was said.
     asking: Option<(String, Instant, u32)>,
 }
@@ -76,12 +86,12 @@ struct Taken {
 }
 
 impl Parties {
-    /// A trunk on a port of its own that dials like this, and the telephone on `phone`, where it was registered, which
-    /// presses these keys in every call.
+    /// A trunk on a port of its own that dials like this, and the telephone on `phone`, where it was registered; both
+    /// press these keys in every call.
     ///
     /// # Errors
     /// The system's.
-    pub fn open(dialling: Dialling, phone: u16, keys: &'static str) -> io::Result<Self> {
+    pub fn open(dialling: Dialling, phone: u16, keys: Keys) -> io::Result<Self> {
         let open = |port| {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
             socket.set_nonblocking(true)?;
@@ -121,7 +131,7 @@ impl Parties {
         let asking = Some((invite.clone(), begun, 1));
         let id = self.dialling.id(call);
         self.order.push_back(id.clone());
-        self.placed.insert(id, Placed { slot, invite, answer: None, begun, asking });
+        self.placed.insert(id, Placed { slot, invite, answer: None, begun, listening: None, asking });
         Ok(())
     }
 
@@ -140,6 +150,20 @@ impl Parties {
             self.order.remove(keep);
             if self.hang_up(&id) {
                 return;
+            }
+        }
+    }
+
+    /// Hangs up those that were begun so long ago.
+    pub fn hang_up_older(&mut self, than: Duration) {
+        while let Some(id) = self.order.front() {
+            // One that is over is passed by; one that was not answered yet is hung up when it was.
+            match self.placed.get(id) {
+                Some(call) if call.begun.elapsed() < than || call.answer.is_none() => return,
+                _ => {}
+            }
+            if let Some(id) = self.order.pop_front() {
+                self.hang_up(&id);
             }
         }
     }
@@ -173,6 +197,17 @@ impl Parties {
         if self.looked.elapsed() > LOOK_EVERY {
             self.looked = Instant::now();
             self.ask_again(engine);
+            self.press(engine);
+        }
+    }
+
+    /// Callers press what they have to.
+    fn press(&mut self, engine: &mut Engine) {
+        let Some((keys, after)) = self.keys.trunk else { return };
+        for call in self.placed.values_mut() {
+            if call.listening.take_if(|since| since.elapsed() >= after).is_some() {
+                engine.press(call.slot, keys);
+            }
         }
     }
 
@@ -228,6 +263,7 @@ impl Parties {
             return;
         }
         call.asking = None;
+        call.listening = Some(Instant::now());
         self.outcome.answered += 1;
         let took = call.begun.elapsed().as_micros();
         self.outcome.set_up.note(u64::try_from(took).unwrap_or(u64::MAX));
@@ -252,7 +288,7 @@ impl Parties {
             "ACK" => {
                 if let Some(call) = self.taken.get_mut(id).filter(|call| !call.attested) {
                     call.attested = true;
-                    engine.press(call.slot, self.keys);
+                    engine.press(call.slot, self.keys.phone);
                 }
             }
             _ => {

@@ -14,7 +14,7 @@ const TOP: f64 = 56.0;
 
 /// The picture as SVG: CPU milliseconds for a minute of one call.
 pub fn svg(report: &Report) -> String {
-    let bars: Vec<_> = report.results.iter().filter(|one| one.mode != "signalling").collect();
+    let bars: Vec<_> = report.results.iter().filter(|one| one.is_by_the_minute()).collect();
     let most = bars.iter().map(|one| one.cpu_ms_per_call_minute).fold(1.0, f64::max);
     let height = TOP + bars.len() as f64 * (BAR + GAP) + 16.0;
     let mut text = format!(

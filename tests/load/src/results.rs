@@ -22,19 +22,19 @@ pub struct Report {
 /// One measurement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// `steady`, `ramp`, `soak`, `churn` or `signalling`.
+    /// `steady`, `ramp`, `soak`, `churn`, `signalling` or `consent`.
     pub mode: String,
-    /// `floor`, `relayed`, `recorded`, `srtp-recorded` or `signalling`.
+    /// `floor`, `relayed`, `recorded`, `srtp-recorded`, `asked` or `signalling`.
     pub case: String,
     /// What moved the packets: `epoll`, `io_uring`, or the peer's name.
     pub driver: String,
     /// Whether it is our server's.
     pub ours: bool,
-    /// Calls that ran at the same time; of `signalling`, calls that were placed.
+    /// Calls that ran at the same time; of `signalling` and `consent`, calls that were placed.
     pub calls: usize,
     /// For so many seconds.
     pub seconds: f64,
-    /// Of the whole process, in milliseconds, for a minute of one call; of `signalling`, for a call.
+    /// Of the whole process, in milliseconds, for a minute of one call; of `signalling` and `consent`, for a call.
     pub cpu_ms_per_call_minute: f64,
     /// How often that of the floor in the same driver, measured in the same minutes.
     pub ratio_to_floor: Option<f64>,
@@ -60,6 +60,8 @@ pub struct Measured {
     pub failed: u64,
     /// Requests that had to be said again.
     pub retransmitted: u64,
+    /// Calls that were recorded without a flaw, as the server counted them.
+    pub recorded: Option<u64>,
     /// Gaps in recordings.
     pub gaps: Option<u64>,
     /// The threads that worked most, and their share in percent of the process's time.
@@ -91,7 +93,7 @@ impl Report {
                 |driver: &str| floors.iter().find(|floor| floor.calls == one.calls && floor.driver == driver);
             let floor = like(&one.driver).or_else(|| like("epoll"));
             one.ratio_to_floor = floor
-                .filter(|floor| floor.cpu_ms_per_call_minute > 0.0 && one.mode != "signalling")
+                .filter(|floor| floor.cpu_ms_per_call_minute > 0.0 && one.is_by_the_minute())
                 .map(|floor| one.cpu_ms_per_call_minute / floor.cpu_ms_per_call_minute);
         }
     }
@@ -99,7 +101,7 @@ impl Report {
     /// The table.
     pub fn table(&self) -> String {
         let mut text = format!("{}\n{}\n\n", self.command, self.machine);
-        let media: Vec<_> = self.results.iter().filter(|one| one.mode != "signalling").collect();
+        let media: Vec<_> = self.results.iter().filter(|one| one.is_by_the_minute()).collect();
         if !media.is_empty() {
             text.push_str(
                 "| mode | case | driver | calls | CPU ms/call-min | × floor | lost | delay p50 / p99 / p99.9 / max ms | kB/call |\n\
@@ -128,10 +130,32 @@ impl Report {
                 );
             }
         }
+        let asked: Vec<_> = self.results.iter().filter(|one| one.mode == "consent").collect();
+        if !asked.is_empty() {
+            text.push_str(
+                "\n| asked, one digit, recorded | driver | calls of 11 s | CPU ms/call | recorded | failed | retransmitted |\n\
+                 |---|---|---:|---:|---:|---:|---:|\n",
+            );
+            for one in &asked {
+                let (driver, calls, cpu) = (&one.driver, one.calls, one.cpu_ms_per_call_minute);
+                let (ok, failed, again) = (one.recorded.unwrap_or(0), one.failed, one.retransmitted);
+                let _ = writeln!(
+                    text,
+                    "| vorzimmer | {driver} | {calls} | {cpu:.2} | {ok} | {failed} | {again} |"
+                );
+            }
+        }
         for one in self.results.iter().filter(|one| !one.remark.is_empty()) {
             let _ = writeln!(text, "\n{}, {}, {} calls: {}", one.case, one.driver, one.calls, one.remark);
         }
         text
+    }
+}
+
+impl Measured {
+    /// Whether what it cost is said for a minute of a call, and not for a call.
+    pub fn is_by_the_minute(&self) -> bool {
+        self.mode != "signalling" && self.mode != "consent"
     }
 }
 

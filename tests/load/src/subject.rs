@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use vorzimmer_tests::server::{Server, Setup};
 use vorzimmer_tests::{ports, sipp, wait};
 
+use crate::consent;
 use crate::engine::Engine;
 use crate::floor::Style;
 use crate::kernel;
 use crate::options::Run;
-use crate::parties::Parties;
+use crate::parties::{Keys, Parties};
 use crate::peer::Pair;
 use crate::words::Dialling;
 
@@ -35,6 +37,8 @@ pub enum Case {
     Recorded,
     /// The same, and they come and go encrypted.
     SrtpRecorded,
+    /// Asked whether they may be recorded, and then recorded.
+    Asked,
 }
 
 impl Case {
@@ -44,19 +48,29 @@ impl Case {
             Self::Relayed => "relayed",
             Self::Recorded => "recorded",
             Self::SrtpRecorded => "srtp-recorded",
+            Self::Asked => "asked",
         }
     }
 
     /// How calls are placed that are treated like that: the customers are those of the tests' directory, one of whom is
-    /// never recorded, the other when the receptionist attests that the caller has agreed.
+    /// never recorded, another when the receptionist attests that the caller has agreed, the third when he says so.
     fn dialling(self, server: SocketAddr) -> Dialling {
-        let number = if self == Self::Relayed { "+493023125010" } else { "+493023125013" };
+        let number = match self {
+            Self::Relayed => "+493023125010",
+            Self::Asked => "+493023125011",
+            Self::Recorded | Self::SrtpRecorded => "+493023125013",
+        };
         Dialling { server, number: number.into(), port: 0, srtp: self == Self::SrtpRecorded }
     }
 
-    /// What the receptionist presses.
-    fn keys(self) -> &'static str {
-        if self == Self::Relayed { "" } else { "*6" }
+    /// What is pressed: by the receptionist, when she has answered, and by the caller, so long after the answer.
+    fn keys(self) -> Keys {
+        let (phone, trunk) = match self {
+            Self::Relayed => ("", None),
+            Self::Asked => ("", Some(("1", consent::PRESSED_AFTER))),
+            Self::Recorded | Self::SrtpRecorded => ("*6", None),
+        };
+        Keys { phone, trunk }
     }
 }
 
@@ -69,6 +83,8 @@ pub struct Load {
     /// What is measured.
     pub subject: Subject,
     polled: Instant,
+    /// What it plays, if that is not what is shipped.
+    _prompts: Option<TempDir>,
 }
 
 /// What is measured.
@@ -114,9 +130,15 @@ impl Subject {
 
     /// A figure of our server's metrics, summed over its labels.
     pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metric_of(name, "")
+    }
+
+    /// The same, of those labels alone that hold `label`.
+    pub fn metric_of(&self, name: &str, label: &str) -> Option<f64> {
         let Self::Server(server) = self else { return None };
         let (_, page) = server.get("/metrics")?;
-        let lines = page.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+        let named = |line: &&str| line.split(['{', ' ']).next() == Some(name) && line.contains(label);
+        let lines = page.lines().filter(named);
         Some(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
 }
@@ -144,6 +166,11 @@ impl Load {
         ] {
             setup.environment.push((name.to_owned(), value));
         }
+        let prompts = (case == Case::Asked).then(consent::prompts).transpose()?;
+        if let Some(folder) = &prompts {
+            let folder = folder.path().to_string_lossy().into_owned();
+            setup.environment.push(("VORZIMMER_MEDIA__PROMPTS".to_owned(), folder));
+        }
         let server = match &run.house {
             None => Server::start(&setup),
             Some(folder) => {
@@ -157,7 +184,8 @@ impl Load {
         sipp::register(&server, "anna", phone);
         let address = server.sip.parse().map_err(io::Error::other)?;
         let parties = Parties::open(case.dialling(address), phone, case.keys())?;
-        Ok(Self::new(places, Some(parties), Subject::Server(Box::new(server))))
+        let load = Self::new(places, Some(parties), Subject::Server(Box::new(server)));
+        Ok(Self { _prompts: prompts, ..load })
     }
 
     /// Kamailio and rtpengine on one core; none if they are not installed.
@@ -170,7 +198,7 @@ impl Load {
             return Ok(None);
         };
         pair.pids().into_iter().for_each(|pid| pin(pid, core));
-        let parties = Parties::open(case.dialling(pair.sip), phone, "")?;
+        let parties = Parties::open(case.dialling(pair.sip), phone, Keys::default())?;
         Ok(Some(Self::new(places, Some(parties), Subject::Pair(pair))))
     }
 
@@ -201,11 +229,12 @@ impl Load {
         writeln!(input, "{}", ours.join(" "))?;
         pin(child.id(), core);
         let subject = Subject::Floor(Forwarder { style, child, input: Some(input) });
-        Ok(Self { engine, parties: None, subject, polled: Instant::now() })
+        Ok(Self { engine, parties: None, subject, polled: Instant::now(), _prompts: None })
     }
 
     fn new(places: usize, parties: Option<Parties>, subject: Subject) -> Self {
-        Self { engine: Engine::new(places * 2), parties, subject, polled: Instant::now() }
+        let engine = Engine::new(places * 2);
+        Self { engine, parties, subject, polled: Instant::now(), _prompts: None }
     }
 
     /// One turn of everything, and a short rest if nothing is due.

@@ -1,0 +1,166 @@
+//! Callers who are asked, press a key, and are recorded: what such a call costs from INVITE to BYE.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use vorzimmer_media::Prompt;
+use vorzimmer_tests::server::workspace;
+
+use crate::kernel::Usage;
+use crate::options::Run;
+use crate::results::Measured;
+use crate::subject::{Case, Load};
+
+/// From INVITE to BYE.
+const CALL: Duration = Duration::from_secs(11);
+/// When the caller presses, counted from the answer: after the question, since a yes before its end does not count.
+pub const PRESSED_AFTER: Duration = Duration::from_millis(5_500);
+/// What of the shipped prompts is played, in milliseconds: whole, they take longer than such a call.
+const SHORTER: [(&str, u32); 2] = [("de/consent-ask.wav", 5_000), ("de/consent-thanks.wav", 1_000)];
+/// A server that has just started encodes its prompts: so little of a core is used when it is done.
+const IDLE: f64 = 0.02;
+const LOOK: Duration = Duration::from_millis(250);
+/// How long is waited for that, for the last calls to end, and for their recordings to be counted.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// So many calls at a time, one after the other for so long as was asked for, and what each of them took.
+///
+/// # Errors
+/// The system's.
+pub fn measure(run: &Run, calls: usize, core: Option<usize>) -> io::Result<Measured> {
+    let mut load = Load::server(Case::Asked, calls + calls / 4 + 8, core, run)?;
+    wait_until_idle(&mut load);
+    let rounds = (run.seconds / CALL.as_secs_f64()).max(1.0);
+    let total = (rounds * calls as f64) as usize;
+    let pids = load.subject.pids();
+    let before = Usage::of(&pids);
+    let began = Instant::now();
+    place(&mut load, total, CALL.div_f64(calls as f64))?;
+    load.run_for(Duration::from_secs(1));
+    let after = Usage::of(&pids);
+    let cpu_ms = after.cpu_ns.saturating_sub(before.cpu_ns) as f64 / 1e6;
+    let recorded = recorded(&mut load, total);
+    let outcome = load.parties.as_ref().map(|parties| &parties.outcome);
+    Ok(Measured {
+        mode: "consent".into(),
+        case: Case::Asked.name().into(),
+        driver: load.subject.driver(),
+        ours: true,
+        calls: total,
+        seconds: began.elapsed().as_secs_f64(),
+        cpu_ms_per_call_minute: cpu_ms / total.max(1) as f64,
+        set_up_us: outcome.map(|outcome| outcome.set_up.summary()),
+        failed: outcome.map_or(0, |outcome| outcome.failed),
+        retransmitted: outcome.map_or(0, |outcome| outcome.retransmitted),
+        recorded: Some(recorded),
+        rss_kb: after.rss_kb,
+        pss_kb: Some([before.pss_kb, after.pss_kb]),
+        ..Measured::default()
+    })
+}
+
+/// Places a call each `every`, hangs each up when its time is over, and returns when all are.
+fn place(load: &mut Load, total: usize, every: Duration) -> io::Result<()> {
+    let began = Instant::now();
+    let end = every.mul_f64(total as f64) + CALL + PATIENCE;
+    let mut placed = 0;
+    while began.elapsed() < end {
+        load.turn();
+        let Some(parties) = &mut load.parties else { break };
+        if placed < total && began.elapsed() >= every.mul_f64(placed as f64) {
+            parties.ring(&mut load.engine)?;
+            placed += 1;
+        }
+        parties.hang_up_older(CALL);
+        if placed == total && parties.open_calls() == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn wait_until_idle(load: &mut Load) {
+    let pids = load.subject.pids();
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        let (before, since) = (Usage::of(&pids).cpu_ns, Instant::now());
+        load.run_for(LOOK);
+        let used = Usage::of(&pids).cpu_ns.saturating_sub(before) as f64;
+        if used < since.elapsed().as_nanos() as f64 * IDLE {
+            return;
+        }
+    }
+}
+
+/// How many calls the server says were recorded without a flaw.
+fn recorded(load: &mut Load, wanted: usize) -> u64 {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let counted = load.subject.metric_of("vorzimmer_recordings_total", "result=\"ok\"").unwrap_or(0.0);
+        if counted >= wanted as f64 || Instant::now() > end {
+            return counted as u64;
+        }
+        load.run_for(LOOK);
+    }
+}
+
+/// The shipped prompts in a folder of their own, those that are asked shorter.
+///
+/// # Errors
+/// The system's, or a prompt is not one.
+pub fn prompts() -> io::Result<tempfile::TempDir> {
+    let (shipped, folder) = (workspace().join("config/prompts"), tempfile::tempdir()?);
+    let mut list = fs::read_to_string(shipped.join("prompts.toml"))?;
+    let quoted = |line: &str| Some(line.strip_prefix("file = \"")?.strip_suffix('"')?.to_owned());
+    for file in list.lines().filter_map(quoted).collect::<Vec<_>>() {
+        let (from, to) = (shipped.join(&file), folder.path().join(&file));
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        match SHORTER.iter().find(|(name, _)| *name == file) {
+            Some((_, ms)) => {
+                cut(&from, &to, *ms).map_err(io::Error::other)?;
+                list = list.replace(&hash(&from)?, &hash(&to)?);
+            }
+            None => drop(fs::copy(from, to)?),
+        }
+    }
+    fs::write(folder.path().join("prompts.toml"), list)?;
+    Ok(folder)
+}
+
+/// The first milliseconds of a WAV file.
+fn cut(from: &Path, to: &Path, ms: u32) -> Result<(), hound::Error> {
+    let reader = hound::WavReader::open(from)?;
+    let spec = reader.spec();
+    let mut writer = hound::WavWriter::create(to, spec)?;
+    let most = u64::from(spec.sample_rate) * u64::from(ms) / 1_000;
+    for sample in reader.into_samples::<i16>().take(usize::try_from(most).unwrap_or(usize::MAX)) {
+        writer.write_sample(sample?)?;
+    }
+    writer.finalize()
+}
+
+/// As the list of prompts names it.
+fn hash(file: &Path) -> io::Result<String> {
+    let prompt = Prompt::from_wav(&fs::read(file)?, 1).map_err(io::Error::other)?;
+    Ok(prompt.hash().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SHORTER, hash, prompts};
+
+    #[test]
+    fn the_list_names_the_prompts_as_they_are() {
+        let folder = prompts().unwrap();
+        let list = std::fs::read_to_string(folder.path().join("prompts.toml")).unwrap();
+        for (file, ms) in SHORTER {
+            let path = folder.path().join(file);
+            assert!(list.contains(&hash(&path).unwrap()), "{file}");
+            assert_eq!(hound::WavReader::open(path).unwrap().duration(), ms * 8, "{file}");
+        }
+    }
+}
