@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use tokio::time::timeout;
 use vorzimmer_store::Durable;
 
@@ -47,6 +48,10 @@ use crate::rooms::{FirstStart, Rooms};
 use crate::start::Assembly;
 use crate::tls::Tls;
 use crate::wellbeing::Observed;
+
+/// Signalling makes and drops many small texts, and threads hand them to each other: this allocator keeps both cheap.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Threads of everything that must not hold up the control task, which has a thread of its own.
 const RUNTIME_THREADS: usize = 2;

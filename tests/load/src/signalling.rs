@@ -19,6 +19,10 @@ use crate::results::Measured;
 /// The customer whose calls are never recorded, and go to one telephone.
 const NUMBER: &str = "+493023125010";
 
+/// For how long a call is held once it is answered, in milliseconds. A caller who hangs up at once is gone before the
+/// telephone is rung, and costs half a call.
+const HOLD_MS: &str = "100";
+
 /// Calls by SIPp through our server.
 ///
 /// # Errors
@@ -135,7 +139,7 @@ fn start(folder: &Path, name: &str, server: &str, port: u16, options: &Run) -> i
         .arg(statistics(folder, name));
     if name == "calls" {
         command.args(["-r", &options.sipp_rate.to_string(), "-l", &options.sipp_limit.to_string()]);
-        command.args(["-trace_rtt", "-rtt_freq", "200"]);
+        command.args(["-trace_rtt", "-rtt_freq", "200", "-d", HOLD_MS]);
     }
     command.current_dir(folder);
     let child =

@@ -30,6 +30,9 @@ pub use report::Report;
 
 /// Inputs of one kind that are taken in one turn, so that a flood of one kind starves no other and no timer.
 const BATCH: usize = 64;
+/// Turns begin at least so far apart: what comes meanwhile is taken together, and no thread is woken for each message. An
+/// INVITE is answered in the second turn after it came.
+const PACE: Duration = Duration::from_millis(2);
 /// How often numbers are published that nobody pushes.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// How long a provider may take at the end to let us go.
@@ -113,6 +116,8 @@ struct Running {
     ledger: Ledger,
     course: Course,
     report_at: Instant,
+    /// When the latest turn began.
+    turned_at: Instant,
     /// Until when registrations that are given back are waited for.
     leave_until: Option<Instant>,
 }
@@ -143,12 +148,15 @@ impl Control {
             ledger: Ledger::default(),
             course: Course::Running,
             report_at: clock::mono(),
+            turned_at: clock::mono(),
             leave_until: None,
         };
         loop {
             let arrival = running.next(&mut sources).await;
+            running.turned_at = clock::mono();
             running.take(arrival);
             running.turn(&mut sources);
+            running.control.net.flush();
             let calls = running.control.exchange.running();
             let drained = running.course == Course::Draining && calls == 0 && running.has_left();
             if running.course == Course::Stopped || drained {
@@ -156,6 +164,7 @@ impl Control {
                 running.control.media.shut_down();
                 return calls;
             }
+            running.keep_pace();
         }
     }
 }
@@ -181,6 +190,14 @@ impl Running {
             Some(input) = sources.located.recv() => Arrival::Sip(input),
             Some(input) = sources.arrivals.streams.recv() => Arrival::Sip(input),
             input = sources.arrivals.datagrams.recv() => Arrival::Sip(input),
+        }
+    }
+
+    /// Waits until the next turn may begin. Nothing else runs on this thread.
+    fn keep_pace(&self) {
+        let left = (self.turned_at + PACE).saturating_duration_since(clock::mono());
+        if !left.is_zero() {
+            std::thread::park_timeout(left);
         }
     }
 

@@ -122,13 +122,18 @@ impl Net {
         (Self { udp, connections, counters }, Arrivals { datagrams, streams })
     }
 
-    /// Sends one message on its way, or drops it and counts.
+    /// Sends one message on its way, or drops it and counts. Datagrams go with the next [`Self::flush`].
     pub fn transmit(&mut self, flow: &Flow, bytes: Bytes) {
         match flow.connection {
             Some(connection) => self.connections.send(connection, bytes),
-            None if !flow.transport.is_reliable() && self.udp.send(flow, &bytes) => {}
+            None if !flow.transport.is_reliable() && self.udp.send(flow, bytes) => {}
             None => NetCounters::count(&self.counters.dropped_out),
         }
+    }
+
+    /// Sends the datagrams that were gathered.
+    pub fn flush(&mut self) {
+        self.udp.flush();
     }
 
     /// Opens a connection in the background; the answer comes as [`Input::Opened`] or [`Input::Closed`].

@@ -72,6 +72,7 @@ async fn a_datagram_is_answered_over_the_way_it_came_on_ipv4_and_ipv6() {
         assert_eq!((flow.local, flow.remote), (udp, peer.local_addr().expect("bound")));
         assert_eq!(bytes, "hello");
         net.transmit(&flow, Bytes::from_static(b"world"));
+        net.flush();
         let mut buffer = [0; 16];
         let (length, from) =
             timeout(SOON, peer.recv_from(&mut buffer)).await.expect("an answer").expect("read");
@@ -93,6 +94,7 @@ async fn behind_a_nat_flows_bear_the_advertised_address_and_media_the_inner_one(
     assert_eq!(flow.local, SocketAddr::new("203.0.113.5".parse().expect("address"), udp.port()));
     assert_eq!(addresses.inside(flow.local.ip()), udp.ip());
     net.transmit(&flow, Bytes::from_static(b"world"));
+    net.flush();
     let mut buffer = [0; 16];
     let (_, from) = timeout(SOON, peer.recv_from(&mut buffer)).await.expect("an answer").expect("read");
     assert_eq!(from, udp);
@@ -113,6 +115,7 @@ async fn a_datagram_for_an_address_that_is_not_ours_is_counted() {
     let elsewhere = SocketAddr::new("192.0.2.77".parse().expect("address"), udp.port());
     let flow = Flow { transport: Transport::Udp, local: elsewhere, remote: udp, connection: None };
     net.transmit(&flow, Bytes::from_static(b"lost"));
+    net.flush();
     assert_eq!(net.counts().dropped_out, 1);
 }
 

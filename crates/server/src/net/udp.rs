@@ -17,10 +17,11 @@ use super::{ByKnownAddress, LocalAddresses, NetCounters};
 const QUEUE: usize = 2048;
 /// Datagrams that are read from a socket at once; then somebody else's turn comes.
 const BURST: usize = 256;
-/// Turns in which other things may go before datagrams.
-const PATIENCE: usize = 8;
 /// No datagram is larger (RFC 768); what is larger than SIP allows is refused by the parser.
 const LARGEST_DATAGRAM: usize = 65_535;
+
+/// Datagrams that may wait for the end of a turn before they are sent.
+const GATHERED: usize = 256;
 
 /// All UDP listeners, to send by.
 pub(super) struct UdpSockets {
@@ -28,6 +29,16 @@ pub(super) struct UdpSockets {
     /// Which socket a local address of a flow stands for, remembered as flows are answered.
     by_known: ByKnownAddress<Arc<std::net::UdpSocket>>,
     addresses: LocalAddresses,
+    /// What goes out at the end of the turn: a peer that is woken for the first finds the rest there.
+    gathered: Vec<Outgoing>,
+    counters: Arc<NetCounters>,
+}
+
+/// A datagram on its way.
+struct Outgoing {
+    socket: Arc<std::net::UdpSocket>,
+    remote: SocketAddr,
+    bytes: Bytes,
 }
 
 impl UdpSockets {
@@ -44,12 +55,19 @@ impl UdpSockets {
             addresses: addresses.clone(),
             counters: Arc::clone(counters),
         };
-        let datagrams = Datagrams { bound: bound.clone(), readers: Vec::new(), inbox, passed_over: 0 };
-        (Self { bound, by_known: ByKnownAddress::new(), addresses: addresses.clone() }, datagrams)
+        let datagrams = Datagrams { bound: bound.clone(), readers: Vec::new(), inbox };
+        let sockets = Self {
+            bound,
+            by_known: ByKnownAddress::new(),
+            addresses: addresses.clone(),
+            gathered: Vec::with_capacity(GATHERED),
+            counters: Arc::clone(counters),
+        };
+        (sockets, datagrams)
     }
 
-    /// Whether the kernel took it.
-    pub(super) fn send(&mut self, flow: &Flow, bytes: &Bytes) -> bool {
+    /// Takes a datagram that [`Self::flush`] sends. False if no socket of ours stands for the flow.
+    pub(super) fn send(&mut self, flow: &Flow, bytes: Bytes) -> bool {
         let socket = match self.by_known.get(&flow.local) {
             Some(socket) => socket,
             None => {
@@ -57,7 +75,20 @@ impl UdpSockets {
                 self.by_known.entry(flow.local).or_insert(socket)
             }
         };
-        socket.send_to(bytes, flow.remote).is_ok()
+        self.gathered.push(Outgoing { socket: Arc::clone(socket), remote: flow.remote, bytes });
+        if self.gathered.len() >= GATHERED {
+            self.flush();
+        }
+        true
+    }
+
+    /// Sends what was taken, in its order. What the kernel does not take is dropped and counted.
+    pub(super) fn flush(&mut self) {
+        for Outgoing { socket, remote, bytes } in self.gathered.drain(..) {
+            if socket.send_to(&bytes, remote).is_err() {
+                NetCounters::count(&self.counters.dropped_out);
+            }
+        }
     }
 
     /// The socket whose address looks like the flow's from outside. Flows outlive restarts, so ours may be gone.
@@ -78,8 +109,6 @@ pub struct Datagrams {
     bound: Vec<Arc<std::net::UdpSocket>>,
     readers: Vec<Reader>,
     inbox: Inbox,
-    /// Turns of the control task since it was waited for a datagram.
-    passed_over: usize,
 }
 
 struct Reader {
@@ -110,13 +139,8 @@ impl Datagrams {
         self.inbox.queue.pop_front()
     }
 
-    /// To be called in every turn: reads without waiting when other things have gone before for long.
+    /// To be called in every turn: reads what is there, without waiting, whatever the turn began with.
     pub fn turn(&mut self) {
-        self.passed_over += 1;
-        if self.passed_over < PATIENCE {
-            return;
-        }
-        self.passed_over = 0;
         for reader in &self.readers {
             for _ in 0..BURST {
                 let read = reader.direct.recv_from(&mut self.inbox.buffer);
@@ -140,7 +164,6 @@ impl Datagrams {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Input> {
-        self.passed_over = 0;
         for reader in &self.readers {
             for _ in 0..BURST {
                 if reader.socket.poll_recv_ready(context).is_pending() {

@@ -1,10 +1,11 @@
 //! The client transactions that run now: matching, limits, timers, lost connections.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::own::ByOwn;
 use super::{
     ClientInvite, ClientKey, ClientOther, Full, Kind, Step, Steps, Timer, Timers, TransactionId, Wire,
 };
@@ -14,7 +15,7 @@ use crate::flow::{ConnectionId, Flow};
 pub struct Clients<O> {
     limit: usize,
     next: u64,
-    running: BTreeMap<TransactionId, Running<O>>,
+    running: ByOwn<TransactionId, Running<O>>,
     by_key: HashMap<ClientKey, TransactionId>,
     by_connection: BTreeSet<(ConnectionId, TransactionId)>,
     timers: Timers<(TransactionId, Timer)>,
@@ -59,7 +60,7 @@ impl<O: Copy> Clients<O> {
         Self {
             limit,
             next: 0,
-            running: BTreeMap::new(),
+            running: ByOwn::default(),
             by_key: HashMap::new(),
             by_connection: BTreeSet::new(),
             timers: Timers::default(),

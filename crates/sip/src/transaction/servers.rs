@@ -1,10 +1,11 @@
 //! The server transactions that run now: matching, limits, timers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::own::ByOwn;
 use super::{
     Full, Kind, MergeKey, ServerInvite, ServerKey, ServerOther, Step, Steps, Timer, Timers, TransactionId,
     Wire,
@@ -15,7 +16,7 @@ use crate::flow::Flow;
 pub struct Servers<O> {
     limit: usize,
     next: u64,
-    running: BTreeMap<TransactionId, Running<O>>,
+    running: ByOwn<TransactionId, Running<O>>,
     by_key: HashMap<ServerKey, TransactionId>,
     by_merge: HashMap<MergeKey, TransactionId>,
     timers: Timers<(TransactionId, Timer)>,
@@ -57,7 +58,7 @@ impl<O: Copy> Servers<O> {
         Self {
             limit,
             next: 0,
-            running: BTreeMap::new(),
+            running: ByOwn::default(),
             by_key: HashMap::new(),
             by_merge: HashMap::new(),
             timers: Timers::default(),

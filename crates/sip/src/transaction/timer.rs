@@ -2,8 +2,12 @@
 //!
 //! The queue reads no clock: it is told what time it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
+
+use super::own::ByOwn;
 
 /// Round-trip estimate (RFC 3261 §17.1.1.1).
 pub const T1: Duration = Duration::from_millis(500);
@@ -44,25 +48,35 @@ pub enum Timer {
 }
 
 /// When what is due. At most one moment for each key: setting it again moves it.
+///
+/// A moment that was given up stays in the heap until it is the earliest, or until half of the heap is like that.
 #[derive(Debug)]
 pub struct Timers<K> {
-    at: BTreeMap<K, Instant>,
-    due: BTreeSet<(Instant, K)>,
+    at: ByOwn<K, Instant>,
+    /// The earliest is one of `at`, always.
+    due: BinaryHeap<Reverse<(Instant, K)>>,
 }
 
-impl<K> Default for Timers<K> {
+/// A heap of fewer moments is not worth tidying.
+const FEW: usize = 64;
+
+impl<K: Ord> Default for Timers<K> {
     fn default() -> Self {
-        Self { at: BTreeMap::new(), due: BTreeSet::new() }
+        Self { at: ByOwn::default(), due: BinaryHeap::new() }
     }
 }
 
-impl<K: Ord + Copy> Timers<K> {
+impl<K: Ord + Hash + Copy> Timers<K> {
     /// Lets `key` be due at `at`, and at no other moment.
     pub fn set(&mut self, key: K, at: Instant) {
-        if let Some(before) = self.at.insert(key, at) {
-            self.due.remove(&(before, key));
+        let before = self.at.insert(key, at);
+        if before == Some(at) {
+            return;
         }
-        self.due.insert((at, key));
+        self.due.push(Reverse((at, key)));
+        if before.is_some() {
+            self.tidy();
+        }
     }
 
     /// Whether `key` is due at any moment.
@@ -73,14 +87,14 @@ impl<K: Ord + Copy> Timers<K> {
 
     /// Forgets `key`.
     pub fn stop(&mut self, key: K) {
-        if let Some(at) = self.at.remove(&key) {
-            self.due.remove(&(at, key));
+        if self.at.remove(&key).is_some() {
+            self.tidy();
         }
     }
 
     /// Takes the earliest key that is due at `now`, if there is one.
     pub fn pop(&mut self, now: Instant) -> Option<K> {
-        let &(at, key) = self.due.first()?;
+        let &Reverse((at, key)) = self.due.peek()?;
         if at > now {
             return None;
         }
@@ -91,7 +105,7 @@ impl<K: Ord + Copy> Timers<K> {
     /// The next moment at which something is due.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.due.first().map(|(at, _)| *at)
+        self.due.peek().map(|Reverse((at, _))| *at)
     }
 
     /// How many keys are set.
@@ -104,6 +118,17 @@ impl<K: Ord + Copy> Timers<K> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.at.is_empty()
+    }
+
+    fn tidy(&mut self) {
+        while let Some(Reverse((at, key))) = self.due.peek()
+            && self.at.get(key) != Some(at)
+        {
+            self.due.pop();
+        }
+        if self.due.len() > FEW + self.at.len() * 2 {
+            self.due = self.at.iter().map(|(key, at)| Reverse((*at, *key))).collect();
+        }
     }
 }
 
@@ -134,6 +159,25 @@ mod tests {
         assert_eq!(timers.pop(at(30)), Some('b'));
         assert_eq!(timers.pop(at(30)), Some('a'));
         assert_eq!(timers.pop(at(30)), None);
+        assert!(timers.is_empty());
+    }
+
+    #[test]
+    fn moments_that_were_given_up_do_not_pile_up() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        for round in 0..10_000_u64 {
+            timers.set(0, start + Duration::from_secs(1));
+            timers.set(1 + round % 7, start + Duration::from_millis(2_000 + round));
+            timers.stop(1 + (round + 3) % 7);
+        }
+        assert!(timers.due.len() < 200, "{} moments for {} keys", timers.due.len(), timers.len());
+        assert_eq!(timers.pop(start + Duration::from_secs(1)), Some(0));
+        let mut last = None;
+        while let Some(at) = timers.next() {
+            assert!(last <= Some(at) && timers.pop(at).is_some(), "in order, and no moment without a key");
+            last = Some(at);
+        }
         assert!(timers.is_empty());
     }
 }

@@ -83,7 +83,7 @@ pub use counters::Counters;
 
 use crate::auth::Gatekeeper;
 use crate::registrar::Registrar;
-use crate::transaction::{Clients, Servers, Timers, TransactionId};
+use crate::transaction::{ByOwn, Clients, Servers, Timers, TransactionId};
 use carriers::Carriers;
 use compose::Letterhead;
 use flows::Flows;
@@ -100,7 +100,7 @@ pub struct Ua {
     servers: Servers<SessionId>,
     clients: Clients<Owner>,
     /// INVITEs of ours whose transaction still runs.
-    invites: HashMap<TransactionId, OurInvite>,
+    invites: ByOwn<TransactionId, OurInvite>,
     sessions: Sessions,
     /// Call-ID and our tag.
     dialogs: HashMap<(String, String), SessionId>,
@@ -133,7 +133,7 @@ impl Ua {
             known: Known::new(config.limits.known_flows),
             servers: Servers::new(config.limits.transactions),
             clients: Clients::new(config.limits.transactions),
-            invites: HashMap::new(),
+            invites: ByOwn::default(),
             sessions: Sessions::default(),
             dialogs: HashMap::new(),
             orphans: Vec::new(),
