@@ -74,14 +74,13 @@ impl Invitation {
         SecondCall { session, target, sdp, flow }
     }
 
-    /// The call, or an answer that says why not.
-    pub(crate) fn admit(self, full: bool, hands: &mut Hands<'_>) -> Option<(CallId, Call)> {
+    /// The call with this name, or an answer that says why not.
+    pub(crate) fn admit(self, id: CallId, full: bool, hands: &mut Hands<'_>) -> Option<Call> {
         let Self { session, peer, request, sdp, flow, .. } = self;
         let Peer::Trunk { id: trunk_id, name: trunk } = peer else {
             hands.refuse(session, 403, None);
             return None;
         };
-        let id = CallId::random(hands.entropy);
         let (identity, customer) = match whose(&request, hands.config.plan_of(trunk_id), hands) {
             Ok(whose) => whose,
             Err(refusal) => {
@@ -108,7 +107,7 @@ impl Invitation {
                     signalling,
                     protection,
                 };
-                Some((id, Call::arrive(arrival, hands)))
+                Some(Call::arrive(arrival, hands))
             }
             Err(refusal) => {
                 refuse(session, refusal, &mut journal, hands);

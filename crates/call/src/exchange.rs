@@ -10,6 +10,7 @@ use crate::api::{Input, MediaEvent, Output, World};
 use crate::call::Call;
 use crate::config::ExchangeConfig;
 use crate::hands::Hands;
+use crate::ids::CallIds;
 
 /// All calls as one machine without I/O.
 ///
@@ -19,6 +20,7 @@ pub struct Exchange {
     config: ExchangeConfig,
     /// Boxed: the tree moves its entries about.
     calls: BTreeMap<CallId, Box<Entry>>,
+    ids: CallIds,
     sessions: HashMap<SessionId, CallId>,
     wakes: BTreeSet<(Instant, CallId)>,
     outputs: VecDeque<Output>,
@@ -52,6 +54,7 @@ impl Exchange {
         Self {
             config,
             calls: BTreeMap::new(),
+            ids: CallIds::default(),
             sessions: HashMap::new(),
             wakes: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -148,9 +151,10 @@ impl Exchange {
         if let ua::Peer::Receptionist(receptionist) = &invitation.peer {
             return self.second_call(*receptionist, invitation, tools);
         }
+        let id = self.ids.next(tools.entropy);
         let full = self.draining || self.calls.len() >= self.config.max_calls;
         let mut hands = tools.hands(&self.config, &mut self.sessions, &mut self.outputs);
-        let Some((id, call)) = invitation.admit(full, &mut hands) else { return };
+        let Some(call) = invitation.admit(id, full, &mut hands) else { return };
         self.sessions.insert(session, id);
         self.calls.insert(id, Box::new(Entry { call, wake: None }));
         self.follow(id);

@@ -24,6 +24,7 @@ mod exchange;
 mod hands;
 mod hold;
 mod identity;
+mod ids;
 mod leg;
 pub mod limits;
 mod lines;

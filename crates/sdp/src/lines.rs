@@ -44,7 +44,14 @@ impl Lines {
 
     /// `a=name:value`
     pub(crate) fn attribute(&mut self, name: &str, value: Arguments<'_>) {
-        self.line('a', format_args!("{name}:{value}"));
+        self.0.push_str("a=");
+        // Writing into memory does not fail.
+        let mut within = Within(&mut self.0);
+        let _ = within
+            .write_str(name)
+            .and_then(|()| within.write_char(':'))
+            .and_then(|()| within.write_fmt(value));
+        self.0.push_str("\r\n");
     }
 
     /// `a=name`

@@ -20,8 +20,12 @@ pub fn mono() -> Instant {
 
 /// This moment, as people call it. Before 1970 is 1970.
 pub fn wall() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    UnixMillis(i64::try_from(since_1970().as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The same, as exactly as the clock knows it.
+pub fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }
 
 /// The system's random generator. Each thread draws more than it needs and keeps the rest for the next time: a call of

@@ -6,7 +6,12 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use mimalloc::MiMalloc;
 use vorzimmer_sip::wire::{Framing, Parsed, Untrusted, parse, print};
+
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// An INVITE as a trunk sends it, about 1 kB.
 const INVITE: &str = "INVITE sip:+493023125100@192.0.2.10:5060;user=phone SIP/2.0\r\n\

@@ -27,29 +27,34 @@ static CLASS: [u8; 256] = {
         {
             class[at] |= USER;
         }
-        if class[at] & USER != 0 || matches!(byte, b'%' | b'#') {
-            class[at] |= WRITTEN_USER;
-        }
-        if byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"') {
-            class[at] |= URI;
-        }
         at += 1;
     }
     class
 };
 const TOKEN: u8 = 1;
 const UNRESERVED: u8 = 2;
-const URI: u8 = 4;
-const USER: u8 = 8;
-const WRITTEN_USER: u8 = 16;
+const USER: u8 = 4;
 
+#[inline]
 fn is(byte: u8, class: u8) -> bool {
     CLASS.get(usize::from(byte)).is_some_and(|own| own & class != 0)
 }
 
+/// Whether every byte is of a class. Without an early way out there is nothing to be guessed wrong.
+#[inline]
+fn all(bytes: &[u8], class: u8) -> bool {
+    bytes.iter().fold(class, |all, byte| all & CLASS.get(usize::from(*byte)).copied().unwrap_or(0)) == class
+}
+
+/// Whether a byte may stand in a `token`.
+#[inline]
+pub(crate) fn is_token(byte: u8) -> bool {
+    is(byte, TOKEN)
+}
+
 /// Whether `text` is a `token`.
 pub(crate) fn token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| is(b, TOKEN))
+    !text.is_empty() && all(text.as_bytes(), TOKEN)
 }
 
 /// `unreserved` characters: the ones that mean the same with and without percent encoding.
@@ -65,12 +70,21 @@ pub(crate) fn is_user(byte: u8) -> bool {
 /// Whether a user part is written in allowed characters, escapes among them. A bare `#`, which many PBXs dial, is allowed
 /// although the grammar wants it escaped.
 pub(crate) fn user_bytes(text: &str) -> bool {
-    text.bytes().all(|b| is(b, WRITTEN_USER))
+    let bad = |b: u8| {
+        matches!(b, b'@' | b':' | b'[' | b'\\' | b']' | b'^' | b'`' | b'{' | b'|' | b'}') | no_uri_byte(b)
+    };
+    !text.bytes().fold(false, |found, b| found | bad(b))
 }
 
 /// Whether every byte may stand in a URI at all: printable ASCII without brackets and quotes.
 pub(crate) fn uri_bytes(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&b| is(b, URI))
+    !bytes.iter().fold(false, |found, b| found | no_uri_byte(*b))
+}
+
+/// Written so that the compiler asks this of many bytes at a time.
+#[inline]
+fn no_uri_byte(b: u8) -> bool {
+    (b <= b' ') | (b >= 0x7f) | (b == b'<') | (b == b'>') | (b == b'"')
 }
 
 /// Whether there are control characters, which no header value carries; a tab is white space. `besides` are passed over.
@@ -84,6 +98,9 @@ pub(crate) fn has_control(bytes: &[u8], besides: [u8; 2]) -> bool {
 pub(crate) fn trim(text: &str) -> &str {
     let bytes = text.as_bytes();
     let white = |b: &u8| matches!(b, b' ' | b'\t');
+    if !bytes.first().is_some_and(white) && !bytes.last().is_some_and(white) {
+        return text;
+    }
     let Some(start) = bytes.iter().position(|b| !white(b)) else { return "" };
     let end = bytes.iter().rposition(|b| !white(b)).map_or(start, |last| last + 1);
     text.get(start..end).unwrap_or_default()
@@ -118,8 +135,10 @@ pub(crate) fn quoted_end(text: &str) -> Result<usize, Fault> {
 /// The position of the first of `wanted` outside quoted strings (and outside `<>` if `angles`).
 pub(crate) fn find_outside(text: &str, wanted: u8, angles: bool) -> Result<Option<usize>, Fault> {
     let bytes = text.as_bytes();
-    if memchr(wanted, bytes).is_none() {
-        return Ok(None);
+    let Some(first) = memchr(wanted, bytes) else { return Ok(None) };
+    let before = bytes.get(..first).unwrap_or_default();
+    if memchr2(b'"', if angles { b'<' } else { b'"' }, before).is_none() {
+        return Ok(Some(first));
     }
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -168,7 +187,20 @@ pub(crate) fn push_quoted(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{find_outside, push_quoted, quoted_end, unquote};
+    use super::{find_outside, push_quoted, quoted_end, unquote, uri_bytes, user_bytes};
+
+    #[test]
+    fn bytes_of_uris_are_those_of_the_grammar() {
+        for byte in 0..=0xff_u8 {
+            let graphic = byte.is_ascii_graphic();
+            assert_eq!(uri_bytes(&[b'a', byte]), graphic && !b"<>\"".contains(&byte), "{byte}");
+            let user = byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%#".contains(&byte);
+            if byte.is_ascii() {
+                assert_eq!(user_bytes(&char::from(byte).to_string()), user, "{byte}");
+            }
+        }
+        assert!(!user_bytes("\u{fc}") && uri_bytes(b""));
+    }
 
     #[test]
     fn quotes_hide_what_they_hold() {

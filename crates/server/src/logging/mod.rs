@@ -3,6 +3,7 @@
 //! Never personal data: that is kept out where lines are made (`Pii<T>` prints as `‹redacted›`), not filtered here.
 //! A thread of its own writes, so a full disk or a stopped terminal never holds up a call.
 
+mod moment;
 mod writer;
 
 use tracing_subscriber::EnvFilter;
@@ -10,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Level, LogFormat, Logs};
+use moment::Moment;
 pub use writer::Flush;
 use writer::Lines;
 
@@ -19,7 +21,7 @@ use writer::Lines;
 /// The log folder cannot be made or written.
 pub fn start(logs: &Logs) -> std::io::Result<Flush> {
     let (lines, flush) = Lines::start(logs.folder.as_deref())?;
-    let layer = tracing_subscriber::fmt::layer().with_writer(lines).with_ansi(false);
+    let layer = tracing_subscriber::fmt::layer().with_writer(lines).with_timer(Moment).with_ansi(false);
     let registry = tracing_subscriber::registry().with(filter(logs.level));
     // A second start in one process (tests) keeps the first logger.
     let _ = match logs.format {

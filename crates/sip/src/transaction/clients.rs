@@ -1,6 +1,7 @@
 //! The client transactions that run now: matching, limits, timers, lost connections.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -16,13 +17,13 @@ pub struct Clients<O> {
     limit: usize,
     next: u64,
     running: ByOwn<TransactionId, Running<O>>,
-    by_key: HashMap<ClientKey, TransactionId>,
+    by_key: HashMap<Arc<ClientKey>, TransactionId>,
     by_connection: BTreeSet<(ConnectionId, TransactionId)>,
     timers: Timers<(TransactionId, Timer)>,
 }
 
 struct Running<O> {
-    key: ClientKey,
+    key: Arc<ClientKey>,
     flow: Flow,
     owner: O,
     machine: Machine,
@@ -107,7 +108,8 @@ impl<O: Copy> Clients<O> {
         if let Some(connection) = flow.connection {
             self.by_connection.insert((connection, id));
         }
-        self.by_key.insert(key.clone(), id);
+        let key = Arc::new(key);
+        self.by_key.insert(Arc::clone(&key), id);
         self.running.insert(id, Running { key, flow, owner, machine });
         self.carry_out(id, steps, now, wire);
         Ok(id)

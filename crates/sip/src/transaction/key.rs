@@ -1,9 +1,12 @@
 //! What tells one transaction from another (RFC 3261 §17.1.3, §17.2.3, §8.2.2.2).
 
+use std::borrow::Cow;
+
 use rsip::{Headers, Method, Request};
 
 use crate::fault::Fault;
 use crate::header;
+use crate::uri::{Host, HostRef};
 use crate::wire::method_name;
 
 /// Which server transaction a request belongs to (§17.2.3).
@@ -15,8 +18,9 @@ pub struct ServerKey {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Rule {
-    /// The branch is unique by itself; sent-by is compared because a peer may copy another's branch.
-    Branch { branch: String, sent_by: String },
+    /// The branch is unique by itself; sent-by is compared because a peer may copy another's branch. Its name is in lower
+    /// case.
+    Branch { branch: String, host: Host, port: u16 },
     /// RFC 2543 peers: Request-URI, From tag, Call-ID, CSeq number and top Via. The To tag is left out, because the
     /// ACK of a refusal carries the one that we added.
     Whole { uri: String, from_tag: String, call_id: String, seq: u32, via: String },
@@ -42,9 +46,15 @@ impl ServerKey {
 
     fn with(request: &Request, method: Method) -> Result<Self, Fault> {
         let via = header::top_via(&request.headers)?;
-        let sent_by = format!("{}:{}", via.host.to_host(), via.port.unwrap_or(5060)).to_ascii_lowercase();
         let rule = match via.unique_branch() {
-            Some(branch) => Rule::Branch { branch: branch.to_owned(), sent_by },
+            Some(branch) => Rule::Branch {
+                branch: branch.to_owned(),
+                host: match via.host {
+                    HostRef::Name(name) => Host::Name(name.to_ascii_lowercase()),
+                    HostRef::Ip(ip) => Host::Ip(ip),
+                },
+                port: via.port.unwrap_or(5060),
+            },
             None => Rule::Whole {
                 uri: crate::uri::Uri::from(&request.uri).to_string(),
                 from_tag: header::from(&request.headers)?.tag().unwrap_or_default().to_owned(),
@@ -61,7 +71,7 @@ impl ServerKey {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClientKey {
     branch: String,
-    method: String,
+    method: Cow<'static, str>,
 }
 
 impl ClientKey {
@@ -71,7 +81,12 @@ impl ClientKey {
     /// A [`Fault`] if Via or CSeq is missing or cannot be read.
     pub fn of(headers: &Headers) -> Result<Self, Fault> {
         let branch = header::top_via(headers)?.branch().unwrap_or_default().to_owned();
-        Ok(Self { branch, method: header::cseq(headers)?.method.to_owned() })
+        let cseq = header::cseq(headers)?;
+        let method = match cseq.known_method() {
+            Some(known) => method_name(known).into(),
+            None => cseq.method.to_owned().into(),
+        };
+        Ok(Self { branch, method })
     }
 }
 

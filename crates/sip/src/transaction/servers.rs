@@ -1,6 +1,7 @@
 //! The server transactions that run now: matching, limits, timers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -17,14 +18,14 @@ pub struct Servers<O> {
     limit: usize,
     next: u64,
     running: ByOwn<TransactionId, Running<O>>,
-    by_key: HashMap<ServerKey, TransactionId>,
-    by_merge: HashMap<MergeKey, TransactionId>,
+    by_key: HashMap<Arc<ServerKey>, TransactionId>,
+    by_merge: HashMap<Arc<MergeKey>, TransactionId>,
     timers: Timers<(TransactionId, Timer)>,
 }
 
 struct Running<O> {
-    key: ServerKey,
-    merge: Option<MergeKey>,
+    key: Arc<ServerKey>,
+    merge: Option<Arc<MergeKey>>,
     flow: Flow,
     owner: Option<O>,
     machine: Machine,
@@ -84,7 +85,7 @@ impl<O: Copy> Servers<O> {
     /// [`Full`] at the limit.
     pub fn begin(
         &mut self,
-        key: ServerKey,
+        key: Arc<ServerKey>,
         kind: Kind,
         merge: Option<MergeKey>,
         flow: Flow,
@@ -99,10 +100,11 @@ impl<O: Copy> Servers<O> {
             Kind::Invite => Machine::Invite(ServerInvite::new(reliable)),
             Kind::Other => Machine::Other(ServerOther::new(reliable)),
         };
+        let merge = merge.map(Arc::new);
         if let Some(merge) = &merge {
-            self.by_merge.entry(merge.clone()).or_insert(id);
+            self.by_merge.entry(Arc::clone(merge)).or_insert(id);
         }
-        self.by_key.insert(key.clone(), id);
+        self.by_key.insert(Arc::clone(&key), id);
         self.running.insert(id, Running { key, merge, flow, owner: None, machine });
         Ok(id)
     }

@@ -4,13 +4,12 @@ use super::respond::Arrival;
 use super::session::{Unacknowledged, Wake};
 use super::{Event, Turn, Ua, body};
 use crate::header;
-use crate::transaction::{Acked, ServerKey};
+use crate::transaction::Acked;
 
 impl Ua {
     /// An ACK is never answered, whatever is wrong with it.
     pub(super) fn ack(&mut self, arrival: &Arrival, turn: &mut Turn<'_>) {
-        let found = ServerKey::of(&arrival.request).ok().and_then(|key| self.servers.find(&key));
-        if let Some(transaction) = found
+        if let Some(transaction) = self.servers.find(&arrival.key)
             && self.servers.ack(transaction, turn.now.mono, &mut self.flows) == Acked::Refusal
         {
             return;

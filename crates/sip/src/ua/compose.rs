@@ -1,6 +1,8 @@
 //! Writes what is ours into messages: Via, Contact, tags, branches, what we allow and accept.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rsip::{Header, Headers, Method, Request, Response, StatusCode};
@@ -106,7 +108,7 @@ impl Letterhead {
 /// What every answer to one request has in common.
 #[derive(Clone)]
 pub(super) struct Envelope {
-    skeleton: Skeleton,
+    skeleton: Arc<Skeleton>,
     tag: String,
     source: SocketAddr,
     sips: bool,
@@ -114,8 +116,9 @@ pub(super) struct Envelope {
 
 impl Envelope {
     /// For answers with this To tag, to a request that came from `source`.
-    pub fn new(skeleton: Skeleton, tag: String, source: SocketAddr) -> Self {
-        Self { skeleton, tag, source, sips: false }
+    pub fn new(mut skeleton: Skeleton, tag: String, source: SocketAddr) -> Self {
+        skeleton.stamp(source);
+        Self { skeleton: Arc::new(skeleton), tag, source, sips: false }
     }
 
     /// The same for a request that was sent to `uri`.
@@ -149,7 +152,6 @@ impl Envelope {
         {
             header::set(&mut response.headers, Header::To(to.into()));
         }
-        stamp(&mut response.headers, self.source);
         response
     }
 }
@@ -213,19 +215,26 @@ pub(super) fn sdp(headers: &mut Headers, body: &mut Vec<u8>, sdp: &[u8]) {
 
 /// The bytes of a request.
 pub(super) fn request_bytes(request: &Request) -> Result<Bytes, Fault> {
-    let mut out = Vec::with_capacity(1024 + request.body.len());
-    wire::print(request, &mut out)?;
-    // It may be kept for half a minute, to be said again.
-    out.shrink_to_fit();
-    Ok(out.into())
+    bytes_of(request)
 }
 
 /// The bytes of a response.
 pub(super) fn response_bytes(response: &Response) -> Result<Bytes, Fault> {
-    let mut out = Vec::with_capacity(768 + response.body.len());
-    wire::print(response, &mut out)?;
-    out.shrink_to_fit();
-    Ok(out.into())
+    bytes_of(response)
+}
+
+thread_local! {
+    /// Where messages are printed before it is known how long they are.
+    static SHEET: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// As many as they are: they may be kept for half a minute, to be said again.
+fn bytes_of(message: &impl wire::Printable) -> Result<Bytes, Fault> {
+    SHEET.with_borrow_mut(|sheet| {
+        sheet.clear();
+        wire::print(message, sheet)?;
+        Ok(Bytes::copy_from_slice(sheet))
+    })
 }
 
 /// The same message in fewer bytes: compact names (§7.3.3), no space after the colon.
@@ -271,18 +280,6 @@ pub(super) fn same_hop(invite: &Request, method: Method, to: Option<&str>) -> Re
         }
     }
     Request { method, uri: invite.uri.clone(), version: rsip::Version::V2, headers, body: Vec::new() }
-}
-
-/// The first Via tells the truth about the source (§18.2.1, RFC 3581 §4).
-fn stamp(headers: &mut Headers, source: SocketAddr) {
-    for line in headers.iter_mut() {
-        if let Header::Via(via) = line {
-            if let Ok(stamped) = header::stamp(wire::value(&Header::Via(via.clone())), source) {
-                *line = Header::Via(stamped.into());
-            }
-            return;
-        }
-    }
 }
 
 /// Eight bytes that only we can compute, in hexadecimal.

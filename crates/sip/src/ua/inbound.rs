@@ -1,5 +1,7 @@
 //! From bytes to messages, and from messages to those whom they concern.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rsip::{Method, Request, Response};
 
@@ -72,7 +74,7 @@ impl Ua {
 
     fn message(&mut self, flow: Flow, bytes: &Bytes, framing: Framing, turn: &mut Turn<'_>) {
         match wire::parse(Untrusted::new(bytes), framing) {
-            Ok(Parsed::Request(request)) => self.request(Arrival { flow, request, size: bytes.len() }, turn),
+            Ok(Parsed::Request(request)) => self.request(flow, request, bytes.len(), turn),
             Ok(Parsed::Response(response)) => self.response(&flow, &response, turn),
             Ok(Parsed::UnknownMethod(unknown)) => {
                 self.unknown_method(flow, bytes.len(), &unknown.reply, turn)
@@ -93,18 +95,21 @@ impl Ua {
         *(if answered { &mut self.counters.refused_malformed } else { &mut self.counters.malformed }) += 1;
     }
 
-    fn request(&mut self, arrival: Arrival, turn: &mut Turn<'_>) {
-        if header::top_via(&arrival.request.headers).is_ok_and(|via| via.params.has("alias")) {
-            self.flows.alias(&arrival.flow);
+    fn request(&mut self, flow: Flow, request: Request, size: usize, turn: &mut Turn<'_>) {
+        if flow.connection.is_some()
+            && header::top_via(&request.headers).is_ok_and(|via| via.params.has("alias"))
+        {
+            self.flows.alias(&flow);
         }
-        if arrival.request.method == Method::Ack {
-            return self.ack(&arrival, turn);
-        }
-        let Ok(key) = ServerKey::of(&arrival.request) else {
+        let Ok(key) = ServerKey::of(&request) else {
             self.counters.malformed += 1;
             return;
         };
-        if let Some(transaction) = self.servers.find(&key) {
+        let arrival = Arrival { flow, request, key: Arc::new(key), size };
+        if arrival.request.method == Method::Ack {
+            return self.ack(&arrival, turn);
+        }
+        if let Some(transaction) = self.servers.find(&arrival.key) {
             self.counters.retransmitted += 1;
             return self.servers.again(transaction, turn.now.mono, &mut self.flows);
         }

@@ -1,5 +1,7 @@
 //! Answers: within a transaction for those we know, without any memory for those we do not.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rsip::{Header, Method, Request, Response};
 use vorzimmer_types::Now;
@@ -18,6 +20,8 @@ const RETRY_WHEN_FULL: u32 = 5;
 pub(super) struct Arrival {
     pub flow: Flow,
     pub request: Request,
+    /// The key of its transaction.
+    pub key: Arc<ServerKey>,
     /// Its length on the wire, in bytes: what an answer to a stranger must not exceed.
     pub size: usize,
 }
@@ -33,7 +37,7 @@ impl Ua {
     pub(super) fn open(&mut self, arrival: &Arrival, turn: &mut Turn<'_>) -> Option<Opened> {
         let request = &arrival.request;
         let skeleton = Skeleton::of(request)?;
-        let key = ServerKey::of(request).ok()?;
+        let key = Arc::clone(&arrival.key);
         let merge = MergeKey::of(request).ok()?;
         let kind = if request.method == Method::Invite { Kind::Invite } else { Kind::Other };
         match self.servers.begin(key, kind, merge, answer_flow(arrival)) {

@@ -34,11 +34,16 @@ impl<'a> Address<'a> {
     /// # Errors
     /// [`Fault::Quote`] for an open quoted string, [`Fault::Uri`] for everything else.
     pub fn parse(text: &'a str) -> Result<Self, Fault> {
-        let text = trim(text);
         // No message holds one, but what is unescaped from a URI's headers may (RFC 3261 §19.1.5).
         if has_control(text.as_bytes(), [b'\t'; 2]) {
             return Err(Fault::Uri);
         }
+        Self::parse_printable(text)
+    }
+
+    /// The same for a text that is known to have no control characters.
+    pub(crate) fn parse_printable(text: &'a str) -> Result<Self, Fault> {
+        let text = trim(text);
         let (display, after) = if text.starts_with('"') {
             let (display, after) = text.split_at_checked(quoted_end(text)?).ok_or(Fault::Quote)?;
             (display, trim(after))
@@ -162,10 +167,16 @@ impl fmt::Display for NameAddr {
         if let Some(name) = &self.display {
             let mut quoted = String::with_capacity(name.len() + 2);
             push_quoted(name, &mut quoted);
-            write!(f, "{quoted} ")?;
+            quoted.push(' ');
+            f.write_str(&quoted)?;
         }
-        write!(f, "<{}>", self.uri)?;
-        self.params.iter().try_for_each(|param| write!(f, ";{param}"))
+        f.write_str("<")?;
+        fmt::Display::fmt(&self.uri, f)?;
+        f.write_str(">")?;
+        self.params.iter().try_for_each(|param| {
+            f.write_str(";")?;
+            fmt::Display::fmt(param, f)
+        })
     }
 }
 

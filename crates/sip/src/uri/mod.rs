@@ -61,7 +61,7 @@ impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
-            Self::Ip(IpAddr::V4(v4)) => write!(f, "{v4}"),
+            Self::Ip(IpAddr::V4(v4)) => fmt::Display::fmt(v4, f),
             Self::Ip(IpAddr::V6(v6)) => write!(f, "[{v6}]"),
         }
     }
@@ -185,27 +185,30 @@ impl fmt::Debug for Uri {
 
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.scheme.as_str())?;
+        f.write_str(self.scheme.as_str())?;
+        f.write_str(":")?;
         if let Scheme::Other(_) = self.scheme {
             return f.write_str(self.rest.as_deref().unwrap_or_default());
         }
         if let Some(user) = &self.user {
             f.write_str(user)?;
             if let Some(password) = &self.password {
-                write!(f, ":{password}")?;
+                f.write_str(":")?;
+                f.write_str(password)?;
             }
         }
         if let Some(host) = &self.host {
             if self.user.is_some() {
                 f.write_str("@")?;
             }
-            write!(f, "{host}")?;
+            fmt::Display::fmt(host, f)?;
         }
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
         for param in &self.params {
-            write!(f, ";{param}")?;
+            f.write_str(";")?;
+            fmt::Display::fmt(param, f)?;
         }
         self.rest.as_ref().map_or(Ok(()), |headers| write!(f, "?{headers}"))
     }

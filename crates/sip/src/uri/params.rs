@@ -5,7 +5,7 @@ use std::fmt;
 
 use memchr::memchr;
 
-use crate::chars::{cut, find_outside, token, trim, unquote};
+use crate::chars::{cut, find_outside, is_token, token, trim, unquote};
 
 /// One parameter that owns its text.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,7 +26,9 @@ impl fmt::Debug for Param {
 impl fmt::Display for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
-        self.value.as_ref().map_or(Ok(()), |value| write!(f, "={value}"))
+        let Some(value) = &self.value else { return Ok(()) };
+        f.write_str("=")?;
+        f.write_str(value)
     }
 }
 
@@ -85,13 +87,41 @@ impl<'a> Params<'a> {
 
     /// Whether the list follows `generic-param` (RFC 3261 §25.1): no empty elements, names are tokens, values not empty.
     pub(crate) fn well_formed(self) -> bool {
-        let text = trim(self.0);
-        if text.is_empty() {
-            return true;
-        }
-        text.starts_with(';')
-            && self.iter().all(|(name, value)| token(name) && value.is_none_or(value_well_formed))
+        plain(self.0.as_bytes()).unwrap_or_else(|| {
+            let text = trim(self.0);
+            text.is_empty()
+                || text.starts_with(';')
+                    && self.iter().all(|(name, value)| token(name) && value.is_none_or(value_well_formed))
+        })
     }
+}
+
+/// Whether a list without quotes and white space, as nearly all are, is well formed: in a single pass. None if it is
+/// another.
+fn plain(text: &[u8]) -> Option<bool> {
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let name = after.iter().position(|b| !is_token(*b)).unwrap_or(after.len());
+        let (_, after) = after.split_at_checked(name)?;
+        let value = match after.split_first() {
+            Some((b'=', value)) => value,
+            None | Some((b';', _)) if *first == b';' && name > 0 => {
+                rest = after;
+                continue;
+            }
+            _ => return None,
+        };
+        let length =
+            value.iter().position(|b| matches!(b, b';' | b'"' | b' ' | b'\t')).unwrap_or(value.len());
+        if *first != b';' || name == 0 || length == 0 {
+            return None;
+        }
+        (_, rest) = value.split_at_checked(length)?;
+        if rest.first().is_some_and(|b| *b != b';') {
+            return None;
+        }
+    }
+    Some(true)
 }
 
 /// A token, a host or a quoted string; in the field also whatever holds no separator of the list.

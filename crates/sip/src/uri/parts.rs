@@ -90,7 +90,7 @@ impl<'a> Parts<'a> {
         if let [b's' | b'S', b'i' | b'I', b'p' | b'P']
         | [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S'] = scheme.as_bytes()
         {
-            blank.sip(rest)
+            blank.sip(rest, memchr(b'%', rest.as_bytes()).is_some())
         } else if scheme.eq_ignore_ascii_case("tel") {
             blank.tel(rest)
         } else if rest.is_empty() {
@@ -100,11 +100,12 @@ impl<'a> Parts<'a> {
         }
     }
 
-    fn sip(mut self, text: &'a str) -> Result<Self, Fault> {
+    /// `escapes` says whether there are any.
+    fn sip(mut self, text: &'a str, escapes: bool) -> Result<Self, Fault> {
         let host_on = match memchr(b'@', text.as_bytes()) {
             Some(at) => {
                 let (userinfo, host_on) = text.split_at(at);
-                self.userinfo(userinfo)?;
+                self.userinfo(userinfo, escapes)?;
                 host_on.get(1..).unwrap_or_default()
             }
             None => text,
@@ -115,7 +116,7 @@ impl<'a> Parts<'a> {
         };
         let (hostport, params) = cut_before(address, b';');
         (self.host, self.port) = host_port(hostport).map(|(host, port)| (Some(host), port))?;
-        (self.params, self.rest) = (uri_params(params)?, headers);
+        (self.params, self.rest) = (uri_params(params, escapes)?, headers);
         match headers {
             Some(headers) if headers.is_empty() || !well_escaped(headers) => Err(Fault::Uri),
             _ => Ok(self),
@@ -123,13 +124,15 @@ impl<'a> Parts<'a> {
     }
 
     /// RFC 3261 §25.1 `userinfo`.
-    fn userinfo(&mut self, text: &'a str) -> Result<(), Fault> {
+    fn userinfo(&mut self, text: &'a str, escapes: bool) -> Result<(), Fault> {
         let (user, password) = match cut(text, b':') {
             Some((user, password)) => (user, Some(password)),
             None => (text, None),
         };
-        let sound =
-            !user.is_empty() && user_bytes(user) && password.is_none_or(user_bytes) && well_escaped(text);
+        let sound = !user.is_empty()
+            && user_bytes(user)
+            && password.is_none_or(user_bytes)
+            && (!escapes || well_escaped(text));
         (self.user, self.password) = (Some(user), password);
         if sound { Ok(()) } else { Err(Fault::Uri) }
     }
@@ -150,7 +153,7 @@ impl<'a> Parts<'a> {
             return Err(Fault::Uri);
         }
         self.user = Some(number);
-        self.params = uri_params(params)?;
+        self.params = uri_params(params, true)?;
         Ok(self)
     }
 
@@ -185,13 +188,13 @@ fn is_scheme(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
-fn uri_params(text: &str) -> Result<Params<'_>, Fault> {
+fn uri_params(text: &str, escapes: bool) -> Result<Params<'_>, Fault> {
     let named = |one: &str| match cut(one, b'=') {
         Some((name, value)) => !name.is_empty() && !value.is_empty(),
         None => !one.is_empty(),
     };
     let mut rest = text;
-    let mut sound = well_escaped(text);
+    let mut sound = !escapes || well_escaped(text);
     while let Some(after) = rest.strip_prefix(';') {
         let (one, next) = cut_before(after, b';');
         sound &= named(one);

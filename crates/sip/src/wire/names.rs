@@ -204,9 +204,9 @@ pub(super) fn known(name: &str) -> Option<(usize, &'static Known)> {
     let initial = name.bytes().next()?.to_ascii_lowercase();
     let &(start, end) = INITIALS.get(usize::from(initial.checked_sub(b'a')?))?;
     let candidates = KNOWN.get(start..end)?;
-    let at = candidates
-        .iter()
-        .position(|known| known.name.len() == name.len() && known.name.eq_ignore_ascii_case(name))?;
+    let at = candidates.iter().position(|known| {
+        known.name.len() == name.len() && (known.name == name || known.name.eq_ignore_ascii_case(name))
+    })?;
     candidates.get(at).map(|known| (start + at, known))
 }
 

@@ -169,7 +169,7 @@ impl<'a> Draft<'a> {
     fn check_single(&mut self, known: &'static Known, value: &str) -> Result<(), Fault> {
         let header = known.name;
         match known.shape {
-            Shape::Party => Address::parse(value).map(drop).map_err(|_| Fault::Value { header }),
+            Shape::Party => Address::parse_printable(value).map(drop).map_err(|_| Fault::Value { header }),
             Shape::CallId if value.is_empty() || value.contains([' ', '\t']) => Err(Fault::Value { header }),
             // RFC 3261 §20.22.
             Shape::MaxForwards => number(header, value, 255).map(drop),
@@ -216,8 +216,8 @@ impl<'a> Draft<'a> {
                 }
                 Via::parse(element).is_ok()
             }
-            Shape::Contacts => element == "*" || Address::parse(element).is_ok(),
-            Shape::Routes => Address::parse(element).is_ok(),
+            Shape::Contacts => element == "*" || Address::parse_printable(element).is_ok(),
+            Shape::Routes => Address::parse_printable(element).is_ok(),
             _ => true,
         };
         if sound { Ok(()) } else { Err(Fault::Value { header: known.name }) }

@@ -1,5 +1,8 @@
 //! The little of a request that an answer needs, kept when the rest is not fit to be handled.
 
+use std::net::SocketAddr;
+
+use rsip::headers::UntypedHeader as _;
 use rsip::{Header, Headers, Method, Response, StatusCode, Version};
 
 use super::names::value;
@@ -45,6 +48,19 @@ impl Skeleton {
         // `rsip` gives its headers out by an iterator that cannot start again.
         let headers: Vec<_> = request.headers.iter().collect();
         Self::keep(super::method_name(request.method), headers.iter().copied())
+    }
+
+    /// Lets the first Via tell the truth about where the request came from (RFC 3261 §18.2.1, RFC 3581 §4).
+    pub(crate) fn stamp(&mut self, source: SocketAddr) {
+        let first = self.headers.iter_mut().find_map(|line| match line {
+            Header::Via(via) => Some(via),
+            _ => None,
+        });
+        if let Some(via) = first
+            && let Ok(stamped) = header::stamp(via.value(), source)
+        {
+            *via = stamped.into();
+        }
     }
 
     /// The headers kept: Vias in order, From, To, Call-ID, CSeq.
