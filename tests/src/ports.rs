@@ -7,18 +7,23 @@ use std::sync::atomic::{AtomicU16, Ordering};
 const FIRST: u16 = 11_000;
 const LAST: u16 = 31_000;
 
+/// Between the beginnings of two processes with neighbouring ids: a prime, more than a process takes.
+const STRIDE: u64 = 7_919;
+
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// A block of `count` consecutive ports, all free for UDP and TCP, the first of them even.
 ///
-/// Blocks differ within one process; between processes the start depends on the process id.
+/// Blocks differ within one process; between processes the start depends on the process id, and processes that were started
+/// one after the other begin far from each other.
 ///
 /// # Panics
 /// When no such block is free.
 #[must_use]
 pub fn block(count: u16) -> u16 {
     let spread = LAST - FIRST;
-    let process = u16::try_from(std::process::id() % u32::from(spread)).expect("below a u16");
+    let process = u64::from(std::process::id()) * STRIDE % u64::from(spread);
+    let process = u16::try_from(process).expect("below a u16");
     for _ in 0..2_000 {
         let offset = NEXT.fetch_add(count + count % 2, Ordering::Relaxed).wrapping_add(process) % spread;
         let first = (FIRST + offset) & !1;

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use smallvec::SmallVec;
 use vorzimmer_types::consent::Epoch;
 use vorzimmer_types::{CallId, PartyId};
+
+/// Caller, receptionist, and one who was asked to join.
+const USUAL_PARTIES: usize = 3;
 
 /// Leave to record one company of people, for as long as that company and its consent last.
 ///
@@ -27,7 +31,8 @@ use vorzimmer_types::{CallId, PartyId};
 pub struct Permit {
     call: CallId,
     epoch: Epoch,
-    parties: Box<[PartyId]>,
+    /// Within the permit itself: it is asked about them for each frame.
+    parties: SmallVec<[PartyId; USUAL_PARTIES]>,
     receipts: [u8; 32],
     life: Arc<Life>,
 }
@@ -41,13 +46,19 @@ impl Permit {
         receipts: [u8; 32],
         life: Arc<Life>,
     ) -> Self {
-        Self { call, epoch, parties: parties.into_boxed_slice(), receipts, life }
+        Self { call, epoch, parties: parties.into(), receipts, life }
     }
 
     /// Whether the consent it stands for still holds. Ask before each frame that is kept.
     #[must_use]
     pub fn is_live(&self) -> bool {
         matches!(self.life.state(), RUNNING | PAUSED)
+    }
+
+    /// What it looks at, for whoever wants that near before it is asked; it says nothing by itself.
+    #[must_use]
+    pub fn near(&self) -> &(impl Sized + use<>) {
+        &*self.life
     }
 
     /// Whether what was taken while it lived may still be sealed: until consent was taken back. An epoch that ended

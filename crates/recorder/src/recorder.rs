@@ -199,6 +199,17 @@ impl Recorder {
         self.permit.is_live()
     }
 
+    /// What the next frame needs besides this, for whoever wants it near before it is needed.
+    #[must_use]
+    pub fn near(&self) -> (&[impl Sized + use<>], &(impl Sized + use<>)) {
+        (&self.slots, self.permit.near())
+    }
+
+    /// Where the next frames' bytes go, likewise.
+    pub fn places(&self) -> impl Iterator<Item = &[u8]> {
+        self.slots.iter().flat_map(|slot| slot.page.next())
+    }
+
     /// The recording.
     #[must_use]
     pub fn recording(&self) -> RecordingId {
@@ -415,6 +426,7 @@ impl fmt::Debug for Recorder {
 
 /// Samples at 8 kHz from one moment to a later one.
 fn samples_between(from: Instant, to: Instant) -> u64 {
-    let micros = to.saturating_duration_since(from).as_micros();
-    u64::try_from(micros * u128::from(SAMPLES_PER_MS) / 1000).unwrap_or(u64::MAX)
+    let time = to.saturating_duration_since(from);
+    let part = u64::from(time.subsec_micros()) * SAMPLES_PER_MS / 1000;
+    time.as_secs().saturating_mul(SAMPLES_PER_MS * 1000).saturating_add(part)
 }

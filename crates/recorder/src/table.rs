@@ -23,6 +23,8 @@ pub const AUDIO_LEN: usize = 1600;
 /// Frames that a page takes from one party.
 pub const MAX_FRAMES: usize = (PLAINTEXT_LEN - ENTRIES_AT) / ENTRY_LEN;
 
+/// A frame's usual bytes: 20 ms of G.711.
+const FRAME_BYTES: usize = 160;
 const VERSION: u8 = 1;
 const BEGAN_AT: usize = AUDIO_LEN + 4;
 const GAPS_AT: usize = BEGAN_AT + 8;
@@ -46,6 +48,13 @@ impl SlotPage {
     /// Samples that its frames fill.
     pub(crate) fn samples(&self) -> u64 {
         self.samples
+    }
+
+    /// Where the next frame's bytes go, and its entry.
+    pub(crate) fn next(&self) -> [&[u8]; 2] {
+        let [audio, entry] = [(self.audio, FRAME_BYTES), (ENTRIES_AT + self.frames * ENTRY_LEN, ENTRY_LEN)];
+        [audio, entry]
+            .map(|(at, length)| self.bytes.get(at..(at + length).min(PLAINTEXT_LEN)).unwrap_or_default())
     }
 
     pub(crate) fn fits(&self, payload: &[u8]) -> bool {

@@ -142,7 +142,7 @@ async fn project_recording(tx: &mut Tx, lifetimes: &Lifetimes, event: &Prepared)
                 gaps[1].into(),
             ];
             tx.execute(sql, args).await?;
-            acknowledge(tx, recording.as_bytes(), *pages).await
+            acknowledge(tx, [(*recording, *pages)]).await
         }
         Event::RecordingDestroyed { recording, .. }
         | Event::RecordingReencoded { recording, .. }
@@ -209,12 +209,22 @@ async fn ensure_recording(
     tx.execute(sql, args).await.map(|_| ())
 }
 
-/// Remembers that `pages` pages of a recording are safely on disk. Never counts down.
-pub(crate) async fn acknowledge(tx: &mut Tx, recording: &[u8; 16], pages: u64) -> Result<(), StoreError> {
-    let sql = "INSERT INTO recording_pages (recording_id, pages) VALUES ($1, $2) ON CONFLICT (recording_id) \
-        DO UPDATE SET pages = excluded.pages WHERE excluded.pages > recording_pages.pages";
-    tx.execute(sql, vec![recording.into(), clamp(pages).into()]).await.map(|_| ())
+/// Remembers how many pages of each recording are safely on disk. Never counts down. Every recording is named once.
+pub(crate) async fn acknowledge(
+    tx: &mut Tx,
+    pages: impl IntoIterator<Item = (RecordingId, u64)>,
+) -> Result<(), StoreError> {
+    let args =
+        pages.into_iter().flat_map(|(recording, pages)| [recording.as_bytes().into(), clamp(pages).into()]);
+    tx.fetch_grouped(&ACKNOWLEDGE, args.collect()).await.map(drop)
 }
+
+static ACKNOWLEDGE: LazyLock<Grouped> = LazyLock::new(|| {
+    let head = "INSERT INTO recording_pages (recording_id, pages) VALUES";
+    let tail = "ON CONFLICT (recording_id) DO UPDATE SET pages = excluded.pages \
+        WHERE excluded.pages > recording_pages.pages";
+    Grouped::new(head, 2, tail)
+});
 
 /// A count as the database holds it.
 fn clamp(count: u64) -> i64 {

@@ -1,6 +1,7 @@
 //! AES-256-GCM and HKDF-Expand-SHA-384 on fixed-size arrays: the only place that talks to the cipher crates.
 
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use hmac::{Hmac, Mac};
 use sha2::Sha384;
 use vorzimmer_types::Entropy;
@@ -48,6 +49,31 @@ impl Cipher {
     }
 }
 
+/// The same key for whoever only seals, and seals much: this library does not encrypt block by block what is left of a
+/// segment behind its last 64 blocks, which is half of a recording's. It wipes what it frees.
+pub(crate) struct Sealer(Option<LessSafeKey>);
+
+impl Sealer {
+    pub(crate) fn new(key: &[u8; KEY_LEN]) -> Self {
+        Self(UnboundKey::new(&AES_256_GCM, key).ok().map(LessSafeKey::new))
+    }
+
+    /// As [`Cipher::seal`].
+    pub(crate) fn seal(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        in_out: &mut [u8],
+    ) -> Result<[u8; TAG_LEN]> {
+        let len = in_out.len();
+        let key = self.0.as_ref().ok_or(Error::NoCipher)?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let sealed = key.seal_in_place_separate_tag(nonce, Aad::from(aad), in_out);
+        let tag = sealed.ok().and_then(|tag| tag.as_ref().try_into().ok());
+        tag.ok_or(Error::TooLong { len })
+    }
+}
+
 /// HKDF-Expand with SHA-384 (RFC 5869 §2.3) of one block: `N` bytes, at most 48, from `key` and the joined `info`.
 ///
 /// `key` is at most the hash's block of 128 bytes, which HMAC pads with zeros (RFC 2104 §2).
@@ -73,7 +99,20 @@ pub(crate) fn nonce(entropy: &mut dyn Entropy) -> [u8; NONCE_LEN] {
 
 #[cfg(test)]
 mod tests {
-    use super::expand;
+    use super::{Cipher, Sealer, expand};
+
+    #[test]
+    fn both_libraries_seal_alike() {
+        for length in [0, 1, 15, 16, 17, 255, 2_016, 5_000] {
+            let (key, nonce, text) = ([3; 32], [length as u8; 12], vec![0x5a; length]);
+            let (mut one, mut other) = (text.clone(), text.clone());
+            let tag = Cipher::new(&key).seal(&nonce, b"aad", &mut one).unwrap();
+            assert_eq!(Sealer::new(&key).seal(&nonce, b"aad", &mut other).unwrap(), tag);
+            assert_eq!(one, other);
+            assert!(Cipher::new(&key).open(&nonce, b"aad", &mut other, &tag));
+            assert_eq!(other, text);
+        }
+    }
 
     /// A 32-byte key is padded as RFC 2104 says, so this must equal the long way round.
     #[test]

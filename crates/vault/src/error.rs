@@ -143,6 +143,9 @@ pub enum Error {
         /// How many were given.
         len: usize,
     },
+    /// The cipher's library could not take a key: it has no memory.
+    #[error("the cipher takes no key")]
+    NoCipher,
     /// A FLOE header has parameters that are not known here.
     #[error("unknown FLOE parameters")]
     FloeParams,

@@ -107,6 +107,12 @@ impl Epoll {
         }
     }
 
+    /// The name of the socket that is read so many after the next one.
+    pub(crate) fn upcoming(&self, after: usize) -> Option<u64> {
+        let index = *self.ready.get(after)?;
+        self.sockets.get(index as usize)?.as_ref().map(|watched| watched.name)
+    }
+
     /// The next datagram.
     pub(crate) fn next(&mut self, out: &mut [u8; DATAGRAM]) -> Option<Came> {
         loop {

@@ -4,10 +4,11 @@
 //! known by number. Whether the kernel allows that, [`probe`] finds out by doing it; many containers forbid it. Epoll does
 //! the same with a call for each datagram. What is in a datagram is not known here.
 //!
-//! This is the only place in the house with `unsafe`, and only for the ring: memory is shared with the kernel, and each
-//! block says why that is sound.
+//! This is the only place in the house with `unsafe`, for the ring, since memory is shared with the kernel, and for
+//! [`soon`], a hint to the processor; each block says why that is sound.
 
 mod address;
+mod ahead;
 mod buffers;
 mod came;
 mod epoll;
@@ -16,6 +17,7 @@ mod outbox;
 mod uring;
 mod wire;
 
+pub use ahead::soon;
 pub use came::{Came, Pause};
 pub use error::Error;
 pub use uring::probe;

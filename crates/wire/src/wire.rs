@@ -173,6 +173,15 @@ impl Wire {
         }
     }
 
+    /// The name of the socket of the datagram that comes so many after the next one, if that is known already.
+    #[must_use]
+    pub fn upcoming(&self, after: usize) -> Option<u64> {
+        match &self.means {
+            Means::Epoll(epoll) => epoll.upcoming(after),
+            Means::Ring(ring) => ring.upcoming(after),
+        }
+    }
+
     /// The next datagram that came, copied into `out`; none when all were taken.
     pub fn next(&mut self, out: &mut [u8; DATAGRAM]) -> Option<Came> {
         match &mut self.means {

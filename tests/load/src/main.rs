@@ -113,7 +113,7 @@ fn by_sipp(run: &Run, core: Option<usize>, report: &mut Report) -> io::Result<()
 fn steady(run: &Run, core: Option<usize>, report: &mut Report) -> io::Result<()> {
     for calls in run.calls.iter().copied() {
         for style in Style::value_variants() {
-            if *style == Style::IoUring
+            if *style != Style::Epoll
                 && let Err(error) = vorzimmer_wire::probe()
             {
                 eprintln!("no io_uring floor: {error}");

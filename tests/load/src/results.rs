@@ -38,6 +38,9 @@ pub struct Measured {
     pub cpu_ms_per_call_minute: f64,
     /// How often that of the floor in the same driver, measured in the same minutes.
     pub ratio_to_floor: Option<f64>,
+    /// How often that of the ring's floor which is woken as often as the server is.
+    #[serde(default)]
+    pub ratio_to_floor_same_tick: Option<f64>,
     /// Packets that were sent, and what became of them.
     pub packets: Packets,
     /// From one end to the other, in microseconds.
@@ -95,6 +98,9 @@ impl Report {
             one.ratio_to_floor = floor
                 .filter(|floor| floor.cpu_ms_per_call_minute > 0.0 && one.is_by_the_minute())
                 .map(|floor| one.cpu_ms_per_call_minute / floor.cpu_ms_per_call_minute);
+            one.ratio_to_floor_same_tick = like("io_uring-2.2ms")
+                .filter(|floor| floor.cpu_ms_per_call_minute > 0.0 && one.ours && one.driver == "io_uring")
+                .map(|floor| one.cpu_ms_per_call_minute / floor.cpu_ms_per_call_minute);
         }
     }
 
@@ -104,8 +110,8 @@ impl Report {
         let media: Vec<_> = self.results.iter().filter(|one| one.is_by_the_minute()).collect();
         if !media.is_empty() {
             text.push_str(
-                "| mode | case | driver | calls | CPU ms/call-min | × floor | lost | delay p50 / p99 / p99.9 / max ms | kB/call |\n\
-                 |---|---|---|---:|---:|---:|---:|---|---:|\n",
+                "| mode | case | driver | calls | CPU ms/call-min | × floor | × same tick | lost | delay p50 / p99 / p99.9 / max ms | kB/call |\n\
+                 |---|---|---|---:|---:|---:|---:|---:|---|---:|\n",
             );
             for one in &media {
                 // Writing to a string does not fail.
@@ -162,9 +168,10 @@ impl Measured {
 fn media_row(one: &Measured) -> String {
     let ms = |us: u64| us as f64 / 1_000.0;
     let delay = one.delay_us;
-    let ratio = one.ratio_to_floor.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
+    let ratio = |of: Option<f64>| of.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
+    let (long, same) = (ratio(one.ratio_to_floor), ratio(one.ratio_to_floor_same_tick));
     format!(
-        "| {} | {} | {} | {} | {:.1} | {ratio} | {} | {:.2} / {:.2} / {:.2} / {:.1} | {:.0} |",
+        "| {} | {} | {} | {} | {:.1} | {long} | {same} | {} | {:.2} / {:.2} / {:.2} / {:.1} | {:.0} |",
         one.mode,
         one.case,
         one.driver,
@@ -211,7 +218,7 @@ mod tests {
         let ratios: Vec<_> = report.results.iter().map(|one| one.ratio_to_floor).collect();
         assert_eq!(ratios, [Some(1.0), Some(1.0), Some(1.5), Some(3.0), Some(4.0), None]);
         let table = report.table();
-        assert!(table.contains("| steady | recorded | epoll | 50 | 30.0 | 1.50 | 0 |"), "{table}");
+        assert!(table.contains("| steady | recorded | epoll | 50 | 30.0 | 1.50 | – | 0 |"), "{table}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use vorzimmer_tests::server::{Server, Setup};
 use vorzimmer_tests::{ports, sipp};
@@ -22,6 +22,11 @@ const NUMBER: &str = "+493023125010";
 /// For how long a call is held once it is answered, in milliseconds. A caller who hangs up at once is gone before the
 /// telephone is rung, and costs half a call.
 const HOLD_MS: &str = "100";
+
+/// How long the side that answers may take for its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// And once it is told to end.
+const DISMISSED: Duration = Duration::from_secs(5);
 
 /// Calls by SIPp through our server.
 ///
@@ -69,10 +74,11 @@ fn through(server: &str, phone: u16, pids: &[u32], options: &Run) -> io::Result<
     let folder = tempfile::tempdir()?;
     let before = Usage::of(pids);
     let began = Instant::now();
-    let answering = start(folder.path(), "answers", server, phone, options)?;
+    let mut answering = start(folder.path(), "answers", server, phone, options)?;
     let calling = start(folder.path(), "calls", server, ports::block(2), options)?;
     let called = finish(calling, folder.path(), "calls")?;
     let took = began.elapsed().as_secs_f64();
+    dismiss(&mut answering)?;
     let answered = finish(answering, folder.path(), "answers")?;
     let after = Usage::of(pids);
     let cpu_ms = after.cpu_ns.saturating_sub(before.cpu_ns) as f64 / 1e6;
@@ -145,6 +151,24 @@ fn start(folder: &Path, name: &str, server: &str, port: u16, options: &Run) -> i
     let child =
         command.env("TERM", "dumb").stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).spawn()?;
     Ok(Sipp(child))
+}
+
+/// Every call is over for whoever placed it: the one that answers has a moment to see that too, and is then told to end,
+/// however many calls it still waits for.
+fn dismiss(sipp: &mut Sipp) -> io::Result<()> {
+    std::thread::sleep(LAST_WORDS);
+    let pid = rustix::process::Pid::from_child(&sipp.0);
+    match rustix::process::kill_process(pid, rustix::process::Signal::USR1) {
+        // It has ended by itself.
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let end = Instant::now() + DISMISSED;
+    while sipp.0.try_wait()?.is_none() && Instant::now() < end {
+        std::thread::sleep(LAST_WORDS / 10);
+    }
+    // What it has counted it writes every second.
+    if sipp.0.try_wait()?.is_none() { sipp.0.kill() } else { Ok(()) }
 }
 
 fn finish(mut sipp: Sipp, folder: &Path, name: &str) -> io::Result<Counted> {

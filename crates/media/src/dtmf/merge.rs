@@ -31,6 +31,9 @@ struct Told {
 }
 
 impl Digits {
+    /// Bytes that hold what is looked at while only voice comes.
+    pub(crate) const NEAR: usize = 512;
+
     /// Takes the payload of an event packet.
     pub(crate) fn event(
         &mut self,

@@ -105,9 +105,9 @@ struct Active {
 /// Finds keys in one stream of audio.
 #[derive(Clone, Debug)]
 pub struct ToneDetector {
-    /// The last step that was judged, and the two that are filled next.
-    samples: [f32; STEP + WINDOW],
-    /// How far they are filled.
+    /// The last step that was judged and what has come since: small, since every packet of every leg comes by here.
+    kept: [i16; STEP + WINDOW],
+    /// How many those are.
     filled: usize,
     /// What the last step that was judged holds.
     before: Response,
@@ -119,7 +119,7 @@ pub struct ToneDetector {
 impl Default for ToneDetector {
     fn default() -> Self {
         Self {
-            samples: [0.0; STEP + WINDOW],
+            kept: [0; STEP + WINDOW],
             filled: STEP,
             before: Response::default(),
             expected: None,
@@ -134,7 +134,7 @@ impl ToneDetector {
     pub fn audio(
         &mut self,
         timestamp: u32,
-        samples: impl ExactSizeIterator<Item = i16>,
+        mut samples: impl ExactSizeIterator<Item = i16>,
         mut tell: impl FnMut(Key),
     ) {
         if let Some(expected) = self.expected {
@@ -144,18 +144,18 @@ impl ToneDetector {
             }
             if gap.abs() > MAX_GAP {
                 self.release().into_iter().for_each(&mut tell);
-                self.samples = [0.0; STEP + WINDOW];
+                self.kept.fill(0);
                 self.filled = STEP;
                 self.before = Response::default();
             }
         }
         self.expected = Some(timestamp.wrapping_add(samples.len() as u32));
-        for sample in samples {
-            if let Some(place) = self.samples.get_mut(self.filled) {
-                *place = f32::from(sample);
-                self.filled += 1;
-            }
-            if self.filled == self.samples.len() {
+        while samples.len() > 0 {
+            let places = self.kept.get_mut(self.filled..).unwrap_or_default();
+            let taken = places.len().min(samples.len());
+            places.iter_mut().zip(samples.by_ref().take(taken)).for_each(|(place, sample)| *place = sample);
+            self.filled += taken;
+            if self.filled == self.kept.len() {
                 self.judge(&mut tell);
             }
         }
@@ -163,9 +163,10 @@ impl ToneDetector {
 
     /// Looks at the two windows that the new steps end.
     fn judge(&mut self, tell: &mut impl FnMut(Key)) {
-        let [_, first, second] = steps(&self.samples);
+        let samples = self.kept.map(f32::from);
+        let [_, first, second] = steps(&samples);
         let [first, second] = respond(first, second);
-        let (earlier, later) = (self.samples.first_chunk(), self.samples.last_chunk());
+        let (earlier, later) = (samples.first_chunk(), samples.last_chunk());
         let hits = [
             earlier.and_then(|window| look(window, &self.before, &first)),
             later.and_then(|window| look(window, &first, &second)),
@@ -174,7 +175,7 @@ impl ToneDetector {
             self.step(hit).into_iter().flatten().for_each(&mut *tell);
         }
         self.before = second;
-        self.samples.copy_within(WINDOW.., 0);
+        self.kept.copy_within(WINDOW.., 0);
         self.filled = STEP;
     }
 
@@ -312,8 +313,9 @@ fn strongest(
     nominal: &[f32; 4],
     place: usize,
 ) -> Option<Strongest> {
-    let tones = group.get(place)?.map(|frequency| (frequency, energy(window, frequency.coefficient)));
-    let (frequency, most) = tones.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let tones = group.get(place)?;
+    let energies = energies(window, tones.map(|frequency| frequency.coefficient));
+    let (frequency, most) = tones.iter().copied().zip(energies).max_by(|a, b| a.1.total_cmp(&b.1))?;
     let alone = nominal.iter().enumerate().all(|(other, energy)| other == place || energy * PEAK <= most);
     alone.then_some(Strongest { place, frequency, energy: most })
 }
@@ -349,15 +351,21 @@ fn take_out(rest: &mut [f32; WINDOW], frequency: Frequency) {
     }
 }
 
-/// The energy in a window at one frequency, on the scale of the sum of squares (Goertzel's algorithm).
-fn energy(window: &[f32; WINDOW], coefficient: f32) -> f32 {
-    let (mut last, mut before) = (0.0_f32, 0.0_f32);
+/// The energy in a window at these frequencies, on the scale of the sum of squares (Goertzel's algorithm). They go side
+/// by side: each waits for its own last step, and meanwhile the others take theirs.
+fn energies<const N: usize>(window: &[f32; WINDOW], coefficients: [f32; N]) -> [f32; N] {
+    let (mut last, mut before) = ([0.0_f32; N], [0.0_f32; N]);
     for sample in window {
-        let next = sample + coefficient * last - before;
-        before = last;
-        last = next;
+        let mut next = [0.0; N];
+        for lane in 0..N {
+            next[lane] = (sample - before[lane]) + coefficients[lane] * last[lane];
+        }
+        (before, last) = (last, next);
     }
-    (last * last + before * before - coefficient * last * before) * 2.0 / WINDOW as f32
+    std::array::from_fn(|lane| {
+        let (last, before) = (last[lane], before[lane]);
+        (last * last + before * before - coefficients[lane] * last * before) * 2.0 / WINDOW as f32
+    })
 }
 
 #[cfg(test)]

@@ -69,8 +69,11 @@ pub(crate) struct Latch {
     latched: Option<SocketAddr>,
     /// When anything last came from whoever is latched.
     heard: Instant,
-    candidates: [Option<Candidate>; CANDIDATES],
+    /// Made with the first: hardly a leg has any, and each packet passes by here.
+    candidates: Option<Box<Candidates>>,
 }
+
+type Candidates = [Option<Candidate>; CANDIDATES];
 
 impl Latch {
     /// A gate for a peer at `signalled` whose signalling comes from `signalling`, if that is known.
@@ -84,7 +87,7 @@ impl Latch {
             banned: None,
             latched: None,
             heard: now,
-            candidates: [None; CANDIDATES],
+            candidates: None,
         }
     }
 
@@ -127,7 +130,7 @@ impl Latch {
     pub(crate) fn heard(&mut self, from: SocketAddr, now: Instant) {
         if self.latched == Some(canonical(from)) {
             self.heard = now;
-            self.candidates = [None; CANDIDATES];
+            self.candidates = None;
         }
     }
 
@@ -152,7 +155,7 @@ impl Latch {
     pub(crate) fn proven(&mut self, at: SocketAddr, now: Instant) {
         self.latched = Some(canonical(at));
         self.heard = now;
-        self.candidates = [None; CANDIDATES];
+        self.candidates = None;
     }
 
     /// Judges the sender of a packet that is RTP of a negotiated payload type. `sealed`: it was authentic. Who is not
@@ -196,7 +199,8 @@ impl Latch {
     /// Counts a candidate's packets in a row; true when it has sent enough and the signalled address is silent.
     fn passes(&mut self, from: SocketAddr, view: &View, now: Instant) -> bool {
         let place = self.place_for(from, now);
-        let Some(slot) = self.candidates.get_mut(place) else { return false };
+        let candidates = self.candidates.get_or_insert_default();
+        let Some(slot) = candidates.get_mut(place) else { return false };
         let fresh = Candidate { from, ssrc: view.ssrc, next: view.sequence, count: 0, seen: now };
         let mut candidate = slot.filter(|c| c.from == from && c.ssrc == view.ssrc).unwrap_or(fresh);
         let in_row = candidate.next == view.sequence && now.duration_since(candidate.seen) <= PROBATION_GAP;
@@ -209,10 +213,11 @@ impl Latch {
 
     /// The candidate's place: its own, a free one, or that of whoever was silent longest.
     fn place_for(&self, from: SocketAddr, now: Instant) -> usize {
-        let own = self.candidates.iter().position(|c| c.is_some_and(|c| c.from == from));
-        let free = || self.candidates.iter().position(Option::is_none);
+        let Some(candidates) = self.candidates.as_deref() else { return 0 };
+        let own = candidates.iter().position(|c| c.is_some_and(|c| c.from == from));
+        let free = || candidates.iter().position(Option::is_none);
         let silent = |c: &Option<Candidate>| c.map_or(Duration::MAX, |c| now.duration_since(c.seen));
-        let stalest = || (0..CANDIDATES).max_by_key(|place| self.candidates.get(*place).map(silent));
+        let stalest = || (0..CANDIDATES).max_by_key(|place| candidates.get(*place).map(silent));
         own.or_else(free).or_else(stalest).unwrap_or(0)
     }
 }

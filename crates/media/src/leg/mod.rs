@@ -14,6 +14,7 @@ mod send;
 mod stats;
 mod watch;
 
+use std::mem::offset_of;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -40,45 +41,50 @@ use crate::rtp::HEADER_LEN;
 use crate::sound::Player;
 use crate::{DigitSource, Event, LegConfig, LegKey, Sink};
 
-/// Media towards and from one peer.
+/// Media towards and from one peer. Its parts lie in this order, so that what each packet needs is together: it has to be
+/// fetched from afar between the packets of other calls.
+#[repr(C)]
 pub(crate) struct Leg {
     pub(crate) key: LegKey,
-    config: LegConfig,
-    epoch: Instant,
-    negotiated: Option<Negotiated>,
-    latch: Option<Latch>,
+    /// The clock of the codec that was last heard, in Hz.
+    clock_hz: u32,
+    /// Timestamp of the key that we press.
+    pressed_at: u32,
+    held: bool,
+    /// Whether keys are also found as tones.
+    tones: bool,
+    /// The recorder's slot for this party, if it is tapped.
+    slot: Option<u8>,
     /// What seals and opens packets, if they are protected.
     guard: Option<Box<Guard>>,
     /// Where a browser is found.
     agent: Option<Box<Agent>>,
     /// The handshake that gives the keys, where the description does not.
     handshake: Option<Box<Handshake>>,
-    identity: OurIdentity,
-    /// Who sent what is being looked at, if ICE has to find the peer.
-    speaker: Option<SocketAddr>,
-    control: Control,
-    incoming: Option<Incoming>,
-    /// Another source at the peer's address that asks to be heard.
-    challenger: Option<Challenger>,
-    last_heard: Instant,
-    /// The clock of the codec that was last heard, in Hz.
-    clock_hz: u32,
-    outgoing: Outgoing,
-    /// Where the other leg's stream lies in ours; none if the next relayed packet begins anew.
-    mapping: Option<Mapping>,
-    player: Option<Player>,
-    digits: Digits,
-    ears: Option<Ears>,
     /// Where its voice is decoded, if it is.
     inlet: Option<Box<Inlet>>,
     /// Where what it hears is encoded, if it is.
     outlet: Option<Box<Outlet>>,
+    /// Where the other leg's stream lies in ours; none if the next relayed packet begins anew.
+    mapping: Option<Mapping>,
+    outgoing: Outgoing,
+    player: Option<Player>,
     presses: Presses,
-    /// Timestamp of the key that we press.
-    pressed_at: u32,
-    held: bool,
-    watch: Watch,
+    negotiated: Option<Negotiated>,
+    latch: Option<Latch>,
     stats: Stats,
+    incoming: Option<Incoming>,
+    /// Another source at the peer's address that asks to be heard.
+    challenger: Option<Challenger>,
+    epoch: Instant,
+    last_heard: Instant,
+    watch: Watch,
+    digits: Digits,
+    ears: Option<Ears>,
+    control: Control,
+    identity: OurIdentity,
+    /// Who sent what is being looked at, if ICE has to find the peer.
+    speaker: Option<SocketAddr>,
     /// Lost in streams before this one.
     lost_before: u64,
 }
@@ -91,6 +97,12 @@ struct Challenger {
 }
 
 impl Leg {
+    /// Bytes from its beginning that a packet from its peer needs: everything before its digits, and what those know of
+    /// tones.
+    pub(crate) const HEARD: usize = offset_of!(Self, digits) + Digits::NEAR;
+    /// And a packet that goes to its peer: what stands before what is only heard.
+    pub(crate) const TOLD: usize = offset_of!(Self, stats);
+
     pub(crate) fn new(
         key: LegKey,
         config: LegConfig,
@@ -100,8 +112,9 @@ impl Leg {
     ) -> Self {
         Self {
             key,
+            tones: config.tones,
+            slot: config.slot,
             watch: Watch::new(config.silence),
-            config,
             epoch: now,
             negotiated: None,
             latch: None,
@@ -144,7 +157,7 @@ impl Leg {
             None => Latch::new(negotiated.rtp, signalling, now),
         });
         self.control.remote(negotiated.rtcp, random, now);
-        self.ears = Ears::needed(&negotiated.format).filter(|_| self.config.tones);
+        self.ears = Ears::needed(&negotiated.format).filter(|_| self.tones);
         self.outgoing.set_clock(negotiated.format.send.codec.clock_hz());
         self.shake_hands(&negotiated, now);
         self.negotiated = Some(negotiated);
@@ -172,11 +185,11 @@ impl Leg {
     }
 
     pub(crate) fn tap(&mut self, slot: Option<u8>) {
-        self.config.slot = slot;
+        self.slot = slot;
     }
 
     pub(crate) fn slot(&self) -> Option<u8> {
-        self.config.slot
+        self.slot
     }
 
     /// Does what is due: digits whose end was lost, sound, keys, reports, silence.

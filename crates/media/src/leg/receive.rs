@@ -274,7 +274,7 @@ impl Leg {
         let key = self.key;
         let tell = |press, source| sink.event(digit_event(key, press, source));
         match kind {
-            Kind::Audio(codec) if self.config.tones && self.digits.wants_audio() => {
+            Kind::Audio(codec) if self.tones && self.digits.wants_audio() => {
                 if codec.is_g711() {
                     let samples = payload.iter().map(|code| g711::decode(codec, *code));
                     self.digits.audio(view.timestamp, samples, now, tell);

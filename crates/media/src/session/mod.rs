@@ -124,6 +124,12 @@ impl Session {
         self.legs.iter().find(|l| l.key == leg).map_or(0, Leg::refused)
     }
 
+    /// The legs that a packet of this leg needs, and so many bytes of each from its beginning: for whoever wants them near
+    /// before they are needed. What they are is nobody's business.
+    pub fn near(&self, leg: LegKey) -> impl Iterator<Item = (&(impl Sized + use<>), usize)> {
+        self.legs.iter().map(move |one| (one, if one.key == leg { Leg::HEARD } else { Leg::TOLD }))
+    }
+
     /// Whether no leg is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {

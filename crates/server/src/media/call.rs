@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
 use vorzimmer_call::api::{MediaCommand, MediaEvent, PlayId, Sound as Asked};
 use vorzimmer_consent::Permit;
 use vorzimmer_media::dtls::Identity;
@@ -11,6 +12,7 @@ use vorzimmer_media::{
     Channel, Command, Error, Event, Input, LegConfig, LegKey, RingBack, Session, Sink, Sound, Stats, Tap,
 };
 use vorzimmer_types::consent::Language;
+
 use vorzimmer_types::{CallId, CustomerId, LegId, PartyId, Quality, RecordingId};
 
 use super::outlet::{Outlet, Proven};
@@ -48,6 +50,19 @@ pub struct CallMedia {
     stirred: bool,
 }
 
+/// How far from the call itself a part lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Its legs, and what it knows of its recordings.
+    Parts,
+    /// What records.
+    Recorder,
+    /// What has been taken of each voice.
+    Slots,
+    /// Where the next of each goes.
+    Places,
+}
+
 struct LegMedia {
     id: LegId,
     key: LegKey,
@@ -73,6 +88,11 @@ impl CallMedia {
             scheduled: None,
             stirred: true,
         }
+    }
+
+    /// Which.
+    pub fn id(&self) -> CallId {
+        self.call
     }
 
     /// A new leg with these sockets, and what it is called here.
@@ -150,7 +170,7 @@ impl CallMedia {
         outlet: &mut Outlet<'_>,
     ) {
         let RecordingOrder { customer, recording, permit, tracks } = order;
-        let legs: Vec<_> = tracks.iter().map(|(leg, _)| self.key(*leg)).collect();
+        let legs: SmallVec<_> = tracks.iter().map(|(leg, _)| self.key(*leg)).collect();
         for (slot, leg) in (0..).zip(&legs) {
             let Some(leg) = *leg else { continue };
             self.session_command(Command::Tap { leg, slot: Some(slot) }, now, outlet);
@@ -180,6 +200,20 @@ impl CallMedia {
             Report::Closed { recording, pages, why } => {
                 self.with_recording(recording, |recording| recording.closed(pages, why, outlet));
             }
+        }
+    }
+
+    /// Has the call's parts brought near for a datagram that is taken soon: those that the parts one step nearer point to.
+    pub fn soon(&self, leg: LegKey, step: Step) {
+        match step {
+            Step::Parts => {
+                self.session.near(leg).for_each(|(leg, bytes)| vorzimmer_wire::soon(leg, bytes));
+                whole(self.legs.as_slice());
+                whole(self.recordings.as_slice());
+            }
+            Step::Recorder => self.recordings.iter().for_each(Recording::soon),
+            Step::Slots => self.recordings.iter().for_each(Recording::slots_soon),
+            Step::Places => self.recordings.iter().for_each(Recording::places_soon),
         }
     }
 
@@ -345,6 +379,11 @@ impl CallMedia {
     fn key(&self, leg: LegId) -> Option<LegKey> {
         self.legs.iter().find(|known| known.id == leg).map(|known| known.key)
     }
+}
+
+/// Has all of this brought near.
+fn whole<T: ?Sized>(thing: &T) {
+    vorzimmer_wire::soon(thing, size_of_val(thing));
 }
 
 /// Plays are counted over all calls; within a leg the low bits tell them apart.

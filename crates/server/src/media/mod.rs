@@ -5,6 +5,7 @@
 
 mod bell;
 mod call;
+mod calls;
 mod counters;
 mod door;
 mod names;

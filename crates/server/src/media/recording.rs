@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
 use vorzimmer_call::api::{MediaEvent, StopWhy};
 use vorzimmer_consent::Permit;
 use vorzimmer_media::{Content, LegKey, Tap};
@@ -10,7 +11,7 @@ use vorzimmer_recorder::queue::QUEUE_PAGES;
 use vorzimmer_recorder::{Finished, FrameRef, Params, Recorder, SealedPage};
 use vorzimmer_types::event::RecordingResult;
 use vorzimmer_types::{CallId, CustomerId, Day, PartyId, RecordingId};
-use vorzimmer_vault::callrec::EndReason;
+use vorzimmer_vault::callrec::{EndReason, MAX_SLOTS};
 use vorzimmer_vault::keys::SlotSecret;
 
 use super::outlet::Outlet;
@@ -29,7 +30,7 @@ pub struct Wanted {
     /// The recording.
     pub recording: RecordingId,
     /// The legs of the slots, as far as they are still there.
-    pub legs: Vec<Option<LegKey>>,
+    pub legs: SmallVec<[Option<LegKey>; MAX_SLOTS]>,
     /// The parties of the slots.
     pub parties: Vec<PartyId>,
     /// When it was ordered, everybody having said yes.
@@ -145,6 +146,29 @@ impl Recording {
         outlet.counters.recording_ended(u64::from(gaps[0]) + u64::from(gaps[1]));
         let duration = Duration::from_millis(finished.duration_ms);
         self.tell_end(result, duration, gaps, pages, why, outlet);
+    }
+
+    /// Has what records brought near.
+    pub fn soon(&self) {
+        if let Stage::Running(recorder) = &self.stage {
+            vorzimmer_wire::soon(&**recorder, size_of_val(&**recorder));
+        }
+    }
+
+    /// Has what has been taken of each voice brought near, and the permit.
+    pub fn slots_soon(&self) {
+        if let Stage::Running(recorder) = &self.stage {
+            let (slots, life) = recorder.near();
+            vorzimmer_wire::soon(slots, size_of_val(slots));
+            vorzimmer_wire::soon(life, size_of_val(life));
+        }
+    }
+
+    /// Has the places brought near to which the next frames go.
+    pub fn places_soon(&self) {
+        if let Stage::Running(recorder) = &self.stage {
+            recorder.places().for_each(|place| vorzimmer_wire::soon(place, place.len()));
+        }
     }
 
     /// Takes what a tapped leg said.

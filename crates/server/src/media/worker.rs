@@ -23,10 +23,11 @@ use vorzimmer_types::{CallId, LegId, RecordingId};
 use vorzimmer_wire::{DATAGRAM, Driver, Pause, Waker, Wire};
 
 use super::bell::Rung;
-use super::call::{CallMedia, RecordingOrder};
+use super::call::{CallMedia, RecordingOrder, Step};
+use super::calls::{Calls, Place};
 use super::counters::{Counters, Turn};
 use super::door::Doorway;
-use super::names::{ById, Names};
+use super::names::Names;
 use super::order::Order;
 use super::outlet::{Outlet, Proven};
 use super::ports::PortPool;
@@ -36,13 +37,25 @@ use super::sockets::{self, LegSockets, Pair, Share};
 use super::writer::{Pages, Report};
 use crate::clock::{self, SystemEntropy};
 
-/// A worker's tick. What comes in it waits half of it on average, and costs a share of one call into the kernel.
-const TICK: Duration = Duration::from_micros(1_500);
+/// From one tick of a worker to the next, its work included. What comes in it waits half of it on average and hardly ever
+/// longer than all of it, and costs a share of one call into the kernel.
+const TICK: Duration = Duration::from_micros(2_200);
+/// However much there is to do, so long is left for more to come.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(300);
 
 /// So many datagrams in this time begin the ticking (25 calls), and fewer than the second number end it.
 const COUNTED: Duration = Duration::from_millis(20);
 const MUCH: usize = 50;
 const LITTLE: usize = 30;
+
+/// What is brought near for the datagram that comes so many after the next: first the call itself, then its parts.
+const AHEAD: [(usize, Option<Step>); 5] = [
+    (4, None),
+    (3, Some(Step::Parts)),
+    (2, Some(Step::Recorder)),
+    (1, Some(Step::Slots)),
+    (0, Some(Step::Places)),
+];
 
 /// Orders taken in one turn.
 const ORDERS_A_TURN: usize = 256;
@@ -91,7 +104,7 @@ pub struct Parts {
 pub struct Worker {
     parts: Parts,
     wire: Wire,
-    calls: ById<CallId, CallMedia>,
+    calls: Calls,
     sockets: Names<Source>,
     resting: Resting,
     timers: BinaryHeap<Reverse<(Instant, CallId)>>,
@@ -137,10 +150,30 @@ struct Rhythm {
     since: Instant,
     moved: usize,
     ticking: bool,
+    /// When the turn before began, and how long it was to pause.
+    before: (Instant, Duration),
+    /// How long turns work, as far as can be told without asking for the time again.
+    work: Duration,
 }
 
 impl Rhythm {
+    fn new(now: Instant) -> Self {
+        Self { since: now, moved: 0, ticking: false, before: (now, Duration::ZERO), work: Duration::ZERO }
+    }
+
+    /// A tick's pause: what the work leaves of it.
+    fn pause(&mut self) -> Duration {
+        let pause = TICK.saturating_sub(self.work).max(SHORTEST_PAUSE);
+        self.before.1 = pause;
+        pause
+    }
+
     fn count(&mut self, moved: usize, now: Instant) {
+        let (began, pause) = std::mem::replace(&mut self.before, (now, Duration::ZERO));
+        if self.ticking {
+            let worked = now.saturating_duration_since(began).saturating_sub(pause).min(TICK);
+            self.work = (self.work * 7 + worked) / 8;
+        }
         self.moved += moved;
         if now.saturating_duration_since(self.since) >= COUNTED {
             self.ticking = self.moved >= if self.ticking { LITTLE } else { MUCH };
@@ -151,9 +184,8 @@ impl Rhythm {
 
 #[derive(Clone, Copy)]
 struct Source {
-    call: CallId,
-    /// None until the leg is there.
-    leg: Option<LegKey>,
+    /// None until the leg is there, and again before it goes.
+    leg: Option<(Place, LegKey)>,
     channel: Channel,
 }
 
@@ -168,7 +200,7 @@ impl Worker {
             resting: Resting::new(parts.ports.rest()),
             parts,
             wire,
-            calls: ById::default(),
+            calls: Calls::default(),
             sockets: Names::default(),
             timers: BinaryHeap::new(),
             recordings: HashMap::new(),
@@ -187,9 +219,9 @@ impl Worker {
     pub fn run(mut self) {
         let mut buffer = [0; DATAGRAM];
         let mut now = clock::mono();
-        let mut rhythm = Rhythm { since: now, moved: 0, ticking: false };
+        let mut rhythm = Rhythm::new(now);
         loop {
-            let (patience, pause) = self.patience(rhythm.ticking, now);
+            let (patience, pause) = self.patience(&mut rhythm, now);
             if let Err(error) = self.wire.wait(patience, pause) {
                 tracing::error!(%error, "a media worker cannot wait for packets");
                 return;
@@ -211,12 +243,12 @@ impl Worker {
 
     /// How long to wait, and for what: through the tick while much comes, else for packets until the next timer, and not
     /// at all while something is left to read.
-    fn patience(&self, ticking: bool, now: Instant) -> (Duration, Pause) {
+    fn patience(&self, rhythm: &mut Rhythm, now: Instant) -> (Duration, Pause) {
         if self.more_parcels || self.more_orders {
             return (Duration::ZERO, Pause::UntilSomething);
         }
-        if ticking {
-            return (TICK, Pause::Tick);
+        if rhythm.ticking {
+            return (rhythm.pause(), Pause::Tick);
         }
         if !self.backlog.is_empty() {
             return (Duration::from_millis(5), Pause::UntilSomething);
@@ -306,13 +338,14 @@ impl Worker {
         let browser = ice.map(|ice| Box::new(Browser { ice, fingerprint: identity.fingerprint() }));
         let config = LegConfig { silence: self.parts.silence, ice, ..LegConfig::default() };
         let signs = Signs::of(&sockets);
-        let media = self.calls.entry(call).or_insert_with(|| CallMedia::new(call, identity));
+        let place = self.calls.place_or_add(call, || CallMedia::new(call, identity));
+        let Some(media) = self.calls.at(place) else { return };
         match media.open(leg, sockets, wanted.signalling, config, now) {
             Ok(key) => {
-                self.watch(signs, call, key);
+                self.watch(signs, call, place, key);
                 self.parts.counters.leg_opened();
                 self.tell(MediaEvent::Opened { call, leg, rtp, browser });
-                self.schedule(call, now);
+                self.schedule(place, now);
             }
             Err((sockets, error)) => {
                 tracing::error!(%call, %error, "a leg cannot be opened");
@@ -330,7 +363,7 @@ impl Worker {
         if let Some(pair) = self.resting.take(local, now) {
             for (name, channel) in pair.names().into_iter().zip([Channel::Rtp, Channel::Rtcp]) {
                 if let Some(source) = self.sockets.of(name) {
-                    *source = Source { call, leg: None, channel };
+                    *source = Source { leg: None, channel };
                 }
             }
             return Some((LegSockets::Own(pair), None));
@@ -347,8 +380,8 @@ impl Worker {
             return None;
         };
         let port = bound.port();
-        let names = [Channel::Rtp, Channel::Rtcp]
-            .map(|channel| self.sockets.add(Source { call, leg: None, channel }));
+        let names =
+            [Channel::Rtp, Channel::Rtcp].map(|channel| self.sockets.add(Source { leg: None, channel }));
         match bound.listen(&mut self.wire, names) {
             Ok(pair) => Some((LegSockets::Own(pair), None)),
             Err(error) => {
@@ -377,7 +410,7 @@ impl Worker {
 
     /// A browser's leg is addressed by another name from now on, if it was not by this one.
     fn rename(&mut self, call: CallId, leg: LegId, ufrag: &str) {
-        let Some((key, before)) = self.calls.get_mut(&call).and_then(|media| media.rename(leg, ufrag)) else {
+        let Some((key, before)) = self.calls.of(call).and_then(|media| media.rename(leg, ufrag)) else {
             return;
         };
         self.browsers.remove(&before);
@@ -385,12 +418,12 @@ impl Worker {
     }
 
     /// What comes with these signs is this leg's.
-    fn watch(&mut self, signs: Signs, call: CallId, leg: LegKey) {
+    fn watch(&mut self, signs: Signs, call: CallId, place: Place, leg: LegKey) {
         match signs {
             Signs::Own(names) => {
                 for name in names {
                     if let Some(source) = self.sockets.of(name) {
-                        source.leg = Some(leg);
+                        source.leg = Some((place, leg));
                     }
                 }
             }
@@ -400,19 +433,36 @@ impl Worker {
         }
     }
 
+    /// Has what the next datagrams need brought near, each of them one step with every datagram before it.
+    fn look_ahead(&mut self) {
+        for (after, step) in AHEAD {
+            let Some(name) = self.wire.upcoming(after) else { continue };
+            let Some(Source { leg: Some((place, leg)), .. }) = self.sockets.of(name).copied() else {
+                continue;
+            };
+            let Some(media) = self.calls.at(place) else { continue };
+            match step {
+                None => vorzimmer_wire::soon(media, size_of_val(media)),
+                Some(step) => media.soon(leg, step),
+            }
+        }
+    }
+
     /// Takes what came; how many datagrams that were.
     fn move_packets(&mut self, buffer: &mut [u8; DATAGRAM], now: Instant) -> usize {
         let mut moved = 0;
         while let Some(came) = self.wire.next(buffer) {
             moved += 1;
-            let Some(Source { call, leg: Some(leg), channel }) = self.sockets.of(came.name).copied() else {
+            self.look_ahead();
+            let Some(Source { leg: Some((place, leg)), channel }) = self.sockets.of(came.name).copied()
+            else {
                 // For a leg that is gone, or not there yet.
                 self.turn.received += 1;
                 self.turn.dropped += 1;
                 continue;
             };
             let bytes = buffer.get_mut(..came.length).unwrap_or_default();
-            self.with_call(call, now, |media, outlet| {
+            self.at_place(place, now, |media, outlet| {
                 media.take(leg, channel, came.from, bytes, now, outlet)
             });
         }
@@ -428,7 +478,7 @@ impl Worker {
                 break;
             }
             self.timers.pop();
-            let due = self.calls.get_mut(&call).is_some_and(|media| media.fires(at));
+            let due = self.calls.of(call).is_some_and(|media| media.fires(at));
             if due {
                 self.with_call(call, now, |media, outlet| media.poll(now, outlet));
                 self.sweep(call, now);
@@ -437,7 +487,13 @@ impl Worker {
     }
 
     fn with_call(&mut self, call: CallId, now: Instant, act: impl FnOnce(&mut CallMedia, &mut Outlet<'_>)) {
-        let Some(media) = self.calls.get_mut(&call) else { return };
+        if let Some(place) = self.calls.place(call) {
+            self.at_place(place, now, act);
+        }
+    }
+
+    fn at_place(&mut self, place: Place, now: Instant, act: impl FnOnce(&mut CallMedia, &mut Outlet<'_>)) {
+        let Some(media) = self.calls.at(place) else { return };
         let mut outlet = Outlet {
             wire: &mut self.wire,
             events: &mut self.backlog,
@@ -449,7 +505,7 @@ impl Worker {
             proven: &mut self.proven,
         };
         act(media, &mut outlet);
-        self.schedule(call, now);
+        self.schedule(place, now);
     }
 
     /// Takes what the door has for browser legs.
@@ -493,15 +549,16 @@ impl Worker {
     }
 
     /// Sees to it that the call is looked at when it wants to be.
-    fn schedule(&mut self, call: CallId, now: Instant) {
-        if let Some(at) = self.calls.get_mut(&call).and_then(|media| media.reschedule(now)) {
-            self.timers.push(Reverse((at, call)));
+    fn schedule(&mut self, place: Place, now: Instant) {
+        let Some(media) = self.calls.at(place) else { return };
+        if let Some(at) = media.reschedule(now) {
+            self.timers.push(Reverse((at, media.id())));
         }
     }
 
     /// Takes away what a call has closed, and the call when nothing is left of it.
     fn sweep(&mut self, call: CallId, now: Instant) {
-        let Some(media) = self.calls.get_mut(&call) else { return };
+        let Some(media) = self.calls.of(call) else { return };
         let closed = media.take_closed();
         let ended = media.take_ended_recordings();
         let empty = media.is_empty();
@@ -513,7 +570,7 @@ impl Worker {
             self.recordings.remove(&recording);
         }
         if empty {
-            self.calls.remove(&call);
+            self.calls.remove(call);
         }
         self.tell_backlog();
     }
@@ -590,8 +647,7 @@ impl Worker {
 
     /// Closes every recording and leg before the thread ends.
     fn end(&mut self, now: Instant) {
-        let calls: Vec<_> = self.calls.keys().copied().collect();
-        for call in calls {
+        for call in self.calls.ids() {
             self.with_call(call, now, |media, outlet| media.end(now, outlet));
         }
         if let Err(error) = self.wire.flush() {

@@ -13,7 +13,9 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, channel, sync_channel,
+};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -31,10 +33,10 @@ const JOBS_WAITING: usize = 4_096;
 /// How often what was written is made safe against a power cut.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
-/// With so many recordings a page comes every millisecond: between them the writer pauses, so that it is not woken for
-/// each. The pause is part of the 200 ms that a kill may cost.
+/// With so many recordings a page comes every millisecond or three: the writer is woken by the clock then and takes all that
+/// have come, instead of being woken for each. The pause is part of the 200 ms that a kill may cost.
 const MANY: usize = 50;
-const PAUSE: Duration = Duration::from_millis(4);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// How often every queue is looked at, should the word that a page waits have been lost to a full queue of jobs.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -214,8 +216,7 @@ impl Writer {
         let mut next_sync = clock::mono() + SYNC_EVERY;
         let mut next_look = clock::mono() + LOOK_EVERY;
         loop {
-            let left = next_look.min(next_sync).saturating_duration_since(clock::mono());
-            match jobs.recv_timeout(left) {
+            match self.next_job(jobs, next_look.min(next_sync)) {
                 Ok(job) => self.work_off(job, jobs),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -234,14 +235,24 @@ impl Writer {
         self.sync();
     }
 
+    /// The next job, if one comes in time. With many recordings it is not waited for: whoever hands it in then need not
+    /// wake anybody.
+    fn next_job(&self, jobs: &Receiver<Job>, until: Instant) -> Result<Job, RecvTimeoutError> {
+        if self.open.len() < MANY {
+            return jobs.recv_timeout(until.saturating_duration_since(clock::mono()));
+        }
+        std::thread::park_timeout(PAUSE);
+        jobs.try_recv().map_err(|none| match none {
+            TryRecvError::Empty => RecvTimeoutError::Timeout,
+            TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+        })
+    }
+
     /// Works on a job and on all that wait behind it.
     fn work_off(&mut self, first: Job, jobs: &Receiver<Job>) {
         self.work(first);
         while let Ok(job) = jobs.try_recv() {
             self.work(job);
-        }
-        if self.open.len() >= MANY {
-            std::thread::park_timeout(PAUSE);
         }
     }
 

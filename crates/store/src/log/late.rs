@@ -53,9 +53,8 @@ impl Late {
 
 impl Values {
     pub(super) async fn write(&self, tx: &mut Tx, seals: &Seals) -> Result<(), StoreError> {
-        for (recording, pages) in &self.pages {
-            project::acknowledge(tx, recording.as_bytes(), *pages).await?;
-        }
+        let pages = self.pages.iter().map(|(recording, pages)| (*recording, *pages));
+        project::acknowledge(tx, pages).await?;
         for (receptionist, list) in &self.bindings {
             bindings::replace(tx, seals, *receptionist, list).await?;
         }

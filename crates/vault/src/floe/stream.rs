@@ -9,19 +9,19 @@ use zeroize::Zeroizing;
 use super::{
     HEADER_LEN, IV_LEN, KEY_LEN, MAX_SEGMENTS, NOT_LAST, PARAMS_LEN, Params, Place, SEGMENT_PREFIX_LEN,
 };
-use crate::aead::{self, Cipher, TAG_LEN};
+use crate::aead::{self, Cipher, Sealer, TAG_LEN};
 use crate::error::{Error, Result};
 
 /// `KDF_KEY_LEN`.
 const MESSAGE_KEY_LEN: usize = 48;
 
 /// What sealing and opening share: the message key, and the segment key of the last rotation.
-struct Stream {
+struct Stream<C> {
     params: Params,
     iv: [u8; IV_LEN],
     aad: Box<[u8]>,
     message_key: Zeroizing<[u8; MESSAGE_KEY_LEN]>,
-    cipher: Option<(u64, Cipher)>,
+    cipher: Option<(u64, C)>,
 }
 
 /// `FLOE_KDF(key, iv, aad, purpose, N)`.
@@ -35,7 +35,7 @@ fn kdf<const N: usize, const K: usize>(
     aead::expand(key, &[&params.encode(), iv, purpose[0], purpose[1], aad])
 }
 
-impl Stream {
+impl<C> Stream<C> {
     fn new(params: Params, key: &[u8; KEY_LEN], iv: [u8; IV_LEN], aad: &[u8]) -> Self {
         let message_key = kdf(params, key, &iv, aad, &[b"MESSAGE_KEY:", b""]);
         Self { params, iv, aad: aad.into(), message_key, cipher: None }
@@ -61,7 +61,7 @@ impl Stream {
     }
 
     /// `DERIVE_KEY`, remembered until the key rotates.
-    fn cipher(&mut self, position: u64) -> &Cipher {
+    fn cipher(&mut self, position: u64, make: fn(&[u8; KEY_LEN]) -> C) -> &C {
         let first = self.params.masked(position);
         let known = self.cipher.take().filter(|(of, _)| *of == first);
         let (_, cipher) = self.cipher.insert(known.unwrap_or_else(|| {
@@ -73,7 +73,7 @@ impl Stream {
                 &self.aad,
                 &purpose,
             );
-            (first, Cipher::new(&key))
+            (first, make(&key))
         }));
         cipher
     }
@@ -88,7 +88,7 @@ fn segment_aad(position: u64, place: Place) -> [u8; 9] {
 }
 
 /// Seals the segments of one stream.
-pub struct Encryptor(Stream);
+pub struct Encryptor(Stream<Sealer>);
 
 impl Encryptor {
     /// `startEncryption`: a fresh stream and its header.
@@ -144,7 +144,7 @@ impl Encryptor {
             return Err(wrong_length);
         };
         let nonce = aead::nonce(entropy);
-        *tag = self.0.cipher(position).seal(&nonce, &segment_aad(position, place), text)?;
+        *tag = self.0.cipher(position, Sealer::new).seal(&nonce, &segment_aad(position, place), text)?;
         prefix[..4].copy_from_slice(&claimed);
         prefix[4..].copy_from_slice(&nonce);
         Ok(())
@@ -152,7 +152,7 @@ impl Encryptor {
 }
 
 /// Opens the segments of one stream.
-pub struct Decryptor(Stream);
+pub struct Decryptor(Stream<Cipher>);
 
 impl Decryptor {
     /// `startDecryption`.
@@ -190,7 +190,7 @@ impl Decryptor {
         }
         let mut nonce = [0; aead::NONCE_LEN];
         nonce.copy_from_slice(&prefix[4..]);
-        if self.0.cipher(position).open(&nonce, &segment_aad(position, place), text, tag) {
+        if self.0.cipher(position, Cipher::new).open(&nonce, &segment_aad(position, place), text, tag) {
             Ok(text)
         } else {
             Err(Error::DoesNotOpen { what: "segment" })

@@ -204,6 +204,12 @@ impl Uring {
         Ok(())
     }
 
+    /// The name of the socket of the datagram that comes so many after the next one.
+    pub fn upcoming(&self, after: usize) -> Option<u64> {
+        let (ticket, ..) = self.arrived.get(after)?;
+        self.name(Key { index: ticket.index, generation: ticket.generation })
+    }
+
     /// The next datagram that came, copied into `out`.
     pub fn next(&mut self, out: &mut [u8; DATAGRAM]) -> Option<Came> {
         while let Some((ticket, id, length)) = self.arrived.pop_front() {

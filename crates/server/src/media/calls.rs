@@ -1,0 +1,54 @@
+//! The calls of a worker: by their ids, as orders name them, and by places, as their sockets do: those are found without
+//! looking at anything else.
+
+use vorzimmer_types::CallId;
+
+use super::call::CallMedia;
+use super::names::{ById, Names};
+
+/// Where a call is, for as long as it has legs: another one may be there later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(u64);
+
+/// The calls.
+#[derive(Default)]
+pub struct Calls {
+    media: Names<CallMedia>,
+    places: ById<CallId, Place>,
+}
+
+impl Calls {
+    /// Where this call is.
+    pub fn place(&self, call: CallId) -> Option<Place> {
+        self.places.get(&call).copied()
+    }
+
+    /// The call at a place.
+    pub fn at(&mut self, place: Place) -> Option<&mut CallMedia> {
+        self.media.of(place.0)
+    }
+
+    /// This call.
+    pub fn of(&mut self, call: CallId) -> Option<&mut CallMedia> {
+        let place = self.place(call)?;
+        self.at(place)
+    }
+
+    /// Where this call is, after it was made if it was not there.
+    pub fn place_or_add(&mut self, call: CallId, make: impl FnOnce() -> CallMedia) -> Place {
+        let media = &mut self.media;
+        *self.places.entry(call).or_insert_with(|| Place(media.add(make())))
+    }
+
+    /// The call is over.
+    pub fn remove(&mut self, call: CallId) {
+        if let Some(place) = self.places.remove(&call) {
+            self.media.remove(place.0);
+        }
+    }
+
+    /// All of them.
+    pub fn ids(&self) -> Vec<CallId> {
+        self.places.keys().copied().collect()
+    }
+}
