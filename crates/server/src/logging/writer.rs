@@ -18,7 +18,7 @@ use crate::clock;
 /// Lines that may wait; further ones are lost and counted.
 const QUEUE_LINES: usize = 16_384;
 /// For how long lines are gathered before they are written.
-const GATHERED: Duration = Duration::from_millis(5);
+const GATHERED: Duration = Duration::from_millis(20);
 /// So many bytes are written at once.
 const AT_ONCE: usize = 64 * 1024;
 

@@ -160,7 +160,8 @@ impl Dialog {
 
     fn build(&self, method: Method, seq: u32) -> Request {
         let (uri, routes) = applied(&self.target, &self.routes);
-        let mut headers = Headers::default();
+        // Room for what is added besides.
+        let mut headers = Headers::from(Vec::with_capacity(routes.len() + 10));
         headers.push(Header::MaxForwards("70".into()));
         for route in routes {
             headers.push(Header::Route(route.to_string().into()));

@@ -24,6 +24,8 @@ const LONGEST_RINGING: Duration = Duration::from_secs(600);
 /// How long a trunk may take for its first word, be it 100: then it is taken for dead, long before its transaction is
 /// (§17.1.1.2 has 32 s for that), for somebody is waiting.
 const HEARD_WITHIN: Duration = Duration::from_secs(6);
+/// Headers of an INVITE for which there is room without growing.
+const USUAL_HEADERS: usize = 16;
 /// Headers that the layer above may not set: they are ours.
 const RESERVED: [&str; 17] = [
     "Via",
@@ -305,7 +307,7 @@ impl Ua {
 pub(super) fn opening(from: NameAddr, to: NameAddr, routes: &[NameAddr], turn: &mut Turn<'_>) -> Headers {
     let from = from.with_tag(&Letterhead::tag(turn.entropy));
     let call_id = hex::encode(vorzimmer_types::entropy::array::<16>(turn.entropy));
-    let mut headers = Headers::default();
+    let mut headers = Headers::from(Vec::with_capacity(USUAL_HEADERS));
     headers.push(Header::MaxForwards("70".into()));
     for route in routes {
         headers.push(Header::Route(route.to_string().into()));

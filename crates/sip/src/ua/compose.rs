@@ -90,7 +90,9 @@ impl Letterhead {
         if flow.transport == Transport::Tls && flow.connection.is_some_and(ConnectionId::is_ours) {
             via.push_str(";alias");
         }
-        let mut headers = vec![Header::Via(via.into())];
+        // One more is for who made it.
+        let mut headers = Vec::with_capacity(request.headers.iter().count() + 2);
+        headers.push(Header::Via(via.into()));
         headers.extend(std::mem::take(&mut request.headers));
         request.headers = headers.into();
     }

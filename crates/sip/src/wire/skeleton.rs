@@ -22,6 +22,9 @@ impl std::fmt::Debug for Skeleton {
     }
 }
 
+/// Headers of an answer for which there is room without growing.
+const USUAL: usize = 16;
+
 impl Skeleton {
     /// Keeps what an answer needs of `headers`, if all of it is there and the top Via says where the answer goes.
     ///
@@ -76,7 +79,9 @@ impl Skeleton {
             Header::To(_) => Header::To(tagged(value(kept), to_tag).into()),
             _ => kept.clone(),
         });
-        let headers: Vec<_> = headers.collect();
+        let mut kept = Vec::with_capacity(USUAL);
+        kept.extend(headers);
+        let headers = kept;
         Response { status_code: status, version: Version::V2, headers: headers.into(), body: Vec::new() }
     }
 }
