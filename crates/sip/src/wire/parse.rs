@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memchr;
 use rsip::{Header, Headers, Request, Response, Version};
 
 use super::lex::{self, Line};
@@ -10,7 +11,7 @@ use super::names::{self, Known, Shape};
 use super::skeleton::Skeleton;
 use super::start::{self, Start};
 use super::{MAX_DATAGRAM, MAX_HEADERS, MAX_VIAS, Untrusted, elements};
-use crate::chars::token;
+use crate::chars::{token, trim};
 use crate::fault::Fault;
 use crate::header::{CSeq, Via};
 use crate::uri::Address;
@@ -192,18 +193,26 @@ impl<'a> Draft<'a> {
     /// whoever asks for it.
     fn list(&mut self, known: &'static Known, value: &str) -> Result<(), Fault> {
         let header = known.name;
+        if memchr(b',', value.as_bytes()).is_none() {
+            return self.element(known, trim(value));
+        }
         if known.shape == Shape::List && elements(value).any(|element| element.is_err()) {
             return self.keep(known.with(value.to_owned()));
         }
         let mut checked = Ok(());
         for element in elements(value) {
             let element = element.map_err(|_| Fault::Value { header })?;
-            if element.is_empty() && known.shape == Shape::List {
-                continue;
-            }
-            checked = checked.and(self.check_element(known, element));
-            self.keep(known.with(element.to_owned()))?;
+            checked = checked.and(self.element(known, element));
         }
+        checked
+    }
+
+    fn element(&mut self, known: &'static Known, element: &str) -> Result<(), Fault> {
+        if element.is_empty() && known.shape == Shape::List {
+            return Ok(());
+        }
+        let checked = self.check_element(known, element);
+        self.keep(known.with(element.to_owned()))?;
         checked
     }
 
