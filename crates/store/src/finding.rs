@@ -2,7 +2,6 @@
 //! which rows are due.
 
 use std::cmp::Reverse;
-use std::sync::LazyLock;
 
 use vorzimmer_types::{CallRecord, Day, E164};
 
@@ -10,22 +9,17 @@ use crate::error::StoreError;
 use crate::sql::Value;
 use crate::store::Store;
 
-/// Blind indices that one query looks for: rows are kept for sixty days, and days are few where less is kept.
-const BLINDS: usize = 64;
+/// Blind indices that one query looks for.
+const BLINDS: usize = 16;
 
 /// The days of the blind index, each found by a step through its index: there are millions of rows, and sixty days.
 const DAYS: &str = "WITH RECURSIVE days (day) AS (SELECT MIN(expiry_day) FROM numbers \
     UNION ALL SELECT (SELECT MIN(expiry_day) FROM numbers WHERE expiry_day > day) FROM days WHERE day IS NOT NULL) \
     SELECT day FROM days WHERE day IS NOT NULL";
 
-static FIND: LazyLock<String> = LazyLock::new(|| {
-    let places: Vec<_> = (1..=BLINDS).map(|place| format!("${place}")).collect();
-    let blinds = places.join(", ");
-    format!(
-        "SELECT call_id, customer_id, offered_at, expiry_day, record_sealed FROM calls WHERE call_id IN \
-        (SELECT call_id FROM numbers WHERE blind IN ({blinds}))"
-    )
-});
+const FIND: &str = "SELECT call_id, customer_id, offered_at, expiry_day, record_sealed FROM calls WHERE call_id IN \
+    (SELECT call_id FROM numbers WHERE blind IN \
+    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16))";
 
 impl Store {
     /// The calls in which `number` was rung, rang, or forwarded, newest first: all of them, as whoever asks under
@@ -38,7 +32,7 @@ impl Store {
         for some in self.blinds(number).await?.chunks(BLINDS) {
             // What is said twice is found once.
             let args = (0..BLINDS).filter_map(|at| some.get(at).or(some.last()).cloned()).collect();
-            for row in &self.inner.database.fetch(&FIND, args).await? {
+            for row in &self.inner.database.fetch(FIND, args).await? {
                 records.extend(self.open_call(row)?);
             }
         }
