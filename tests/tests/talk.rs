@@ -36,13 +36,17 @@ struct House {
 
 impl House {
     fn open() -> Self {
+        Self::with(&Setup::default())
+    }
+
+    fn with(setup: &Setup) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let caller = (Voice::speaking(CALLER_HZ, CALLER_WORDS_HZ), 120.0);
         let receptionist = (Voice::speaking(RECEPTIONIST_HZ, RECEPTIONIST_WORDS_HZ), 120.0);
         let before = (Voice::tone(BEFORE_HZ), BEFORE_S);
         tone::write_voices(&folder.path().join("caller.wav"), &[before, caller]);
         tone::write_voices(&folder.path().join("receptionist.wav"), &[receptionist]);
-        Self { server: Server::start(&Setup::default()), folder }
+        Self { server: Server::start(setup), folder }
     }
 
     fn phone(&self, user: &str, shape: impl FnOnce(&mut Phone<'_>)) -> Baresip {
@@ -157,8 +161,7 @@ fn duration_ms(shown: &Value) -> u64 {
     shown["record"]["recordings"][0]["duration_ms"].as_u64().expect("a duration")
 }
 
-fn talk_with_consent(packet_ms: u16, shape: fn(&mut Phone<'_>)) {
-    let house = House::open();
+fn talk_with_consent(house: &House, packet_ms: u16, shape: fn(&mut Phone<'_>)) {
     let mut anna = house.phone("anna", shape);
     let mut caller = house.phone("caller", |caller| caller.ptime_ms = packet_ms);
     house.ring(&mut caller, ASK);
@@ -181,12 +184,23 @@ fn talk_with_consent(packet_ms: u16, shape: fn(&mut Phone<'_>)) {
 
 #[test]
 fn a_yes_records_both_voices_whole_and_apart() {
-    talk_with_consent(20, |_| {});
+    talk_with_consent(&House::open(), 20, |_| {});
+}
+
+#[test]
+fn without_a_ring_nothing_is_different() {
+    let mut setup = Setup::default();
+    setup.environment.push(("VORZIMMER_MEDIA__DRIVER".into(), "epoll".into()));
+    let house = House::with(&setup);
+    talk_with_consent(&house, 20, |_| {});
+    let (_, metrics) = house.server.get("/metrics").expect("metrics");
+    let named = metrics.lines().any(|line| line.starts_with("vorzimmer_media_workers{driver=\"epoll\""));
+    assert!(named, "the operator reads which driver it is");
 }
 
 #[test]
 fn different_codecs_packet_lengths_and_transports_record_the_same() {
-    talk_with_consent(40, |anna| {
+    talk_with_consent(&House::open(), 40, |anna| {
         anna.codecs = "PCMU";
         anna.transport = "tcp";
     });

@@ -87,6 +87,9 @@ impl Epoll {
     pub(crate) fn send(&self, index: u32, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         let watched = self.sockets.get(index as usize).and_then(Option::as_ref);
         let watched = watched.ok_or(io::ErrorKind::NotConnected)?;
+        if bytes.len() > DATAGRAM {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         watched.socket.send_to(bytes, to).map(drop)
     }
 

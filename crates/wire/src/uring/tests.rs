@@ -1,4 +1,5 @@
-//! The ring against real sockets on loopback. Where the kernel allows no ring there is nothing to try.
+//! What only the ring has: numbers that are used again, buffers and places that come back. What either driver has to do
+//! is in `tests/both.rs`. Where the kernel allows no ring there is nothing to try.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -33,27 +34,6 @@ fn collect(ring: &mut Uring, count: usize) -> Vec<(Came, Vec<u8>)> {
         }
     }
     all
-}
-
-#[test]
-fn datagrams_come_whole_under_their_sockets_names_and_go_back() {
-    let Some(mut ring) = ring() else { return };
-    let (ours, at) = open();
-    let (peer, peer_at) = open();
-    let key = ring.add(&ours, 42).unwrap();
-    // The ring has the socket by itself.
-    drop(ours);
-    for text in ["one", "two", ""] {
-        peer.send_to(text.as_bytes(), at).unwrap();
-    }
-    let came = collect(&mut ring, 3);
-    let texts: Vec<_> = came.iter().map(|(_, text)| String::from_utf8_lossy(text).into_owned()).collect();
-    assert_eq!(texts, ["one", "two", ""]);
-    assert!(came.iter().all(|(came, _)| (came.name, came.from) == (42, peer_at)));
-    ring.send(key, peer_at, b"back").unwrap();
-    ring.wait(Duration::from_millis(1), 1).unwrap();
-    let mut buffer = [0; 16];
-    assert_eq!(peer.recv_from(&mut buffer).unwrap(), (4, at));
 }
 
 #[test]
@@ -98,28 +78,4 @@ fn more_than_all_buffers_and_all_places_come_and_go() {
         }
     }
     assert_eq!(ring.take_failed(), 0);
-}
-
-#[test]
-fn a_flood_waits_in_its_socket_and_is_not_lost() {
-    let Some(mut ring) = ring() else { return };
-    let (ours, at) = open();
-    let (peer, _) = open();
-    ring.add(&ours, 7).unwrap();
-    // Nobody looks meanwhile; so many fit into a socket by default.
-    let flood = 64_usize;
-    for _ in 0..flood {
-        peer.send_to(&[1; 1_000], at).unwrap();
-    }
-    assert_eq!(collect(&mut ring, flood).len(), flood);
-}
-
-#[test]
-fn a_waker_ends_a_wait() {
-    let Some(mut ring) = ring() else { return };
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    ring.wake_by(&reader).unwrap();
-    std::io::Write::write_all(&mut writer, b"x").unwrap();
-    // Without it this would be the test's last line for a minute.
-    ring.wait(Duration::from_secs(60), 1).unwrap();
 }
