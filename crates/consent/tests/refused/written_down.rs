@@ -7,5 +7,5 @@ use vorzimmer_types::consent::Epoch;
 fn main() {}
 
 fn forge(call: CallId) -> Permit {
-    Permit { call, epoch: Epoch(1), parties: Box::new([]), receipts: [0; 32], life: todo!() } //~ error[E0451]: fields
+    Permit { call, epoch: Epoch(1), parties: Default::default(), receipts: [0; 32], life: todo!() } //~ error[E0451]: fields
 }
