@@ -1,5 +1,6 @@
 //! Waiting for the thing itself, with a bound.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often a condition is looked at. Short against everything that is waited for.
@@ -17,5 +18,16 @@ pub fn until<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Option<T
         }
         assert!(Instant::now() < end, "waited {limit:?} for {what}, in vain");
         std::thread::sleep(STEP);
+    }
+}
+
+/// Says that something is over when it is dropped: at the end of its scope, and when a test fails before that. A thread
+/// that goes on until then would be waited for for ever.
+#[derive(Debug)]
+pub struct Over<'a>(pub &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

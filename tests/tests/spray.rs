@@ -9,6 +9,7 @@ use std::time::Duration;
 use vorzimmer_tests::crowd::{Crowd, FORGED, holds_forged, read};
 use vorzimmer_tests::datagrams::Peer;
 use vorzimmer_tests::server::{Server, Setup};
+use vorzimmer_tests::wait::Over;
 use vorzimmer_tests::{ports, sipp, wait};
 
 const ATTESTED: &str = "+493023125013";
@@ -80,6 +81,7 @@ fn two_hundred_calls_are_sprayed_and_nothing_leaks_or_gets_in() {
     let stranger = Peer::at("127.0.0.66", &server);
     let neighbour = Peer::at("127.0.0.1", &server);
     std::thread::scope(|scope| {
+        let attack = Over(&over);
         scope.spawn(|| spray(&stranger, &server, &over, &sent));
         for wave in 1..=10 {
             crowd.ring(ATTESTED, CALLS / 10);
@@ -91,7 +93,7 @@ fn two_hundred_calls_are_sprayed_and_nothing_leaks_or_gets_in() {
         });
         scope.spawn(|| spray(&neighbour, &server, &over, &sent));
         std::thread::sleep(Duration::from_secs(6));
-        over.store(true, Ordering::Relaxed);
+        drop(attack);
     });
     let sprayed = sent.load(Ordering::Relaxed);
     assert_eq!(crowd.talking(), CALLS, "no goodbye ended a call");

@@ -330,9 +330,11 @@ fn hold_is_heard_and_leaves_a_named_gap() {
     house.ring(&mut caller, ASK);
     press_until_connected(&mut caller, &mut anna, "1");
     talk(2);
+    let held = Instant::now();
     anna.hold(true);
     talk(3);
     anna.hold(false);
+    let held = held.elapsed().as_millis() as usize;
     talk(2);
     caller.hangup();
     let shown = house.server.call_record("the call to end", |record| {
@@ -340,7 +342,12 @@ fn hold_is_heard_and_leaves_a_named_gap() {
     });
     let heard = hear(&house.export(&shown));
     let hole = heard[1].longest_hole_ms();
-    assert!((2_500..3_800).contains(&hole), "the receptionist was on hold for about 3 s, not {hole} ms");
+    // Either order may take a busy telephone a second.
+    let about = held - 1_500..held + 1_500;
+    assert!(
+        about.contains(&hole),
+        "the receptionist was on hold for about {held} ms, not {hole} ms; {shown}"
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use vorzimmer_media::Codec;
 use vorzimmer_tests::server::Server;
 use vorzimmer_tests::tone;
+use vorzimmer_tests::wait::Over;
 
 use crate::house::{CALLER_HZ, House, Kind, RECEPTIONIST_HZ, talk};
 use crate::insider::Insider;
@@ -109,24 +110,26 @@ fn junk_at_a_protected_call_is_not_heard_and_costs_no_memory() {
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
             }
         });
+        let call = Over(&over);
         assert!(anna.is_established(Duration::from_secs(30)), "the receptionist was never connected");
         talk(9);
         anna.press("*6");
         talk(1);
         let stop = AtomicBool::new(false);
         let figures = std::thread::scope(|attackers| {
+            let running = Over(&stop);
             let attacker = attackers.spawn(|| attack(&socket, to, &next, &stop));
             talk(1);
             let before = resident(&house.server);
             talk(seconds());
             let after = resident(&house.server);
-            stop.store(true, Ordering::Relaxed);
+            drop(running);
             (attacker.join().expect("the attack"), before, after)
         });
         talk(1);
         anna.hangup();
         talk(1);
-        over.store(true, Ordering::Relaxed);
+        drop(call);
         talker.join().expect("the caller");
         figures
     });

@@ -10,6 +10,7 @@ use vorzimmer_media::dtls::{Engine, Fingerprint, Output, Role};
 use vorzimmer_tests::browser::{Browser, Library, Setup as Web, Stage};
 use vorzimmer_tests::datagrams::Peer;
 use vorzimmer_tests::server::{PASSWORD, Server};
+use vorzimmer_tests::wait::Over;
 
 use crate::house::{ASK, ASKED, House, Kind, SOON, press_until_connected, protected, talk};
 use crate::insider::{Insider, identity, received, shake};
@@ -82,11 +83,8 @@ fn greeted(
             });
         }
         // Whatever becomes of the talk, the attack ends.
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(meanwhile));
-        over.store(true, Ordering::Relaxed);
-        if let Err(why) = outcome {
-            std::panic::resume_unwind(why);
-        }
+        let _attack = Over(&over);
+        meanwhile();
     });
     sent.load(Ordering::Relaxed)
 }

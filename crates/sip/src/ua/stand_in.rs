@@ -1,7 +1,10 @@
 //! A device whose connection breaks while it rings is rung over its next flow (RFC 5626 §5.3).
 //!
 //! There it is a call of its own, with a Call-ID of its own: a device would take the same one for a loop (RFC 3261
-//! §8.2.2.2). Should the old one still ring, it is cancelled, over the flow that is left.
+//! §8.2.2.2). The old one is cancelled over the flow that is left, whether we heard it ring or not: what the device said of
+//! that may have been lost with the connection, and somebody who picks the old one up would hear nobody. One that never
+//! got there is answered 481, and no harm done: RFC 3261 §9.1 waits for a provisional answer so that no CANCEL overtakes
+//! its INVITE, which by now cannot come any more.
 
 use rsip::{Header, Method, Request};
 use vorzimmer_types::entropy;
@@ -48,8 +51,7 @@ impl Ua {
 
     fn stop_ringing_there(&mut self, id: SessionId, next: &Binding, turn: &mut Turn<'_>) {
         let Some(Session { stage: Stage::Calling(calling), .. }) = self.sessions.get(&id) else { return };
-        let invite = self.invites.get(&calling.transaction).filter(|_| calling.heard);
-        let Some(invite) = invite else { return };
+        let Some(invite) = self.invites.get(&calling.transaction) else { return };
         let mut cancel = compose::same_hop(&invite.request, Method::Cancel, None);
         let text = "Rung over another flow".to_owned();
         let reason = Reason { protocol: "SIP", cause: 430, text, warning: None };
