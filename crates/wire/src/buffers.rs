@@ -15,8 +15,15 @@ use io_uring::types::BufRingEntry;
 pub(crate) const GROUP: u16 = 0;
 /// How many there are; a power of two. Datagrams that find none wait in their socket.
 pub(crate) const COUNT: u16 = 1_024;
-/// Bytes of each: the kernel's header and the sender's address (44) and a datagram.
-pub(crate) const SIZE: usize = 2_048;
+/// Bytes of each: the kernel's header and the sender's address (44) and a datagram; an odd number of cache lines, so that
+/// the beginnings of buffers, which is all that voices fill, do not displace one another.
+pub(crate) const SIZE: usize = 2_112;
+/// How many go round at least. Those that go round are filled in turns: the fewer, the nearer they are to the processor.
+const FEW: usize = 128;
+/// So many times what came at once go round, before any finds none.
+const SPARE: usize = 4;
+/// After so many looks it is seen whether fewer would do.
+const LOOKS: u32 = 1_024;
 
 const PAGE: usize = 4_096;
 const MASK: u16 = COUNT - 1;
@@ -29,25 +36,67 @@ pub(crate) struct Buffers {
     memory: NonNull<u8>,
     /// Entries that were ever put into the ring, modulo 2^16.
     tail: u16,
+    /// Those that are neither in the ring nor filled.
+    resting: Vec<u16>,
+    /// How many are to go round.
+    wanted: usize,
+    /// The most that were filled at a time since the last change, and in how many looks.
+    most: (usize, u32),
 }
 
 impl Buffers {
-    /// All of them, not yet given to the kernel.
+    /// All of them, none yet given to the kernel.
     pub(crate) fn new() -> Self {
         let (ring, memory) = layouts();
-        Self { ring: allocate(ring).cast(), memory: allocate(memory), tail: 0 }
+        Self {
+            ring: allocate(ring).cast(),
+            memory: allocate(memory),
+            tail: 0,
+            resting: (0..COUNT).collect(),
+            wanted: FEW,
+            most: (0, 0),
+        }
     }
 
-    /// Makes them known to a ring, and gives it all of them.
+    /// Makes them known to a ring, and gives it the first of them.
     pub(crate) fn register(&mut self, submitter: &Submitter<'_>) -> io::Result<()> {
         let at = self.ring.as_ptr() as u64;
         // SAFETY: `ring` is page-aligned, holds COUNT entries, and is freed only when this is dropped; the owner
         // declares its ring before its buffers, so the kernel's side is gone by then.
         unsafe { submitter.register_buf_ring_with_flags(at, COUNT, GROUP, 0)? };
-        for id in 0..COUNT {
-            self.give(id);
-        }
+        self.lend();
         Ok(())
+    }
+
+    /// Has as many go round as suits what came: `filled` hold something now.
+    pub(crate) fn suit(&mut self, filled: usize) {
+        let (most, looks) = self.most;
+        let most = most.max(filled);
+        let enough = (most * SPARE).next_power_of_two().clamp(FEW, usize::from(COUNT));
+        self.most = (most, looks + 1);
+        if enough > self.wanted || looks >= LOOKS {
+            self.wanted = enough;
+            self.most = (0, 0);
+            self.lend();
+        }
+    }
+
+    /// Gives the kernel of those that rest as many as are wanted.
+    fn lend(&mut self) {
+        while usize::from(COUNT) - self.resting.len() < self.wanted
+            && let Some(id) = self.resting.pop()
+        {
+            self.put(id);
+        }
+    }
+
+    /// What a buffer held was looked at: the kernel may fill it again, unless fewer are wanted.
+    pub(crate) fn give(&mut self, id: u16) {
+        if usize::from(COUNT) - self.resting.len() > self.wanted {
+            self.resting.push(id & MASK);
+        } else {
+            self.put(id);
+        }
     }
 
     /// What the kernel wrote into a buffer that it named in a completion: `length` bytes.
@@ -60,8 +109,8 @@ impl Buffers {
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(offset), length) }
     }
 
-    /// The kernel may fill this buffer (again).
-    pub(crate) fn give(&mut self, id: u16) {
+    /// The kernel may fill this buffer.
+    fn put(&mut self, id: u16) {
         let id = id & MASK;
         let at = usize::from(self.tail & MASK);
         // SAFETY: `at` and `id` are below COUNT, so both pointers stay inside their allocations. Entries beyond the

@@ -1,5 +1,6 @@
 //! One stream of digits from two detectors, so that a press that arrives as an event and as a tone counts once.
 
+use std::mem::offset_of;
 use std::time::{Duration, Instant};
 
 use super::{Digit, EventBody, EventReceiver, Key, ToneDetector};
@@ -13,14 +14,15 @@ const SAME_PRESS: Duration = Duration::from_millis(600);
 /// A leg that sends events is believed in those alone: from its first event on, tones are no longer listened to.
 /// What is left to merge is that first press, whose tone may have been noticed before its first event came.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct Digits {
-    events: EventReceiver,
-    tones: ToneDetector,
     speaks_events: bool,
-    /// What was last told because of a tone.
-    told: Option<Told>,
     /// The end of the press under way was told already.
     mute_up: bool,
+    /// What was last told because of a tone.
+    told: Option<Told>,
+    events: EventReceiver,
+    tones: ToneDetector,
 }
 
 #[derive(Clone, Copy)]
@@ -32,7 +34,7 @@ struct Told {
 
 impl Digits {
     /// Bytes that hold what is looked at while only voice comes.
-    pub(crate) const NEAR: usize = 512;
+    pub(crate) const NEAR: usize = offset_of!(Self, tones) + ToneDetector::NEAR;
 
     /// Takes the payload of an event packet.
     pub(crate) fn event(

@@ -7,6 +7,7 @@
 mod scan;
 
 use std::f32::consts::TAU;
+use std::mem::offset_of;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -102,34 +103,40 @@ struct Active {
     misses: u8,
 }
 
-/// Finds keys in one stream of audio.
+/// Finds keys in one stream of audio. Its parts lie in this order, so that what packets of 20 ms need is together.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct ToneDetector {
-    /// The last step that was judged and what has come since: small, since every packet of every leg comes by here.
-    kept: [i16; STEP + WINDOW],
-    /// How many those are.
-    filled: usize,
-    /// What the last step that was judged holds.
-    before: Response,
     expected: Option<u32>,
+    /// How many samples wait.
+    filled: usize,
     candidate: Option<Candidate>,
     active: Option<Active>,
+    /// What the last step that was judged holds, and that step: small, since every packet of every leg comes by here.
+    before: Response,
+    last: [i16; STEP],
+    /// What has come since.
+    waiting: [i16; WINDOW],
 }
 
 impl Default for ToneDetector {
     fn default() -> Self {
         Self {
-            kept: [0; STEP + WINDOW],
-            filled: STEP,
-            before: Response::default(),
             expected: None,
+            filled: 0,
             candidate: None,
             active: None,
+            before: Response::default(),
+            last: [0; STEP],
+            waiting: [0; WINDOW],
         }
     }
 }
 
 impl ToneDetector {
+    /// Bytes that a packet of whole windows needs.
+    pub(super) const NEAR: usize = offset_of!(Self, waiting);
+
     /// Takes one packet's samples at 8000 Hz and the timestamp of the first; late packets are ignored.
     pub fn audio(
         &mut self,
@@ -144,39 +151,50 @@ impl ToneDetector {
             }
             if gap.abs() > MAX_GAP {
                 self.release().into_iter().for_each(&mut tell);
-                self.kept.fill(0);
-                self.filled = STEP;
+                self.last.fill(0);
+                self.filled = 0;
                 self.before = Response::default();
             }
         }
         self.expected = Some(timestamp.wrapping_add(samples.len() as u32));
         while samples.len() > 0 {
-            let places = self.kept.get_mut(self.filled..).unwrap_or_default();
+            if self.filled == 0 && samples.len() >= WINDOW {
+                let mut window = [0; WINDOW];
+                window.iter_mut().zip(&mut samples).for_each(|(place, sample)| *place = sample);
+                self.judge(&window, &mut tell);
+                continue;
+            }
+            let places = self.waiting.get_mut(self.filled..).unwrap_or_default();
             let taken = places.len().min(samples.len());
             places.iter_mut().zip(samples.by_ref().take(taken)).for_each(|(place, sample)| *place = sample);
             self.filled += taken;
-            if self.filled == self.kept.len() {
-                self.judge(&mut tell);
+            if self.filled == WINDOW {
+                let window = self.waiting;
+                self.filled = 0;
+                self.judge(&window, &mut tell);
             }
         }
     }
 
-    /// Looks at the two windows that the new steps end.
-    fn judge(&mut self, tell: &mut impl FnMut(Key)) {
-        let samples = self.kept.map(f32::from);
-        let [_, first, second] = steps(&samples);
-        let [first, second] = respond(first, second);
-        let (earlier, later) = (samples.first_chunk(), samples.last_chunk());
-        let hits = [
-            earlier.and_then(|window| look(window, &self.before, &first)),
-            later.and_then(|window| look(window, &first, &second)),
-        ];
+    /// Looks at the two windows that these new steps end.
+    fn judge(&mut self, new: &[i16; WINDOW], tell: &mut impl FnMut(Key)) {
+        let samples = new.map(f32::from);
+        let [first_step, second_step] = steps(&samples);
+        let [first, second] = respond(first_step, second_step);
+        let earlier = || {
+            let mut window = [0.0; WINDOW];
+            let both = self.last.iter().copied().map(f32::from).chain(first_step.iter().copied());
+            window.iter_mut().zip(both).for_each(|(place, sample)| *place = sample);
+            window
+        };
+        let hits = [look(earlier, &self.before, &first), look(|| samples, &first, &second)];
         for hit in hits {
             self.step(hit).into_iter().flatten().for_each(&mut *tell);
         }
         self.before = second;
-        self.kept.copy_within(WINDOW.., 0);
-        self.filled = STEP;
+        if let Some(last) = new.last_chunk() {
+            self.last = *last;
+        }
     }
 
     /// Forgets what it heard, and says the end of the key that was down.
@@ -251,15 +269,14 @@ impl Active {
     }
 }
 
-/// The samples in their steps.
-fn steps(samples: &[f32; STEP + WINDOW]) -> [&[f32; STEP]; 3] {
+/// A window's two steps.
+fn steps(window: &[f32; WINDOW]) -> [&[f32; STEP]; 2] {
     const NONE: &[f32; STEP] = &[0.0; STEP];
-    let mut all = samples.as_chunks().0.iter();
-    [(); 3].map(|()| all.next().unwrap_or(NONE))
+    [window.first_chunk().unwrap_or(NONE), window.last_chunk().unwrap_or(NONE)]
 }
 
-/// Which key a window shows, whose halves hold this.
-fn look(window: &[f32; WINDOW], first: &Response, second: &Response) -> Option<Hit> {
+/// Which key a window shows, whose halves hold this; its samples are asked for only if it may show one.
+fn look(window: impl FnOnce() -> [f32; WINDOW], first: &Response, second: &Response) -> Option<Hit> {
     let all = first.energy + second.energy;
     if all < 2.0 * MIN_ENERGY * PARTLY {
         return None;
@@ -274,6 +291,7 @@ fn look(window: &[f32; WINDOW], first: &Response, second: &Response) -> Option<H
     if both < all * PARTLY_PURITY * BESIDE || low_peak.min(high_peak) < MIN_ENERGY * PARTLY * BESIDE {
         return None;
     }
+    let window = &window();
     let [low_group, high_group] = &*TONES;
     let low = strongest(window, low_group, lows, low_place)?;
     let high = strongest(window, high_group, highs, high_place)?;

@@ -217,5 +217,6 @@ impl Mapping {
 
 /// Timestamp units in a time; only differences mean something.
 pub(crate) fn units(time: Duration, clock_hz: u32) -> u32 {
-    (time.as_micros() * u128::from(clock_hz) / 1_000_000) as u32
+    let part = u64::from(time.subsec_micros()) * u64::from(clock_hz) / 1_000_000;
+    time.as_secs().wrapping_mul(u64::from(clock_hz)).wrapping_add(part) as u32
 }

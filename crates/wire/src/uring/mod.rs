@@ -201,6 +201,7 @@ impl Uring {
             Err(error) => return Err(Error::Wait(error)),
         }
         self.reap();
+        self.buffers.suit(self.arrived.len());
         Ok(())
     }
 

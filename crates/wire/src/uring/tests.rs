@@ -79,3 +79,29 @@ fn more_than_all_buffers_and_all_places_come_and_go() {
     }
     assert_eq!(ring.take_failed(), 0);
 }
+
+#[test]
+fn more_sockets_than_buffers_are_all_heard_after_a_burst() {
+    const SOCKETS: usize = 300;
+    const BURST: usize = 12;
+    let Some(mut ring) = ring() else { return };
+    let (peer, _) = open();
+    let ours: Vec<_> = (0..SOCKETS).map(|_| open()).collect();
+    for (name, (socket, _)) in (0..).zip(&ours) {
+        ring.add(socket, name).unwrap();
+    }
+    for round in 0..6 {
+        for number in 0..BURST {
+            for (_, at) in &ours {
+                peer.send_to(&[round, number as u8], at).unwrap();
+            }
+        }
+        let mut heard = vec![0; SOCKETS];
+        for (came, bytes) in collect(&mut ring, SOCKETS * BURST) {
+            let name = usize::try_from(came.name).unwrap();
+            assert_eq!(bytes, [round, heard[name]], "in order, and nothing of before");
+            heard[name] += 1;
+        }
+        assert!(heard.iter().all(|count| usize::from(*count) == BURST), "round {round}: {heard:?}");
+    }
+}
