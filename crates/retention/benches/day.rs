@@ -177,7 +177,10 @@ async fn measure(database: &str, calls: u64, recordings: u64) {
         last = Instant::now();
         ControlFlow::Continue(())
     };
-    let signed = retention.run_watched(now, Clock::Checked, &mut watch).await.expect("a run");
+    // As a server does it.
+    let beside = retention.beside().await.expect("connections");
+    let signed = beside.run_watched(now, Clock::Checked, &mut watch).await.expect("a run");
+    beside.close().await;
     let took = began.elapsed();
     over.store(true, Ordering::Relaxed);
     for (phase, (steps, time)) in &phases {

@@ -76,6 +76,9 @@ impl Retention {
         watch: Watch<'_>,
     ) -> Result<SignedCertificate, Error> {
         let today = clock::look(&self.store, now, clock).await?;
+        // What a day's calls did not need is too much. What this run frees is room for the next day's: giving it back
+        // would move most of what stays, only to make room again.
+        let unused = self.store.free_pages().await?;
         let plan = self.survey(today).await?;
         self.note(&plan).await?;
         step(watch, Step::Noted)?;
@@ -99,7 +102,7 @@ impl Retention {
             }
         }
         self.store.remove_ended_bindings(now).await?;
-        if !self.store.scrub().await? {
+        if !self.store.scrub(unused).await? {
             left_over.push("the database's write-ahead log, which somebody was reading".to_owned());
         }
         step(watch, Step::Scrubbed)?;

@@ -6,7 +6,7 @@ use vorzimmer_types::{Day, UnixMillis};
 
 use crate::error::StoreError;
 use crate::queries::{DESTROYED_RECORDINGS, DUE_RECORDINGS, RecordingRow};
-use crate::sql::{Tx, Value};
+use crate::sql::{OneOf, Tx, Value};
 use crate::store::Store;
 
 /// Rows that one transaction removes: small enough that a call's event waits for less than a blink.
@@ -57,7 +57,7 @@ pub struct StoredCertificate {
 struct Statements {
     count: &'static str,
     oldest: &'static str,
-    remove: &'static str,
+    remove: OneOf,
 }
 
 macro_rules! statements {
@@ -65,10 +65,13 @@ macro_rules! statements {
         Statements {
             count: concat!("SELECT COUNT(*) FROM ", $table, " WHERE expiry_day <= $1"),
             oldest: concat!("SELECT MIN(expiry_day) FROM ", $table),
-            remove: concat!(
-                "DELETE FROM ", $table, " WHERE ", $key, " IN (SELECT ", $key, " FROM ", $table,
-                " WHERE expiry_day <= $1 LIMIT $2)"
-            ),
+            remove: OneOf {
+                sqlite: statements!(@rows $table),
+                postgres: concat!(
+                    "DELETE FROM ", $table, " WHERE ", $key, " IN (SELECT ", $key, " FROM ", $table,
+                    " WHERE expiry_day <= $1 LIMIT $2)"
+                ),
+            },
         }
     };
     // A key of several columns is a row value, which stands in brackets on the left only.
@@ -76,11 +79,21 @@ macro_rules! statements {
         Statements {
             count: concat!("SELECT COUNT(*) FROM ", $table, " WHERE expiry_day <= $1"),
             oldest: concat!("SELECT MIN(expiry_day) FROM ", $table),
-            remove: concat!(
-                "DELETE FROM ", $table, " WHERE (", statements!(@list $($key),+), ") IN (SELECT ",
-                statements!(@list $($key),+), " FROM ", $table, " WHERE expiry_day <= $1 LIMIT $2)"
-            ),
+            remove: OneOf {
+                sqlite: statements!(@rows $table),
+                postgres: concat!(
+                    "DELETE FROM ", $table, " WHERE (", statements!(@list $($key),+), ") IN (SELECT ",
+                    statements!(@list $($key),+), " FROM ", $table, " WHERE expiry_day <= $1 LIMIT $2)"
+                ),
+            },
         }
+    };
+    // By the number that SQLite gives a row: the index over days holds it, so that no row is looked up twice.
+    (@rows $table:literal) => {
+        concat!(
+            "DELETE FROM ", $table, " WHERE rowid IN (SELECT rowid FROM ", $table,
+            " WHERE expiry_day <= $1 LIMIT $2)"
+        )
     };
     (@list $first:literal $(, $rest:literal)*) => { concat!($first $(, ", ", $rest)*) };
 }
@@ -149,7 +162,7 @@ impl Store {
             tx.commit().await?;
         }
         let mut tx = self.inner.database.begin().await?;
-        let removed = tx.execute(table.statements().remove, args()).await?;
+        let removed = tx.execute_one(table.statements().remove, args()).await?;
         if removed > 0 {
             tx.execute(ADD_TALLY, vec![item.into(), count(removed)]).await?;
         }

@@ -136,16 +136,24 @@ impl Store {
         Ok(self.inner.seals.with_entropy(|entropy| self.keys().signing_key(entropy))?)
     }
 
-    /// Leaves nothing of deleted rows in the database's own files. On SQLite freed pages, overwritten already, are given
-    /// back and the write-ahead log is emptied. PostgreSQL keeps dead rows until it vacuums: there the guarantee is that
+    /// Pages of the database's own file that hold nothing; none on PostgreSQL, which keeps house itself.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn free_pages(&self) -> Result<u64, StoreError> {
+        self.inner.database.free_pages().await
+    }
+
+    /// Leaves nothing of deleted rows in the database's own files. On SQLite the write-ahead log is emptied; freed pages
+    /// are overwritten already, and `give_back` of them are given back to the disk. PostgreSQL keeps dead rows until it vacuums: there the guarantee is that
     /// they are sealed and their keys destroyed.
     ///
     /// Says whether that was possible: not while somebody reads an older state of an SQLite database.
     ///
     /// # Errors
     /// If the database refuses.
-    pub async fn scrub(&self) -> Result<bool, StoreError> {
-        self.inner.database.scrub().await
+    pub async fn scrub(&self, give_back: u64) -> Result<bool, StoreError> {
+        self.inner.database.scrub(give_back).await
     }
 
     /// Closes every connection to the database.

@@ -1,11 +1,13 @@
 //! The one place that knows which database is behind a URL. Everything above it writes a statement once, with `$1`
 //! arguments and the SQL that SQLite and PostgreSQL share, and gets [`Row`]s back.
 
+mod beside;
 mod grouped;
 mod postgres;
 mod sqlite;
 mod value;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -15,6 +17,7 @@ use sqlx::{
     SqlSafeStr, Sqlite, Transaction, Type, TypeInfo, ValueRef,
 };
 
+use beside::Beside;
 pub(crate) use grouped::Grouped;
 pub(crate) use value::{Cell, Row, Value};
 
@@ -41,7 +44,7 @@ pub(crate) enum Database {
         pool: Pool<Sqlite>,
         writer: Pool<Sqlite>,
         /// Whose writer is had besides, by a database that is open beside another: so they take turns.
-        turn: Option<Pool<Sqlite>>,
+        beside: Option<Arc<Beside>>,
     },
     Postgres {
         pool: Pool<Postgres>,
@@ -50,8 +53,21 @@ pub(crate) enum Database {
 
 /// A transaction: rolled back unless it is committed.
 pub(crate) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>, Option<PoolConnection<Sqlite>>),
+    Sqlite(Transaction<'static, Sqlite>, Option<Turn>),
     Postgres(Transaction<'static, Postgres>),
+}
+
+/// A turn to write, of a database that is open beside another.
+pub(crate) struct Turn {
+    _writer: PoolConnection<Sqlite>,
+    beside: Arc<Beside>,
+}
+
+/// A statement that the databases do not share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OneOf {
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
 }
 
 impl Database {
@@ -93,7 +109,7 @@ impl Database {
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         match self {
             // Taking SQLite's write lock at once: a reader that turns writer half-way would be refused.
-            Self::Sqlite { writer, turn, .. } => match taken(turn.as_ref()).await {
+            Self::Sqlite { writer, beside, .. } => match taken(beside.as_ref()).await {
                 Ok(turn) => writer.begin_with("BEGIN IMMEDIATE").await.map(|tx| Tx::Sqlite(tx, turn)),
                 Err(source) => Err(source),
             },
@@ -117,14 +133,23 @@ impl Database {
         .map_err(|source| StoreError::Database { doing: sql, source })
     }
 
-    /// Leaves nothing of deleted rows in the database's own files, as far as that is in our hands. Says whether it could.
+    /// Pages of the database's own file that hold nothing. PostgreSQL's are its own affair.
+    pub(crate) async fn free_pages(&self) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite { pool, .. } => sqlite::free_pages(pool).await,
+            Self::Postgres { .. } => Ok(0),
+        }
+    }
+
+    /// Leaves nothing of deleted rows in the database's own files, as far as that is in our hands, and gives so many free
+    /// pages back. Says whether it could.
     ///
     /// SQLite overwrites deleted rows (`secure_delete`), but its write-ahead log keeps older versions of a page until
     /// it is emptied. PostgreSQL keeps dead rows until it vacuums, in files and logs that we do not own: there the
     /// guarantee is that the rows are sealed and their keys destroyed, and nothing is done here.
-    pub(crate) async fn scrub(&self) -> Result<bool, StoreError> {
+    pub(crate) async fn scrub(&self, give_back: u64) -> Result<bool, StoreError> {
         match self {
-            Self::Sqlite { writer, turn, .. } => sqlite::scrub(writer, turn.as_ref()).await,
+            Self::Sqlite { writer, beside, .. } => sqlite::scrub(writer, beside.as_ref(), give_back).await,
             Self::Postgres { .. } => Ok(true),
         }
     }
@@ -141,10 +166,13 @@ impl Database {
     }
 }
 
-/// Another's writer, for as long as it is kept.
-async fn taken(turn: Option<&Pool<Sqlite>>) -> Result<Option<PoolConnection<Sqlite>>, sqlx::Error> {
-    match turn {
-        Some(writer) => writer.acquire().await.map(Some),
+/// A turn, where one is needed.
+async fn taken(beside: Option<&Arc<Beside>>) -> Result<Option<Turn>, sqlx::Error> {
+    match beside {
+        Some(beside) => {
+            let turn = |writer| Some(Turn { _writer: writer, beside: Arc::clone(beside) });
+            beside.turn().await.map(turn)
+        }
         None => Ok(None),
     }
 }
@@ -157,6 +185,15 @@ impl Tx {
             Self::Postgres(tx) => execute::<Postgres>(tx, sql, args).await.map(|done| done.rows_affected()),
         }
         .map_err(|source| StoreError::Database { doing: sql, source })
+    }
+
+    /// Runs that of the two statements which this database understands, and tells how many rows it touched.
+    pub(crate) async fn execute_one(&mut self, sql: OneOf, args: Vec<Value>) -> Result<u64, StoreError> {
+        let sql = match self {
+            Self::Sqlite(..) => sql.sqlite,
+            Self::Postgres(_) => sql.postgres,
+        };
+        self.execute(sql, args).await
     }
 
     /// Runs a query.
@@ -174,11 +211,17 @@ impl Tx {
 
     /// Makes everything since [`Database::begin`] durable: both databases sync before they answer.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        let refused = |source| StoreError::Database { doing: "commit", source };
         match self {
-            Self::Sqlite(tx, _turn) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+            Self::Sqlite(tx, turn) => {
+                tx.commit().await.map_err(refused)?;
+                match turn.map(|turn| turn.beside) {
+                    Some(beside) => beside.committed().await,
+                    None => Ok(()),
+                }
+            }
+            Self::Postgres(tx) => tx.commit().await.map_err(refused),
         }
-        .map_err(|source| StoreError::Database { doing: "commit", source })
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -11,6 +12,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, Executor, Pool, Sqlite};
 
+use super::beside::Beside;
 use super::{Database, MAX_CONNECTIONS, fetch, taken};
 use crate::error::StoreError;
 
@@ -19,6 +21,14 @@ const OWNER_ONLY: u32 = 0o600;
 
 /// How long whoever writes waits for its turn: others write for moments only.
 const TURN: Duration = Duration::from_secs(30);
+
+/// As many pages are given back at a time as a call's event may wait for; a number in a pragma cannot be an argument.
+const VACUUM: &str = "PRAGMA incremental_vacuum(1000)";
+const VACUUM_PAGES: u64 = 1000;
+
+/// Pages in the write-ahead log at which a commit moves them into the file: 16 MB. A page that changes often is moved once,
+/// and whoever commits then does not wait too long.
+const LOG_PAGES: &str = "4000";
 
 pub(super) async fn open(url: &str, connect: Duration, patience: Duration) -> Result<Database, StoreError> {
     let options = SqliteConnectOptions::from_str(url).map_err(|source| StoreError::Url { source })?;
@@ -30,11 +40,12 @@ pub(super) async fn open(url: &str, connect: Duration, patience: Duration) -> Re
         .pragma("secure_delete", "ON")
         // A sort that spills would leave rows in a temporary file; they are sealed, but need not be there at all.
         .pragma("temp_store", "MEMORY")
+        .pragma("wal_autocheckpoint", LOG_PAGES)
         .disable_statement_logging();
     prepare(&options).await.map_err(|source| StoreError::Open { source })?;
     let pool = connections(MAX_CONNECTIONS, connect, &options).await?;
     let writer = connections(1, TURN, &options).await?;
-    Ok(Database::Sqlite { pool, writer, turn: None })
+    Ok(Database::Sqlite { pool, writer, beside: None })
 }
 
 /// Further connections to the same file. Their threads take after the one that makes them.
@@ -45,8 +56,11 @@ pub(super) async fn beside(
 ) -> Result<Database, StoreError> {
     let options = pool.connect_options();
     let pool = connections(MAX_CONNECTIONS, connect, &options).await?;
-    let writer = connections(1, TURN, &options).await?;
-    Ok(Database::Sqlite { pool, writer, turn: Some(turn.clone()) })
+    // Its log is moved when nobody waits for its turn: see `Beside`.
+    let quiet = (*options).clone().pragma("wal_autocheckpoint", "0");
+    let writer = connections(1, TURN, &quiet).await?;
+    let beside = Arc::new(Beside::new(turn.clone(), writer.clone()));
+    Ok(Database::Sqlite { pool, writer, beside: Some(beside) })
 }
 
 async fn connections(
@@ -85,39 +99,60 @@ fn create_private(file: &Path) -> std::io::Result<()> {
 }
 
 /// Pages of the file that hold nothing any more.
-async fn free_pages(pool: &Pool<Sqlite>) -> Result<i64, StoreError> {
+pub(super) async fn free_pages(pool: &Pool<Sqlite>) -> Result<u64, StoreError> {
     let doing = "freelist_count";
     let mut connection = pool.acquire().await.map_err(|source| StoreError::Database { doing, source })?;
     let rows = fetch::<Sqlite>(&mut connection, "PRAGMA freelist_count", Vec::new())
         .await
         .map_err(|source| StoreError::Database { doing, source })?;
-    rows.first().map_or(Ok(0), |row| row.int(0))
+    rows.first().map_or(Ok(0), |row| row.count(0))
 }
 
-/// Gives freed pages back and empties the write-ahead log. Says no if somebody was reading an older state of the
+/// Gives so many free pages back, and empties the write-ahead log. Says no if somebody was reading an older state of the
 /// database for so long that the log could not be emptied.
-pub(super) async fn scrub(writer: &Pool<Sqlite>, turn: Option<&Pool<Sqlite>>) -> Result<bool, StoreError> {
-    let mut before = i64::MAX;
-    loop {
+pub(super) async fn scrub(
+    writer: &Pool<Sqlite>,
+    beside: Option<&Arc<Beside>>,
+    give_back: u64,
+) -> Result<bool, StoreError> {
+    let (mut left, mut before) = (give_back, u64::MAX);
+    while left > 0 {
         let free = free_pages(writer).await?;
         // A database that does not give pages back, or gets new ones as fast, is left as it is.
         if free == 0 || free >= before {
             break;
         }
         before = free;
-        let _turn = taken(turn).await.map_err(|source| StoreError::Database { doing: "begin", source })?;
-        // As many pages as a call's event may wait for; a number in a pragma cannot be an argument.
+        left = left.saturating_sub(VACUUM_PAGES);
+        let _turn = taken(beside).await.map_err(|source| StoreError::Database { doing: "begin", source })?;
         writer
-            .execute("PRAGMA incremental_vacuum(1000)")
+            .execute(VACUUM)
             .await
             .map_err(|source| StoreError::Database { doing: "incremental_vacuum", source })?;
     }
+    let _turn =
+        taken(beside).await.map_err(|source| StoreError::Database { doing: "wal_checkpoint", source })?;
+    Ok(checkpoint(writer, "PRAGMA wal_checkpoint(TRUNCATE)").await?.through)
+}
+
+/// What became of moving the log into the file.
+pub(super) struct Moved {
+    /// Nobody was in the way.
+    pub(super) through: bool,
+    /// Pages that the log holds, and those of them that are in the file.
+    pub(super) log: u64,
+    pub(super) moved: u64,
+}
+
+/// Moves the write-ahead log into the file.
+pub(super) async fn checkpoint(writer: &Pool<Sqlite>, sql: &'static str) -> Result<Moved, StoreError> {
     let doing = "wal_checkpoint";
-    let _turn = taken(turn).await.map_err(|source| StoreError::Database { doing, source })?;
     let mut connection = writer.acquire().await.map_err(|source| StoreError::Database { doing, source })?;
-    let rows = fetch::<Sqlite>(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)", Vec::new())
+    let rows = fetch::<Sqlite>(&mut connection, sql, Vec::new())
         .await
         .map_err(|source| StoreError::Database { doing, source })?;
-    // The first column tells whether it was blocked: https://sqlite.org/pragma.html#pragma_wal_checkpoint
-    rows.first().map_or(Ok(false), |row| Ok(row.int(0)? == 0))
+    // Whether it was blocked, then both counts, -1 where there is none: https://sqlite.org/pragma.html#pragma_wal_checkpoint
+    let row = rows.first().ok_or(StoreError::Shape { column: 0, wanted: "a row" })?;
+    let count = |at| row.int(at).map(|count| u64::try_from(count).unwrap_or(0));
+    Ok(Moved { through: row.int(0)? == 0, log: count(1)?, moved: count(2)? })
 }

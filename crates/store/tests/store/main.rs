@@ -3,6 +3,7 @@
 
 mod directory;
 mod fixture;
+mod forgetting;
 mod log;
 mod outage;
 mod queries;

@@ -214,9 +214,9 @@ async fn a_log_that_somebody_reads_is_not_said_to_be_scrubbed() {
     sqlx::query("SELECT COUNT(*) FROM events").fetch_one(&mut reader).await.expect("a read");
     tell(&log, 1..2);
     back(&log).await;
-    assert!(!store.scrub().await.expect("scrub"));
+    assert!(!store.scrub(0).await.expect("scrub"));
     reader.close().await.expect("close");
-    assert!(store.scrub().await.expect("scrub"));
+    assert!(store.scrub(0).await.expect("scrub"));
     let wal = house.folder.path().join("data.db-wal");
     assert_eq!(std::fs::metadata(wal).expect("the log").len(), 0);
 }

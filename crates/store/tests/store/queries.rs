@@ -94,7 +94,7 @@ async fn what_is_opened_beside_writes_in_turn_and_closes_alone(house: House) {
         one.expect("written");
         other.expect("written");
     }
-    assert!(beside.scrub().await.is_ok());
+    assert!(beside.scrub(0).await.is_ok());
     beside.close().await;
     store.set_counter("one", 20).await.expect("still open");
     assert_eq!(store.counter("other").await.expect("read"), Some(19));
