@@ -212,6 +212,11 @@ fn with_calls(
     if running < calls && remark.is_empty() {
         remark = format!("{running} of {calls} calls were set up, the last refusal was {refusal:?}");
     }
+    if let Some(churned) = measured.churned {
+        let failed = measured.failed;
+        let more = format!("{churned} further calls came and went, {failed} of them reached nobody");
+        remark = if remark.is_empty() { more } else { format!("{remark}; {more}") };
+    }
     let measured = Measured {
         mode: name(mode),
         case: case.name().into(),

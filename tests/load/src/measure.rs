@@ -39,6 +39,7 @@ pub fn measure(load: &mut Load, idle: Usage, calls: usize, seconds: f64, churn: 
     let before = Usage::of(&pids);
     load.engine.begin();
     let began = Instant::now();
+    let before_churn = connected(load);
     let churned = run(load, Duration::from_secs_f64(seconds), churn);
     let after = Usage::of(&pids);
     let took = began.elapsed().as_secs_f64();
@@ -47,6 +48,8 @@ pub fn measure(load: &mut Load, idle: Usage, calls: usize, seconds: f64, churn: 
     let cpu_ms = after.cpu_ns.saturating_sub(before.cpu_ns) as f64 / 1e6;
     let tally = load.engine.tally();
     let gaps_after = load.subject.metric("vorzimmer_recording_gaps_total");
+    // Whoever is answered and reaches nobody is one of the calls that failed.
+    let nobody = churned.unwrap_or(0).saturating_sub(connected(load) - before_churn);
     let outcome = load.parties.as_ref().map(|parties| &parties.outcome);
     Measured {
         calls,
@@ -65,7 +68,7 @@ pub fn measure(load: &mut Load, idle: Usage, calls: usize, seconds: f64, churn: 
         pss_kb: Some([before.pss_kb, after.pss_kb]),
         set_up_us: outcome.map(|outcome| outcome.set_up.summary()),
         churned,
-        failed: outcome.map_or(0, |outcome| outcome.failed),
+        failed: outcome.map_or(0, |outcome| outcome.failed) + nobody,
         retransmitted: outcome.map_or(0, |outcome| outcome.retransmitted),
         gaps: gaps.zip(gaps_after).map(|(before, after)| whole(after - before)),
         threads: shares(&threads, &by_name(&pids)),
@@ -104,6 +107,10 @@ fn run(load: &mut Load, time: Duration, churn: Option<Churn>) -> Option<u64> {
         }
     }
     Some(came)
+}
+
+fn connected(load: &Load) -> u64 {
+    load.parties.as_ref().map_or(0, |parties| parties.outcome.connected)
 }
 
 fn by_name(pids: &[u32]) -> HashMap<String, u64> {

@@ -59,6 +59,8 @@ pub struct Outcome {
     pub answered: u64,
     /// Calls that were refused, or never answered.
     pub failed: u64,
+    /// Calls that the telephone took and the server acknowledged.
+    pub connected: u64,
     /// The last refusal.
     pub refusal: Option<u16>,
     /// Requests that had to be said again.
@@ -101,7 +103,8 @@ impl Parties {
         let (trunk, phone) = (open(0)?, open(phone)?);
         let dialling = Dialling { port: trunk.local_addr()?.port(), ..dialling };
         let set_up = Delays::new();
-        let outcome = Outcome { answered: 0, failed: 0, refusal: None, retransmitted: 0, set_up };
+        let outcome =
+            Outcome { answered: 0, failed: 0, connected: 0, refusal: None, retransmitted: 0, set_up };
         Ok(Self {
             dialling,
             keys,
@@ -288,6 +291,7 @@ impl Parties {
             "ACK" => {
                 if let Some(call) = self.taken.get_mut(id).filter(|call| !call.attested) {
                     call.attested = true;
+                    self.outcome.connected += 1;
                     engine.press(call.slot, self.keys.phone);
                 }
             }
