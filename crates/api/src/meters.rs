@@ -54,6 +54,10 @@ pub const MEDIA_WORKERS: &str = "vorzimmer_media_workers";
 pub const SIP_REFUSED: &str = "vorzimmer_sip_refused_total";
 /// SIP sessions, transactions and bindings held now, by `what`.
 pub const SIP_HELD: &str = "vorzimmer_sip_held";
+/// Of the last second, the share in which the busiest thread that calls depend on was busy.
+pub const BUSIEST_THREAD: &str = "vorzimmer_busiest_thread_ratio";
+/// Whether new calls are turned away because there is too much to do: 1 or 0.
+pub const OVERLOADED: &str = "vorzimmer_overloaded";
 /// Datagrams and connections that the sockets dropped, by `why`.
 pub const NET_DROPPED: &str = "vorzimmer_net_dropped_total";
 /// Trunks by name and state: 1 for the state that it is in.
@@ -116,6 +120,8 @@ pub fn describe() {
     describe_gauge!(MEDIA_WORKERS, "Media workers that run, by driver");
     describe_counter!(SIP_REFUSED, "SIP messages that were not served, by reason");
     describe_gauge!(SIP_HELD, "SIP state held now");
+    describe_gauge!(BUSIEST_THREAD, "How busy signalling or a media worker was in the last second, 0 to 1");
+    describe_gauge!(OVERLOADED, "Whether new calls get 503 because there is too much to do");
     describe_gauge!(TRUNK_STATE, "Trunks, 1 for the state that each is in");
     describe_gauge!(TRUNK_REGISTERED, "Whether a trunk is registered with its provider");
     describe_counter!(NET_DROPPED, "What the sockets dropped, by reason");

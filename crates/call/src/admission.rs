@@ -5,7 +5,7 @@
 //! | a receptionist's phone that is in no call | 403: receptionists take calls, and ask others for their callers |
 //! | a number that is nobody's | 404 |
 //! | a call that was forwarded in a circle | 482 (483 if no hop is left) |
-//! | while draining, or full | 503 with Retry-After |
+//! | while draining, overloaded, or full | 503 with Retry-After |
 //! | without audio that we can take, or the encryption that is required | 488 (400 if it cannot be read), with a Reason and a Warning that say what is wanted |
 
 use std::borrow::Cow;

@@ -30,6 +30,9 @@ pub enum Input {
     Media(MediaEvent),
     /// The operator wants no new calls: they get 503 with Retry-After; running calls go on.
     Drain,
+    /// Whether there is too much to do for further calls: while there is, they get 503 with Retry-After; running calls go on,
+    /// and take whom they want.
+    Overloaded(bool),
     /// The operator's deadline has come: every running call is ended properly now.
     EndAll,
     /// A recording that [`Output::DestroyRecording`] was about is destroyed: its keys, its file, its row.

@@ -25,6 +25,7 @@ pub struct Exchange {
     wakes: BTreeSet<(Instant, CallId)>,
     outputs: VecDeque<Output>,
     draining: bool,
+    overloaded: bool,
 }
 
 struct Entry {
@@ -59,6 +60,7 @@ impl Exchange {
             wakes: BTreeSet::new(),
             outputs: VecDeque::new(),
             draining: false,
+            overloaded: false,
         }
     }
 
@@ -81,6 +83,7 @@ impl Exchange {
                 self.with_call(call, &mut tools, |call, hands| call.recording_destroyed(recording, hands));
             }
             Input::Drain => self.draining = true,
+            Input::Overloaded(overloaded) => self.overloaded = overloaded,
             Input::EndAll => {
                 self.draining = true;
                 for id in self.calls.keys().copied().collect::<Vec<_>>() {
@@ -152,7 +155,7 @@ impl Exchange {
             return self.second_call(*receptionist, invitation, tools);
         }
         let id = self.ids.next(tools.entropy);
-        let full = self.draining || self.calls.len() >= self.config.max_calls;
+        let full = self.draining || self.overloaded || self.calls.len() >= self.config.max_calls;
         let mut hands = tools.hands(&self.config, &mut self.sessions, &mut self.outputs);
         let Some(call) = invitation.admit(id, full, &mut hands) else { return };
         self.sessions.insert(session, id);

@@ -1,5 +1,6 @@
 //! The Vorzimmer server: configuration, clock, sockets, media workers and the wiring between the rooms.
 
+mod busy;
 mod cli;
 mod clock;
 mod config;

@@ -17,6 +17,7 @@ use vorzimmer_types::dtls::Fingerprint;
 use vorzimmer_types::{RecordingId, TrunkId, entropy};
 use vorzimmer_wire::Driver;
 
+use crate::busy::Busy;
 use crate::clock::{self, SystemEntropy};
 use crate::config::{CalledNumber, MediaDriver, Settings, Trunk};
 use crate::control::{Control, House, Order, Ordered, Report, Sources, restorable};
@@ -105,6 +106,7 @@ pub async fn assemble(
         log: log.clone(),
         destroyer,
         retry_after: RETRY_AFTER,
+        busy: Busy::new(settings.limits.max_busy_percent),
         report,
     };
     let sources = Sources { orders, media, destroyed, arrivals, located, trunk_orders };

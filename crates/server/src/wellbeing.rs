@@ -165,7 +165,9 @@ fn refused(report: &Report) -> Refused {
 
 /// Publishes the report as gauges and counters.
 fn show(report: &Report) {
-    let Report { calls, sip, media, net, log, trunks, .. } = report;
+    let Report { calls, sip, media, net, log, trunks, strain, .. } = report;
+    gauge!(meters::BUSIEST_THREAD).set(strain.busiest);
+    gauge!(meters::OVERLOADED).set(if strain.overloaded { 1.0 } else { 0.0 });
     trunks.iter().for_each(show_trunk);
     gauge!(meters::RUNNING_CALLS).set(approximately(calls.running));
     gauge!(meters::BRIDGED_CALLS).set(approximately(calls.bridged));

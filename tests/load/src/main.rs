@@ -16,6 +16,7 @@ mod parties;
 mod peer;
 mod plot;
 mod proxy;
+mod reencoding;
 mod results;
 mod signalling;
 mod subject;
@@ -85,6 +86,11 @@ fn bench(run: &Run) -> io::Result<()> {
             Mode::Consent => {
                 for calls in run.calls.iter().copied() {
                     add(run, &mut report, consent::measure(run, calls, core)?)?;
+                }
+            }
+            Mode::Reencoding => {
+                for measured in reencoding::measure(run, run.calls.first().copied().unwrap_or(20), core)? {
+                    add(run, &mut report, measured)?;
                 }
             }
         }

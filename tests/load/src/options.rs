@@ -47,10 +47,12 @@ pub enum Mode {
     Signalling,
     /// Calls of 11 s that are asked, press a digit and are recorded.
     Consent,
+    /// Recorded calls whose recordings are encoded again, while as many come in between.
+    Reencoding,
 }
 
 /// What to measure.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Run {
     /// Where results.json and plot.svg are written.
     #[arg(long, env = "BENCH_OUT", default_value = "bench")]

@@ -22,7 +22,7 @@ pub struct Report {
 /// One measurement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// `steady`, `ramp`, `soak`, `churn`, `signalling` or `consent`.
+    /// `steady`, `ramp`, `soak`, `churn`, `signalling`, `consent` or `reencoding`.
     pub mode: String,
     /// `floor`, `relayed`, `recorded`, `srtp-recorded`, `asked` or `signalling`.
     pub case: String,

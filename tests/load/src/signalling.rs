@@ -37,6 +37,7 @@ pub fn measure(options: &Run, core: Option<usize>) -> io::Result<Measured> {
     for (name, value) in [
         ("VORZIMMER_LOGS__LEVEL", "info".to_owned()),
         ("VORZIMMER_LIMITS__MAX_CALLS", (options.sipp_limit + 50).to_string()),
+        ("VORZIMMER_LIMITS__MAX_BUSY_PERCENT", "100".to_owned()),
         ("VORZIMMER_MEDIA__WORKERS", options.workers.to_string()),
         ("VORZIMMER_MEDIA__PORT_REST_S", "1".to_owned()),
     ] {

@@ -157,15 +157,32 @@ impl Load {
     /// # Errors
     /// The system's.
     pub fn server(case: Case, places: usize, core: Option<usize>, run: &Run) -> io::Result<Self> {
+        Self::server_with(case, places, core, run, &[])
+    }
+
+    /// The same with further settings, named as in the environment.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn server_with(
+        case: Case,
+        places: usize,
+        core: Option<usize>,
+        run: &Run,
+        more: &[(&str, &str)],
+    ) -> io::Result<Self> {
         let mut setup = Setup { media_ports: media_ports(places), ..Setup::default() };
         for (name, value) in [
             ("VORZIMMER_LOGS__LEVEL", "info".to_owned()),
             ("VORZIMMER_LIMITS__MAX_CALLS", places.to_string()),
+            // What it cannot do any more is to be seen, not to be refused.
+            ("VORZIMMER_LIMITS__MAX_BUSY_PERCENT", "100".to_owned()),
             ("VORZIMMER_MEDIA__WORKERS", run.workers.to_string()),
             ("VORZIMMER_MEDIA__PORT_REST_S", "2".to_owned()),
         ] {
             setup.environment.push((name.to_owned(), value));
         }
+        setup.environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let prompts = (case == Case::Asked).then(consent::prompts).transpose()?;
         if let Some(folder) = &prompts {
             let folder = folder.path().to_string_lossy().into_owned();

@@ -89,6 +89,34 @@ fn more_calls_than_may_be() {
 }
 
 #[test]
+fn too_much_to_do_for_further_calls() {
+    let mut stage = stage();
+    stage.invite(Some(&alaw()));
+    stage.give(Input::Overloaded(true));
+    stage.until(1.0);
+    assert!(stage.seen().contains("200 to caller"), "a call that is there already goes on");
+    let (request, sdp) = (Box::new(request(DID)), Some(bytes::Bytes::from(alaw())));
+    let further = SipEvent::Invited {
+        session: SessionId(55),
+        peer: trunk(),
+        request,
+        sdp,
+        replaces: None,
+        flow: flow(),
+    };
+    stage.give(Input::Sip(further));
+    stage.expect("1.0 503 to somebody, retry after 30 s");
+    stage.hangs_up("caller");
+    stage.until(5.0);
+    stage.give(Input::Overloaded(false));
+    stage.invite(Some(&alaw()));
+    stage.until(6.0);
+    assert!(stage.seen().contains("200 to caller"));
+    stage.hangs_up("caller");
+    stage.expect_nothing_left();
+}
+
+#[test]
 fn no_port_is_free() {
     let mut stage = stage();
     stage.quirks.no_ports = true;

@@ -85,8 +85,13 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
     writeln!(out, "logs              {} to {folder}", logs.level)?;
     writeln!(
         out,
-        "limits            {} calls at a time, {} connections",
-        limits.max_calls, limits.tcp_connections
+        "limits            {} calls at a time, {} connections, {}",
+        limits.max_calls,
+        limits.tcp_connections,
+        match limits.max_busy_percent {
+            100 => "however busy the machine is".to_owned(),
+            percent => format!("no new calls while a thread is busy for more than {percent} % of the time"),
+        }
     )?;
     writeln!(out, "on SIGTERM        no new calls, running ones may take {} s more", drain.deadline_s)
 }

@@ -478,6 +478,9 @@ pub enum LogFormat {
 pub struct Limits {
     /// Calls at a time; further ones get 503.
     pub max_calls: usize,
+    /// New calls get 503, too, while a thread that calls depend on is busy for more than so many hundredths of the time;
+    /// 100 switches that off.
+    pub max_busy_percent: u8,
     /// Connections at a time over TCP, TLS and WebSockets, all peers together.
     pub tcp_connections: usize,
     /// Connections at a time from one address.
@@ -496,6 +499,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_calls: 200,
+            max_busy_percent: 90,
             tcp_connections: 1000,
             tcp_connections_per_address: 50,
             tcp_idle_s: 900,

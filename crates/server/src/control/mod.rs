@@ -18,6 +18,7 @@ use vorzimmer_sip::ua::{self, Ua};
 use vorzimmer_store::EventLog;
 use vorzimmer_types::{EventRecord, TrunkId};
 
+use crate::busy::Busy;
 use crate::clock::{self, SystemEntropy};
 use crate::destroyer::{Destroyer, Doomed};
 use crate::media::{MediaEvents, MediaPlane, Rejected};
@@ -72,6 +73,8 @@ pub struct Control {
     pub destroyer: Destroyer,
     /// Retry-After while draining.
     pub retry_after: Duration,
+    /// Whether there is too much to do for further calls.
+    pub busy: Busy,
     /// Where numbers are published.
     pub report: watch::Sender<Report>,
 }
@@ -273,6 +276,9 @@ impl Running {
         if self.report_at <= now {
             self.report_at = now + REPORT_EVERY;
             self.control.destroyer.retry();
+            if let Some(overloaded) = self.control.busy.look(now, self.control.exchange.running()) {
+                self.exchange(Input::Overloaded(overloaded));
+            }
             self.publish();
         }
     }
@@ -356,7 +362,7 @@ impl Running {
     }
 
     fn publish(&mut self) {
-        let Control { ua, exchange, media, net, log, report, .. } = &self.control;
+        let Control { ua, exchange, media, net, log, report, busy, .. } = &self.control;
         report.send_replace(Report {
             calls: exchange.overview(),
             sip: ua.counters(),
@@ -364,6 +370,7 @@ impl Running {
             net: net.counts(),
             log: log.health(),
             trunks: ua.trunks(clock::now()),
+            strain: busy.strain(),
             draining: self.course != Course::Running,
         });
     }

@@ -4,6 +4,7 @@ use vorzimmer_call::Overview;
 use vorzimmer_sip::ua::{Counters, TrunkStatus};
 use vorzimmer_store::LogHealth;
 
+use crate::busy::Strain;
 use crate::media::MediaHealth;
 use crate::net::NetCounts;
 
@@ -22,6 +23,8 @@ pub struct Report {
     pub log: LogHealth,
     /// Trunks, in the order of the configuration.
     pub trunks: Vec<TrunkStatus>,
-    /// Whether new calls are turned away.
+    /// How busy the threads are that calls depend on.
+    pub strain: Strain,
+    /// Whether new calls are turned away because the server is about to end.
     pub draining: bool,
 }
