@@ -86,12 +86,13 @@ impl Shared {
     fn carry(&self, mut from: TcpStream, mut to: TcpStream, down: bool) {
         let mut piece = [0; 4096];
         while let Ok(bytes) = from.read(&mut piece) {
-            if bytes == 0 || to.write_all(&piece[..bytes]).is_err() {
-                break;
-            }
+            // Noted first: who has seen what the telephone makes of it finds it noted.
             if down {
                 let text = String::from_utf8_lossy(&piece[..bytes]);
                 self.down.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
+            }
+            if bytes == 0 || to.write_all(&piece[..bytes]).is_err() {
+                break;
             }
         }
         // The other end may have gone first.
