@@ -27,13 +27,30 @@ static CLASS: [u8; 256] = {
         {
             class[at] |= USER;
         }
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_') {
+            class[at] |= HOST;
+        }
+        if class[at] & USER != 0 || byte == b'#' {
+            class[at] |= DIALLED;
+        }
+        if class[at] & DIALLED != 0 && !matches!(byte, b';' | b'=' | b'?')
+            || matches!(byte, b':' | b'[' | b']')
+        {
+            class[at] |= PARAM;
+        }
         at += 1;
     }
     class
 };
-const TOKEN: u8 = 1;
+pub(crate) const TOKEN: u8 = 1;
 const UNRESERVED: u8 = 2;
 const USER: u8 = 4;
+/// A host name, with the underscore that names in private networks have.
+pub(crate) const HOST: u8 = 8;
+/// A user part without escapes, with the `#` that many PBXs dial.
+pub(crate) const DIALLED: u8 = 16;
+/// A parameter's name or value without escapes.
+pub(crate) const PARAM: u8 = 32;
 
 #[inline]
 fn is(byte: u8, class: u8) -> bool {
@@ -44,6 +61,12 @@ fn is(byte: u8, class: u8) -> bool {
 #[inline]
 fn all(bytes: &[u8], class: u8) -> bool {
     bytes.iter().fold(class, |all, byte| all & CLASS.get(usize::from(*byte)).copied().unwrap_or(0)) == class
+}
+
+/// The text up to the first byte that is not of a class, and the rest. Every class is of ASCII alone.
+#[inline]
+pub(crate) fn run(text: &str, class: u8) -> (&str, &str) {
+    text.split_at(text.bytes().position(|byte| !is(byte, class)).unwrap_or(text.len()))
 }
 
 /// Whether a byte may stand in a `token`.

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::chars::{cut, cut_before, token, trim};
+use crate::chars::{TOKEN, cut, cut_before, run, token, trim};
 use crate::fault::Fault;
-use crate::uri::{HostRef, Params, host_port};
+use crate::uri::{HostRef, Params, host_port, plain_host_port};
 
 /// The start of every branch that RFC 3261 §8.1.1.7 makes unique.
 const MAGIC_COOKIE: &str = "z9hG4bK";
@@ -33,6 +33,20 @@ impl<'a> Via<'a> {
     /// # Errors
     /// [`Fault::Value`] if it does not follow the grammar.
     pub fn parse(text: &'a str) -> Result<Self, Fault> {
+        Self::parse_plain(text).map_or_else(|| Self::parse_any(text), Ok)
+    }
+
+    /// One as nearly all are written, in one pass; none if it is another.
+    fn parse_plain(text: &'a str) -> Option<Self> {
+        let (transport, rest) = run(text.strip_prefix("SIP/2.0/")?, TOKEN);
+        let (host, port, params) = plain_host_port(rest.strip_prefix(' ')?)?;
+        let params = Params(params);
+        let sound = !transport.is_empty() && params.is_plain();
+        sound.then_some(Self { transport, host, port, params })
+    }
+
+    /// By the whole grammar.
+    fn parse_any(text: &'a str) -> Result<Self, Fault> {
         let (name, rest) = cut(text, b'/').ok_or(BAD)?;
         let (version, rest) = cut(rest, b'/').ok_or(BAD)?;
         if !trim(name).eq_ignore_ascii_case("SIP") || trim(version) != "2.0" {
@@ -121,6 +135,8 @@ pub fn stamp(text: &str, source: SocketAddr) -> Result<String, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{Via, stamp};
     use crate::uri::HostRef;
 
@@ -134,6 +150,17 @@ mod tests {
         assert_eq!(via.answer_to(), (HostRef::Ip("2001:db8::1".parse().unwrap()), Some(99)));
         assert_eq!(Via::parse("SIP/2.0/UDP h;branch=z9hG4bK").unwrap().unique_branch(), None);
         assert_eq!(Via::parse("SIP/2.0/UDP h:5070;maddr=192.0.2.9").unwrap().answer_to().1, Some(5070));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_in_one_pass_is_what_the_grammar_says(
+            text in "SIP/2.0/(UDP|T-P|) ?([a1.-]{1,3}|192\\.0\\.2\\.1|\\[::1\\])( ?:[0-9 ]{0,6})?([;=a1\" ,]{0,6})?"
+        ) {
+            if let Some(via) = Via::parse_plain(&text) {
+                prop_assert_eq!(Ok(via), Via::parse_any(&text));
+            }
+        }
     }
 
     #[test]

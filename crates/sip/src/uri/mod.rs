@@ -9,6 +9,7 @@ mod convert;
 mod escape;
 mod params;
 mod parts;
+mod plain;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ pub use escape::{decode, encode_user};
 pub use params::{Param, Params};
 pub(crate) use parts::host_port;
 pub use parts::{HostRef, Parts};
+pub(crate) use plain::host_port as plain_host_port;
 
 use crate::fault::Fault;
 

@@ -85,6 +85,11 @@ impl<'a> Params<'a> {
             .collect()
     }
 
+    /// Whether the list has neither quotes nor white space, and is well formed.
+    pub(crate) fn is_plain(self) -> bool {
+        plain(self.0.as_bytes()) == Some(true)
+    }
+
     /// Whether the list follows `generic-param` (RFC 3261 §25.1): no empty elements, names are tokens, values not empty.
     pub(crate) fn well_formed(self) -> bool {
         plain(self.0.as_bytes()).unwrap_or_else(|| {

@@ -1,12 +1,12 @@
 //! A URI checked and split, still borrowing its text.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use memchr::{memchr, memchr2};
 
 use super::escape::well_escaped;
-use super::{Host, Params, Scheme, Uri};
+use super::{Host, Params, Scheme, Uri, plain};
 use crate::chars::{cut, cut_before, uri_bytes, user_bytes};
 use crate::fault::Fault;
 
@@ -72,6 +72,14 @@ impl<'a> Parts<'a> {
     /// # Errors
     /// [`Fault::Uri`] if it does not follow the grammar of its scheme.
     pub fn parse(text: &'a str) -> Result<Self, Fault> {
+        match text.strip_prefix("sip:").and_then(plain::sip) {
+            Some(parts) => Ok(parts),
+            None => Self::parse_any(text),
+        }
+    }
+
+    /// By the whole grammar.
+    pub(super) fn parse_any(text: &'a str) -> Result<Self, Fault> {
         let colon = memchr(b':', text.as_bytes()).ok_or(Fault::Uri)?;
         let (scheme, rest) = (text.get(..colon), text.get(colon + 1..));
         let (Some(scheme), Some(rest)) = (scheme, rest) else { return Err(Fault::Uri) };
@@ -228,7 +236,7 @@ pub(crate) fn host_port(text: &str) -> Result<(HostRef<'_>, Option<u16>), Fault>
 
 fn host_name(text: &str) -> Result<HostRef<'_>, Fault> {
     if text.bytes().next().is_some_and(|b| b.is_ascii_digit())
-        && let Ok(v4) = text.parse::<Ipv4Addr>()
+        && let Some(v4) = plain::ipv4(text)
     {
         return Ok(HostRef::Ip(v4.into()));
     }
