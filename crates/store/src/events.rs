@@ -1,7 +1,7 @@
 //! One event as it stands in the log: sealed, with just enough beside it to find it and to forget it.
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use vorzimmer_types::{CallId, CustomerId, Day, Event, EventRecord, UnixMillis};
 use vorzimmer_vault::keys::KeyId;
@@ -29,7 +29,7 @@ pub(crate) struct SealedEvent {
 /// An event, open and sealed: ready to be written.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
-    pub(crate) record: EventRecord,
+    pub(crate) record: Arc<EventRecord>,
     pub(crate) sealed: SealedEvent,
 }
 
@@ -38,8 +38,9 @@ impl Prepared {
     pub(crate) fn seal(
         keys: &mut Keyring<'_>,
         lifetimes: &Lifetimes,
-        record: EventRecord,
+        record: impl Into<Arc<EventRecord>>,
     ) -> Result<Self, StoreError> {
+        let record = record.into();
         let expiry = lifetimes.call_data_due(record.at);
         Self::seal_due(keys, expiry, record)
     }
@@ -48,12 +49,13 @@ impl Prepared {
     pub(crate) fn seal_due(
         keys: &mut Keyring<'_>,
         expiry: Day,
-        record: EventRecord,
+        record: impl Into<Arc<EventRecord>>,
     ) -> Result<Self, StoreError> {
-        let plain = serde_json::to_vec(&record).map_err(content)?;
+        let record = record.into();
+        let plain = serde_json::to_vec(&*record).map_err(content)?;
         let customer = record.customer.unwrap_or(NOBODY);
         let payload = keys.seal(call_data_key(customer, expiry), &place(record.call, record.seq), &plain)?;
-        let EventRecord { call, seq, at, .. } = record;
+        let EventRecord { call, seq, at, .. } = *record;
         Ok(Self { record, sealed: SealedEvent { call, seq, at, customer, expiry, payload } })
     }
 
@@ -64,7 +66,7 @@ impl Prepared {
         if (record.call, record.seq, record.at) != (sealed.call, sealed.seq, sealed.at) {
             return Err(StoreError::Contradiction { table: "events", what: "call, number or time" });
         }
-        Ok(Self { record, sealed })
+        Ok(Self { record: Arc::new(record), sealed })
     }
 
     /// The event's row.
@@ -83,19 +85,43 @@ impl Prepared {
 }
 
 /// Writes the rows of events, and says which were not there yet, in their order.
+///
+/// Nearly always that is all of them, which their number says. Only if it does not is each row asked for.
 pub(crate) async fn insert<'a>(tx: &mut Tx, batch: &'a [Prepared]) -> Result<Vec<&'a Prepared>, StoreError> {
+    if batch.len() < WORTH_GUESSING {
+        return insert_asking(tx, batch).await;
+    }
+    tx.execute("SAVEPOINT events", Vec::new()).await?;
+    let written = tx.execute_grouped(&INSERT, batch.iter().flat_map(Prepared::row).collect()).await?;
+    if usize::try_from(written) == Ok(batch.len()) {
+        tx.execute("RELEASE SAVEPOINT events", Vec::new()).await?;
+        return Ok(batch.iter().collect());
+    }
+    tx.execute("ROLLBACK TO SAVEPOINT events", Vec::new()).await?;
+    insert_asking(tx, batch).await
+}
+
+/// So few events are written as quickly without a savepoint.
+const WORTH_GUESSING: usize = 8;
+
+async fn insert_asking<'a>(tx: &mut Tx, batch: &'a [Prepared]) -> Result<Vec<&'a Prepared>, StoreError> {
     let rows = batch.iter().flat_map(Prepared::row).collect();
     let mut written = HashSet::new();
-    for row in tx.fetch_grouped(&INSERT, rows).await? {
+    for row in tx.fetch_grouped(&INSERT_ASKING, rows).await? {
         written.insert((CallId::from_bytes(row.id(0)?), row.small(1)?));
     }
     // What stands twice in the batch counts once.
     Ok(batch.iter().filter(|event| written.remove(&(event.sealed.call, event.sealed.seq))).collect())
 }
 
-static INSERT: LazyLock<Grouped> = LazyLock::new(|| {
-    let head = "INSERT INTO events (call_id, seq, at_ms, kind, customer_id, expiry_day, event_sealed) VALUES";
-    Grouped::new(head, 7, "ON CONFLICT (call_id, seq) DO NOTHING RETURNING call_id, seq")
+const INSERT_HEAD: &str =
+    "INSERT INTO events (call_id, seq, at_ms, kind, customer_id, expiry_day, event_sealed) VALUES";
+
+static INSERT: LazyLock<Grouped> =
+    LazyLock::new(|| Grouped::new(INSERT_HEAD, 7, "ON CONFLICT (call_id, seq) DO NOTHING"));
+
+static INSERT_ASKING: LazyLock<Grouped> = LazyLock::new(|| {
+    Grouped::new(INSERT_HEAD, 7, "ON CONFLICT (call_id, seq) DO NOTHING RETURNING call_id, seq")
 });
 
 /// All of a call's events, in order; see [`SealedEvent::from_row`].

@@ -1,7 +1,7 @@
 //! The record of a call, folded from its events and brought up to date with every batch.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use vorzimmer_types::record::Disposition;
 use vorzimmer_types::{CallId, CallRecord, CustomerId, Day, EventRecord};
@@ -44,7 +44,7 @@ pub(crate) async fn update(
             Err(error) => return Err(error),
         }
     }
-    tx.fetch_grouped(&UPSERT_CALLS, saved).await?;
+    tx.execute_grouped(&UPSERT_CALLS, saved).await?;
     Ok(unfolded)
 }
 
@@ -101,7 +101,7 @@ async fn refold(tx: &mut Tx, keys: &mut Keyring<'_>, call: CallId) -> Result<Fol
     for row in &rows {
         let sealed = SealedEvent::from_row(row)?;
         expiry = expiry.or(Some(sealed.expiry));
-        events.push(Prepared::open(keys, sealed)?.record);
+        events.push(Arc::unwrap_or_clone(Prepared::open(keys, sealed)?.record));
     }
     let nothing = StoreError::Contradiction { table: "calls", what: "a call without events" };
     let (Some(record), Some(expiry)) = (CallRecord::fold(&events), expiry) else {

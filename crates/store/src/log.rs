@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{Notify, mpsc, oneshot};
-use vorzimmer_types::{Day, EventRecord, ReceptionistId, RecordingId};
+use vorzimmer_types::{Day, Event, EventRecord, ReceptionistId, RecordingId};
 
 use crate::bindings::Binding;
 use crate::error::StoreError;
@@ -59,7 +59,7 @@ pub struct LogHealth {
 }
 
 enum Request {
-    Append(Box<EventRecord>),
+    Append(Arc<EventRecord>),
     Flush(oneshot::Sender<Result<Durable, StoreError>>),
     Purge(Day, oneshot::Sender<Result<u64, StoreError>>),
     Close(oneshot::Sender<Result<Durable, StoreError>>),
@@ -70,6 +70,8 @@ struct Shared {
     late: Late,
     /// Somebody waits for what is being gathered.
     hurry: Notify,
+    /// What is being gathered should not wait for long.
+    soon: Notify,
     away: AtomicBool,
     spool_bytes: AtomicU64,
     spooled: AtomicU64,
@@ -95,12 +97,15 @@ impl EventLog {
 
     /// Takes an event. Never waits and never fails: if the queue is full, the event is lost, counted and told.
     pub fn append(&self, record: EventRecord) {
-        if let Err(refused) = self.requests.try_send(Request::Append(Box::new(record))) {
+        let soon = of_consequence(&record.event);
+        if let Err(refused) = self.requests.try_send(Request::Append(Arc::new(record))) {
             let (mpsc::error::TrySendError::Full(request) | mpsc::error::TrySendError::Closed(request)) =
                 refused;
             if let Request::Append(record) = request {
                 self.shared.lose(&record, "the queue is full or closed");
             }
+        } else if soon {
+            self.shared.soon.notify_one();
         }
     }
 
@@ -164,6 +169,19 @@ impl EventLog {
             unfolded: count(&shared.unfolded),
         }
     }
+}
+
+/// Whether a recording stands or falls by an event: then it waits only [`LogSettings::batch_wait`] for company.
+fn of_consequence(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Consented { .. }
+            | Event::RecordingStarted { .. }
+            | Event::RecordingFinished { .. }
+            | Event::RecordingDestroyed { .. }
+            | Event::RecordingReencoded { .. }
+            | Event::RecordingNotReencoded { .. }
+    )
 }
 
 impl std::fmt::Debug for EventLog {

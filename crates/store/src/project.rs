@@ -38,7 +38,7 @@ pub(crate) async fn write(
         project(tx, &mut keys, lifetimes, event, &mut numbers).await?;
         fresh.entry(event.record.call).or_default().push(event);
     }
-    tx.fetch_grouped(&INSERT_NUMBERS, numbers).await?;
+    tx.execute_grouped(&INSERT_NUMBERS, numbers).await?;
     fresh.values_mut().for_each(|events| events.sort_by_key(|event| event.record.seq));
     fold::update(tx, &mut keys, &fresh).await
 }
@@ -216,7 +216,7 @@ pub(crate) async fn acknowledge(
 ) -> Result<(), StoreError> {
     let args =
         pages.into_iter().flat_map(|(recording, pages)| [recording.as_bytes().into(), clamp(pages).into()]);
-    tx.fetch_grouped(&ACKNOWLEDGE, args.collect()).await.map(drop)
+    tx.execute_grouped(&ACKNOWLEDGE, args.collect()).await.map(drop)
 }
 
 static ACKNOWLEDGE: LazyLock<Grouped> = LazyLock::new(|| {

@@ -1,6 +1,8 @@
 //! What can be asked about calls, receipts and recordings. Rows whose keys are destroyed are as good as gone: they
 //! are left out, whether or not they have been removed yet.
 
+use std::sync::Arc;
+
 use vorzimmer_types::consent::SignedReceipt;
 use vorzimmer_types::event::RecordingResult;
 use vorzimmer_types::{CallId, CallRecord, CustomerId, Day, EventRecord, RecordingId, UnixMillis};
@@ -154,7 +156,7 @@ impl Store {
         let mut keys = self.inner.seals.keyring();
         for row in &rows {
             match Prepared::open(&mut keys, SealedEvent::from_row(row)?) {
-                Ok(event) => events.push(event.record),
+                Ok(event) => events.push(Arc::unwrap_or_clone(event.record)),
                 Err(StoreError::Vault { source }) if is_forgotten(&source) => {}
                 Err(error) => return Err(error),
             }

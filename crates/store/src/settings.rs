@@ -73,6 +73,8 @@ pub struct LogSettings {
     /// Events that one transaction takes at most.
     pub batch_records: usize,
     /// How long the first event of a batch waits for company: as much may be lost with the power.
+    pub gather: Duration,
+    /// How long an event waits that a recording stands or falls by, as an answer to the consent question.
     pub batch_wait: Duration,
     /// How long a transaction may take before its batch goes to the spool instead.
     pub commit_timeout: Duration,
@@ -88,7 +90,8 @@ impl Default for LogSettings {
     fn default() -> Self {
         Self {
             queue_records: 65_536,
-            batch_records: 512,
+            batch_records: 4096,
+            gather: Duration::from_millis(250),
             batch_wait: Duration::from_millis(50),
             // Above `Settings::patience`, so that a locked SQLite says so before it is given up.
             commit_timeout: Duration::from_secs(3),

@@ -32,7 +32,7 @@ pub(super) struct Writer {
     /// Whether the database is taken to be away.
     away: bool,
     /// Events that could be neither sealed nor spooled; tried again now and then.
-    held: VecDeque<EventRecord>,
+    held: VecDeque<Arc<EventRecord>>,
     /// The way back from the spool, while it is being tried.
     replay: Option<JoinHandle<Result<bool, StoreError>>>,
     late: Interval,
@@ -42,7 +42,7 @@ pub(super) struct Writer {
 /// What became of sealing a batch.
 struct Sealing {
     prepared: Vec<Prepared>,
-    refused: Vec<EventRecord>,
+    refused: Vec<Arc<EventRecord>>,
     forgotten: u64,
 }
 
@@ -111,8 +111,14 @@ impl Writer {
         }
         // Not waiting for the next event itself, which would wake this task for each.
         tokio::select! {
-            () = sleep(self.settings.batch_wait) => {}
+            () = sleep(self.settings.gather) => {}
             () = self.shared.hurry.notified() => {}
+            () = self.shared.soon.notified() => {
+                tokio::select! {
+                    () = sleep(self.settings.batch_wait) => {}
+                    () = self.shared.hurry.notified() => {}
+                }
+            }
         }
         while requests.len() < self.settings.batch_records
             && let Ok(request) = self.inbox.try_recv()
@@ -125,7 +131,7 @@ impl Writer {
         let mut batch = Vec::new();
         for request in requests {
             match request {
-                Request::Append(record) => batch.push(*record),
+                Request::Append(record) => batch.push(record),
                 Request::Flush(answer) => {
                     let durable = self.flush(std::mem::take(&mut batch)).await;
                     answered(answer, durable);
@@ -141,7 +147,7 @@ impl Writer {
                     self.inbox.close();
                     while let Some(request) = self.inbox.recv().await {
                         if let Request::Append(record) = request {
-                            batch.push(*record);
+                            batch.push(record);
                         }
                     }
                     let durable = self.flush(batch).await;
@@ -154,7 +160,7 @@ impl Writer {
         ControlFlow::Continue(())
     }
 
-    async fn flush(&mut self, batch: Vec<EventRecord>) -> Result<Durable, StoreError> {
+    async fn flush(&mut self, batch: Vec<Arc<EventRecord>>) -> Result<Durable, StoreError> {
         let was_away = self.away;
         self.settle(batch).await;
         if was_away && self.away {
@@ -180,7 +186,7 @@ impl Writer {
     }
 
     /// Brings a batch to the database or to the spool, or holds it back.
-    async fn settle(&mut self, batch: Vec<EventRecord>) {
+    async fn settle(&mut self, batch: Vec<Arc<EventRecord>>) {
         if batch.is_empty() {
             return;
         }
@@ -206,36 +212,31 @@ impl Writer {
         self.set_aside(prepared).await;
     }
 
-    async fn seal(&self, records: Vec<EventRecord>) -> Sealing {
+    async fn seal(&self, records: Vec<Arc<EventRecord>>) -> Sealing {
         let inner = Arc::clone(&self.store.inner);
-        let records = Arc::new(records);
-        let backup = Arc::clone(&records);
+        let backup = records.clone();
         let sealing = tokio::task::spawn_blocking(move || {
             let mut sealing = Sealing { prepared: Vec::new(), refused: Vec::new(), forgotten: 0 };
             let mut keys = inner.seals.keyring();
             for record in records.iter() {
-                match Prepared::seal(&mut keys, &inner.settings.lifetimes, record.clone()) {
+                match Prepared::seal(&mut keys, &inner.settings.lifetimes, Arc::clone(record)) {
                     Ok(prepared) => sealing.prepared.push(prepared),
                     Err(StoreError::Vault { source }) if is_forgotten(&source) => sealing.forgotten += 1,
                     Err(error) => {
                         tracing::error!(call = %record.call, seq = record.seq, %error, "an event cannot be sealed");
-                        sealing.refused.push(record.clone());
+                        sealing.refused.push(Arc::clone(record));
                     }
                 }
             }
             sealing
         });
         // The thread is gone only while the process ends; nothing is given up even then.
-        sealing.await.unwrap_or_else(|_| Sealing {
-            prepared: Vec::new(),
-            refused: Arc::unwrap_or_clone(backup),
-            forgotten: 0,
-        })
+        sealing.await.unwrap_or_else(|_| Sealing { prepared: Vec::new(), refused: backup, forgotten: 0 })
     }
 
     async fn set_aside(&mut self, prepared: Vec<Prepared>) {
         let count = prepared.len() as u64;
-        let records: Vec<EventRecord> = prepared.iter().map(|event| event.record.clone()).collect();
+        let records: Vec<_> = prepared.iter().map(|event| Arc::clone(&event.record)).collect();
         let written =
             on_spool(&self.spool, move |spool| spool.append(prepared.iter().map(|event| &event.sealed)))
                 .await;
@@ -252,7 +253,7 @@ impl Writer {
 
     /// Keeps events in memory, as many as the queue may hold. The newest are lost first: the older ones tell how a
     /// call began, and whose it is.
-    fn hold(&mut self, records: Vec<EventRecord>) {
+    fn hold(&mut self, records: Vec<Arc<EventRecord>>) {
         for record in records {
             if self.held.len() < self.settings.queue_records {
                 self.held.push_back(record);

@@ -4,7 +4,7 @@ use super::{Row, Tx, Value};
 use crate::error::StoreError;
 
 /// How many rows one statement takes. A few sizes, so that each is prepared once.
-const SIZES: [usize; 4] = [64, 16, 4, 1];
+const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// A statement around a list of rows: `head ($1, $2), ($3, $4) tail`.
 pub(crate) struct Grouped {
@@ -39,28 +39,68 @@ impl Tx {
     pub(crate) async fn fetch_grouped(
         &mut self,
         statement: &'static Grouped,
-        mut args: Vec<Value>,
+        args: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
         let mut found = Vec::new();
+        for (text, args) in self.pieces(statement, args) {
+            found.append(&mut self.fetch(text, args).await?);
+        }
+        Ok(found)
+    }
+
+    /// The same for a statement that gives nothing back; tells how many rows it touched.
+    pub(crate) async fn execute_grouped(
+        &mut self,
+        statement: &'static Grouped,
+        args: Vec<Value>,
+    ) -> Result<u64, StoreError> {
+        let mut touched = 0;
+        for (text, args) in self.pieces(statement, args) {
+            touched += self.execute(text, args).await?;
+        }
+        Ok(touched)
+    }
+
+    /// The texts that take all of `args`, each with its own.
+    fn pieces(
+        &self,
+        statement: &'static Grouped,
+        args: Vec<Value>,
+    ) -> impl Iterator<Item = (&'static str, Vec<Value>)> + use<> {
         let texts = match self {
             Self::Sqlite(..) => &statement.bare,
             Self::Postgres(_) => &statement.numbered,
         };
-        for (size, text) in SIZES.iter().zip(texts) {
-            let taken = size * statement.columns;
-            while args.len() >= taken && taken > 0 {
-                let rest = args.split_off(taken);
-                found.append(&mut self.fetch(text, args).await?);
-                args = rest;
-            }
-        }
-        Ok(found)
+        let rows = args.len() / statement.columns.max(1);
+        let mut args = args.into_iter();
+        sizes(rows).filter_map(move |place| {
+            let (size, text) = (SIZES.get(place)?, texts.get(place)?);
+            Some((text.as_str(), args.by_ref().take(size * statement.columns).collect()))
+        })
     }
+}
+
+/// So many rows as places in [`SIZES`], the largest first.
+fn sizes(rows: usize) -> impl Iterator<Item = usize> {
+    let mut left = rows;
+    std::iter::from_fn(move || {
+        let place = SIZES.iter().position(|size| *size <= left)?;
+        left -= SIZES.get(place)?;
+        Some(place)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Grouped;
+    use super::{Grouped, SIZES, sizes};
+
+    #[test]
+    fn no_row_is_left_out() {
+        for rows in [0, 1, 3, 4, 255, 256, 1000] {
+            assert_eq!(sizes(rows).filter_map(|place| SIZES.get(place)).sum::<usize>(), rows);
+        }
+        assert_eq!(sizes(341).count(), 5);
+    }
 
     #[test]
     fn rows_are_numbered_through() {
