@@ -17,8 +17,8 @@ mod print;
 mod protection;
 mod record;
 mod refusal;
-mod repair;
 mod session;
+mod text;
 mod web;
 
 pub use crypto::Crypto;

@@ -2,10 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use sdp_types::{AddrType, Connection, ParserError};
 use vorzimmer_types::audio::{Codec, Direction};
 
-use crate::repair::repair;
+use crate::text::{self, Attribute, Connection, MediaText, Text};
 use crate::web;
 use crate::{
     AudioMedia, Crypto, Description, Encoding, Media, Origin, OtherMedia, Payload, Preference, Recording,
@@ -23,64 +22,58 @@ impl Description {
     /// # Errors
     /// [`Refusal`] with status 400 if it is too long or not a session description.
     pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
-        let session = sdp_types::Session::parse(&repair(bytes)?)
-            .map_err(|error| Refusal::Malformed { what: what_is_wrong(&error) })?;
-        let origin = Origin {
-            addr: session.origin.try_parse_unicast_ip_address().unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
-            version: session.origin.sess_version,
-            id: session.origin.sess_id.clone(),
-        };
-        let media = session.medias.iter().map(|media| media_of(&session, media)).collect();
+        let readable = text::readable(bytes)?;
+        let session = Text::read(&readable)?;
+        let origin = origin_of(&session);
+        let media = session.media.iter().map(|media| media_of(&session, media)).collect();
         let recording = said(&session, "record").and_then(Recording::parse);
         let preference = said(&session, "recordpref").and_then(Preference::parse);
         Ok(Self { origin, media, recording, preference })
     }
 }
 
+/// One without an origin is as good as one that has none to speak of.
+fn origin_of(session: &Text<'_>) -> Origin {
+    let nowhere = Ipv4Addr::UNSPECIFIED.into();
+    match &session.origin {
+        Some(origin) => Origin {
+            addr: origin.address.parse().unwrap_or(nowhere),
+            version: origin.version,
+            id: origin.id.to_owned(),
+        },
+        None => Origin { addr: nowhere, version: 0, id: "0".to_owned() },
+    }
+}
+
 /// What the session, or else its first audio line, says under this name.
-fn said<'a>(session: &'a sdp_types::Session, name: &'a str) -> Option<&'a str> {
-    let whole = session.get_first_attribute_value(name).flatten();
-    let audio = session.medias.iter().find(|media| media.media.eq_ignore_ascii_case("audio"));
+fn said<'a>(session: &Text<'a>, name: &str) -> Option<&'a str> {
+    let whole = values(&session.attributes, name).next().flatten();
+    let audio = session.media.iter().find(|media| media.kind.eq_ignore_ascii_case("audio"));
     whole.or_else(|| audio.and_then(|media| value(media, name)))
 }
 
-/// The parser's complaint without the bytes it complains about.
-fn what_is_wrong(error: &ParserError) -> &'static str {
-    match error {
-        ParserError::InvalidLineFormat(_, what)
-        | ParserError::InvalidFieldEncoding(_, what)
-        | ParserError::InvalidFieldFormat(_, what)
-        | ParserError::MissingField(_, what)
-        | ParserError::FieldTrailingData(_, what) => what,
-        ParserError::InvalidVersion(..) | ParserError::MultipleVersions(_) | ParserError::NoVersion => {
-            "version"
-        }
-        _ => "a line that may stand only once",
-    }
-}
-
-fn media_of(session: &sdp_types::Session, media: &sdp_types::Media) -> Media {
+fn media_of(session: &Text<'_>, media: &MediaText<'_>) -> Media {
     let payloads = payloads_of(media);
     // A line without a payload type is not RTP, whatever it calls itself: nothing of it can be taken.
-    if media.media.eq_ignore_ascii_case("audio") && !payloads.is_empty() {
+    if media.kind.eq_ignore_ascii_case("audio") && !payloads.is_empty() {
         return Media::Audio(audio_of(session, media, payloads));
     }
     Media::Other(OtherMedia {
-        kind: media.media.clone(),
+        kind: media.kind.to_owned(),
         port: media.port,
-        transport: media.proto.clone(),
-        formats: media.fmt.clone(),
+        transport: media.transport.to_owned(),
+        formats: media.formats.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
     })
 }
 
-fn audio_of(session: &sdp_types::Session, media: &sdp_types::Media, payloads: Vec<Payload>) -> AudioMedia {
+fn audio_of(session: &Text<'_>, media: &MediaText<'_>, payloads: Vec<Payload>) -> AudioMedia {
     // RFC 8866 §5.7: the media's own connection overrides the session's.
-    let connection = media.connections.first().or(session.connection.as_ref());
+    let connection = media.connection.as_ref().or(session.connection.as_ref());
     let addr = connection.and_then(address_of);
     let number = |name| value(media, name).and_then(milliseconds);
     let web = web::web_of(session, media);
     AudioMedia {
-        transport: Transport::parse(&media.proto),
+        transport: Transport::parse(media.transport),
         addr,
         port: media.port,
         rtcp: value(media, "rtcp").and_then(|text| rtcp_of(text, addr)),
@@ -89,8 +82,7 @@ fn audio_of(session: &sdp_types::Session, media: &sdp_types::Media, payloads: Ve
         ptime_ms: number("ptime"),
         maxptime_ms: number("maxptime"),
         direction: direction_of(session, media),
-        crypto: media
-            .get_attribute_values("crypto")
+        crypto: values(&media.attributes, "crypto")
             .flatten()
             .take(MAX_CRYPTO)
             .filter_map(Crypto::parse)
@@ -100,21 +92,30 @@ fn audio_of(session: &sdp_types::Session, media: &sdp_types::Media, payloads: Ve
     }
 }
 
-fn value<'a>(media: &'a sdp_types::Media, name: &'a str) -> Option<&'a str> {
-    media.get_first_attribute_value(name).flatten().map(str::trim)
+/// The values of all attributes of this name, in any case; none of those that have none.
+fn values<'a>(attributes: &[Attribute<'a>], name: &str) -> impl Iterator<Item = Option<&'a str>> {
+    attributes.iter().filter(move |a| a.name.eq_ignore_ascii_case(name)).map(|a| a.value)
 }
 
-fn address_of(connection: &Connection) -> Option<IpAddr> {
-    let text = connection.connection_address.as_str();
+fn value<'a>(media: &MediaText<'a>, name: &str) -> Option<&'a str> {
+    values(&media.attributes, name).next().flatten().map(str::trim)
+}
+
+fn address_of(connection: &Connection<'_>) -> Option<IpAddr> {
     // A name below `.invalid` is how some put an IPv6 stream on hold (RFC 6157 §5.1, RFC 3264 §8.4).
-    if text.to_ascii_lowercase().trim_end_matches('.').ends_with(".invalid") {
-        return Some(match connection.addrtype {
-            AddrType::Ip6 => Ipv6Addr::UNSPECIFIED.into(),
-            _ => Ipv4Addr::UNSPECIFIED.into(),
+    if is_below_invalid(connection.address) {
+        return Some(match connection.is_ipv6() {
+            true => Ipv6Addr::UNSPECIFIED.into(),
+            false => Ipv4Addr::UNSPECIFIED.into(),
         });
     }
-    let ip = connection.try_address().ok()?.ip.to_canonical();
+    let ip = connection.ip()?.to_canonical();
     (!ip.is_multicast()).then_some(ip)
+}
+
+fn is_below_invalid(name: &str) -> bool {
+    let name = name.trim_end_matches('.').as_bytes();
+    name.last_chunk::<8>().is_some_and(|end| end.eq_ignore_ascii_case(b".invalid"))
 }
 
 /// RFC 3605: `port [nettype addrtype address]`.
@@ -131,20 +132,20 @@ fn milliseconds(text: &str) -> Option<u16> {
     digits.parse().ok().filter(|ms| *ms > 0)
 }
 
-fn direction_of(session: &sdp_types::Session, media: &sdp_types::Media) -> Direction {
+fn direction_of(session: &Text<'_>, media: &MediaText<'_>) -> Direction {
     let all = [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
-    let named = |attributes: &[sdp_types::Attribute]| {
+    let named = |attributes: &[Attribute<'_>]| {
         attributes.iter().find_map(|a| {
-            all.into_iter().find(|direction| a.attribute.trim().eq_ignore_ascii_case(direction.name()))
+            all.into_iter().find(|direction| a.name.trim().eq_ignore_ascii_case(direction.name()))
         })
     };
     // RFC 8866 §6.7: the media's own, else the session's, else sendrecv.
     named(&media.attributes).or_else(|| named(&session.attributes)).unwrap_or_default()
 }
 
-fn payloads_of(media: &sdp_types::Media) -> Vec<Payload> {
+fn payloads_of(media: &MediaText<'_>) -> Vec<Payload> {
     let mut payloads: Vec<Payload> = Vec::new();
-    let types = media.fmt.split_whitespace().filter_map(|text| text.parse::<u8>().ok());
+    let types = media.formats.split_ascii_whitespace().filter_map(|text| text.parse::<u8>().ok());
     for pt in types.filter(|pt| *pt <= MAX_PT) {
         if payloads.iter().any(|p| p.pt == pt) {
             continue;
@@ -158,8 +159,8 @@ fn payloads_of(media: &sdp_types::Media) -> Vec<Payload> {
 }
 
 /// The rest of `a=NAME:PT rest`.
-fn mapped<'a>(media: &'a sdp_types::Media, name: &'a str, pt: u8) -> Option<&'a str> {
-    media.get_attribute_values(name).flatten().find_map(|text| {
+fn mapped<'a>(media: &MediaText<'a>, name: &str, pt: u8) -> Option<&'a str> {
+    values(&media.attributes, name).flatten().find_map(|text| {
         let (number, rest) = text.trim().split_once(char::is_whitespace)?;
         (number.parse() == Ok(pt)).then_some(rest.trim()).filter(|rest| !rest.is_empty())
     })

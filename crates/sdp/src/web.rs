@@ -4,13 +4,13 @@
 //! We are ICE-lite: our only candidate is the port of all browsers, told at once; theirs are not even read, since it
 //! is they who find us. Trickled candidates, header extensions and feedback are never answered.
 
-use sdp_types::Attribute;
 use vorzimmer_types::Entropy;
 use vorzimmer_types::dtls::{Fingerprint, Setup};
 use vorzimmer_types::ice::{Credentials, Ends};
 use vorzimmer_types::srtp::Keying;
 
 use crate::lines::Lines;
+use crate::text::{Attribute, MediaText, Text};
 use crate::{AudioMedia, Refusal, Transport};
 
 /// Most fingerprints that are read of one audio line.
@@ -178,10 +178,10 @@ impl AudioMedia {
 }
 
 /// Reads what a line, or the whole description, says about DTLS.
-pub(crate) fn dtls_of(session: &sdp_types::Session, media: &sdp_types::Media) -> Option<Dtls> {
-    let values = |attributes: &[Attribute]| -> Vec<Fingerprint> {
-        let all = attributes.iter().filter(|a| a.attribute.eq_ignore_ascii_case("fingerprint"));
-        all.filter_map(|a| a.value.as_deref()?.parse().ok()).take(MAX_FINGERPRINTS).collect()
+pub(crate) fn dtls_of(session: &Text<'_>, media: &MediaText<'_>) -> Option<Dtls> {
+    let values = |attributes: &[Attribute<'_>]| -> Vec<Fingerprint> {
+        let all = attributes.iter().filter(|a| a.name.eq_ignore_ascii_case("fingerprint"));
+        all.filter_map(|a| a.value?.parse().ok()).take(MAX_FINGERPRINTS).collect()
     };
     let own = values(&media.attributes);
     let fingerprints = if own.is_empty() { values(&session.attributes) } else { own };
@@ -190,17 +190,17 @@ pub(crate) fn dtls_of(session: &sdp_types::Session, media: &sdp_types::Media) ->
 }
 
 /// Reads what a line, or the whole description, says about ICE.
-pub(crate) fn web_of(session: &sdp_types::Session, media: &sdp_types::Media) -> Option<Box<Web>> {
+pub(crate) fn web_of(session: &Text<'_>, media: &MediaText<'_>) -> Option<Box<Web>> {
     let (ufrag, password) = (value(session, media, "ice-ufrag")?, value(session, media, "ice-pwd")?);
     let ice = Credentials::new(ufrag, password)?;
     let mid = value(session, media, "mid").filter(|mid| !mid.is_empty() && mid.len() <= MAX_MID);
-    let bundles = session.attributes.iter().filter(|a| a.attribute.eq_ignore_ascii_case("group"));
-    let mut bundles = bundles.filter_map(|a| a.value.as_deref()?.trim().strip_prefix("BUNDLE"));
+    let bundles = session.attributes.iter().filter(|a| a.name.eq_ignore_ascii_case("group"));
+    let mut bundles = bundles.filter_map(|a| a.value?.trim().strip_prefix("BUNDLE"));
     let bundled =
         mid.is_some_and(|mid| bundles.any(|names| names.split_whitespace().any(|name| name == mid)));
     Some(Box::new(Web {
         ice,
-        lite: session.attributes.iter().any(|a| a.attribute.eq_ignore_ascii_case("ice-lite")),
+        lite: session.attributes.iter().any(|a| a.name.eq_ignore_ascii_case("ice-lite")),
         mux: muxes(media),
         mid: mid.map(str::to_owned),
         bundled,
@@ -208,14 +208,14 @@ pub(crate) fn web_of(session: &sdp_types::Session, media: &sdp_types::Media) -> 
 }
 
 /// Whether RTCP comes on the same port (RFC 5761).
-pub(crate) fn muxes(media: &sdp_types::Media) -> bool {
-    media.attributes.iter().any(|a| a.attribute.eq_ignore_ascii_case("rtcp-mux"))
+pub(crate) fn muxes(media: &MediaText<'_>) -> bool {
+    media.attributes.iter().any(|a| a.name.eq_ignore_ascii_case("rtcp-mux"))
 }
 
 /// A media attribute, else the session's.
-fn value<'a>(session: &'a sdp_types::Session, media: &'a sdp_types::Media, name: &str) -> Option<&'a str> {
-    let named = |attributes: &'a [Attribute]| {
-        attributes.iter().find(|a| a.attribute.eq_ignore_ascii_case(name)).and_then(|a| a.value.as_deref())
+fn value<'a>(session: &Text<'a>, media: &MediaText<'a>, name: &str) -> Option<&'a str> {
+    let named = |attributes: &[Attribute<'a>]| {
+        attributes.iter().find(|a| a.name.eq_ignore_ascii_case(name)).and_then(|a| a.value)
     };
     named(&media.attributes).or_else(|| named(&session.attributes)).map(str::trim)
 }

@@ -1,6 +1,6 @@
 //! What a description says about DTLS-SRTP: the words that `sdp` reads, `call` passes on and `media` obeys.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 
 /// A hash function that names certificates (RFC 8122 §5). Those that are broken are not here.
@@ -112,12 +112,11 @@ impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.hash.name())?;
         let digit = |digit: u8| char::from(if digit < 10 { b'0' + digit } else { b'A' - 10 + digit });
+        let mut text = String::with_capacity(self.digest().len() * 3);
         for (at, byte) in self.digest().iter().enumerate() {
-            f.write_char(if at == 0 { ' ' } else { ':' })?;
-            f.write_char(digit(byte >> 4))?;
-            f.write_char(digit(byte & 15))?;
+            text.extend([if at == 0 { ' ' } else { ':' }, digit(byte >> 4), digit(byte & 15)]);
         }
-        Ok(())
+        f.write_str(&text)
     }
 }
 

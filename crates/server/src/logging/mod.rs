@@ -3,6 +3,7 @@
 //! Never personal data: that is kept out where lines are made (`Pii<T>` prints as `‹redacted›`), not filtered here.
 //! A thread of its own writes, so a full disk or a stopped terminal never holds up a call.
 
+mod json;
 mod moment;
 mod writer;
 
@@ -11,6 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Level, LogFormat, Logs};
+use json::Json;
 use moment::Moment;
 pub use writer::Flush;
 use writer::Lines;
@@ -26,7 +28,7 @@ pub fn start(logs: &Logs) -> std::io::Result<Flush> {
     // A second start in one process (tests) keeps the first logger.
     let _ = match logs.format {
         LogFormat::Text => registry.with(layer).try_init(),
-        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        LogFormat::Json => registry.with(layer.event_format(Json)).try_init(),
     };
     Ok(flush)
 }

@@ -44,20 +44,20 @@ impl Lines {
 }
 
 impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line;
+    type Writer = Line<'a>;
 
-    fn make_writer(&'a self) -> Line {
-        Line { text: Vec::new(), lines: self.clone() }
+    fn make_writer(&'a self) -> Line<'a> {
+        Line { text: Vec::new(), lines: self }
     }
 }
 
 /// One event, on its way to the queue when dropped.
-pub(super) struct Line {
+pub(super) struct Line<'a> {
     text: Vec<u8>,
-    lines: Lines,
+    lines: &'a Lines,
 }
 
-impl Write for Line {
+impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.text.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -68,7 +68,7 @@ impl Write for Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for Line<'_> {
     fn drop(&mut self) {
         let text = std::mem::take(&mut self.text);
         if !text.is_empty()
