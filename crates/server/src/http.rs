@@ -1,5 +1,7 @@
 //! The HTTP ports: health, readiness, metrics.
 
+use std::time::Duration;
+
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use vorzimmer_api::meters::{self, PrometheusHandle};
@@ -7,6 +9,9 @@ use vorzimmer_api::{Pages, Readiness};
 
 use crate::config::Http;
 use crate::failure::Failure;
+
+/// How often what was measured is added up. A histogram keeps each value until then, asked for or not.
+const ADD_UP_EVERY: Duration = Duration::from_secs(5);
 
 /// Bound listeners that nobody answers yet, and the counters, which count from now on.
 pub struct Bound {
@@ -38,6 +43,7 @@ pub async fn bind(http: &Http) -> Result<Bound, Failure> {
 impl Bound {
     /// Answers in the background.
     pub fn serve(self, readiness: &watch::Receiver<Readiness>) {
+        tokio::spawn(add_up(self.metrics.clone()));
         let pages = Pages::new(readiness.clone(), self.metrics);
         for listener in self.listeners {
             if let Ok(address) = listener.local_addr() {
@@ -50,5 +56,14 @@ impl Bound {
                 }
             });
         }
+    }
+}
+
+/// Adds up what was measured, for as long as the process runs: where nobody asks for metrics it would pile up.
+async fn add_up(metrics: PrometheusHandle) {
+    let mut every = tokio::time::interval(ADD_UP_EVERY);
+    loop {
+        every.tick().await;
+        metrics.run_upkeep();
     }
 }
