@@ -25,9 +25,9 @@ const LOOK: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Within this time of a call the work is to rest.
 const RESTS_WITHIN: Duration = Duration::from_secs(1);
-/// Two parties' page, and how long it lasts; the first and the last page hold no sound.
+/// Two parties' page, and how long it lasts (`vorzimmer_recorder::PAGE_SPAN`); the first and the last one hold no sound.
 const PAGE: u64 = 4096;
-const PAGE_S: f64 = 0.2;
+const PAGE_S: f64 = 0.16;
 const HOUR_S: f64 = 3600.0;
 
 /// So many calls are recorded and measured; then the server encodes them again, and as many calls come in between.
@@ -50,12 +50,18 @@ pub fn measure(run: &Run, calls: usize, core: Option<usize>) -> io::Result<[Meas
     let beside = measure::measure(&mut load, idle, running, run.seconds, None);
     let meanwhile = worked(&load).saturating_sub(before);
     load.hang_up();
-    encoded(&mut load, files.len())?;
-    let (smaller, _) = size(&files)?;
+    // Those of the calls in between are still as they came, and will be encoded again, too.
+    let mut all = self::files(&folder.path().join("recordings"))?;
+    all.retain(|file| !files.contains(file));
+    let (more_bytes, more_seconds) = size(&all)?;
+    let (bytes, seconds) = (bytes + more_bytes, seconds + more_seconds);
+    all.extend(files);
+    encoded(&mut load, all.len())?;
+    let (smaller, _) = size(&all)?;
     let remark = format!(
         "{} recordings of {:.1} minutes together were encoded again at {:.1} s of CPU a recorded hour and became {:.1} times \
          smaller; of it {} ms while these calls ran, from a second after the first",
-        files.len(),
+        all.len(),
         seconds / 60.0,
         worked(&load).as_secs_f64() * HOUR_S / seconds,
         bytes as f64 / smaller as f64,
