@@ -160,6 +160,7 @@ impl Control {
             running.take(arrival);
             running.turn(&mut sources);
             running.control.net.flush();
+            running.control.media.flush();
             let calls = running.control.exchange.running();
             let drained = running.course == Course::Draining && calls == 0 && running.has_left();
             if running.course == Course::Stopped || drained {

@@ -35,11 +35,14 @@ pub type MediaEvents = mpsc::Receiver<MediaEvent>;
 
 /// What the control task needs of the media plane.
 pub trait MediaPlane: Send {
-    /// Hands a command over. Never waits.
+    /// Hands a command over. Never waits. The worker may not look before [`MediaPlane::flush`].
     ///
     /// # Errors
     /// The worker's queue is full or the worker is gone; the command comes back and counts as failed.
     fn send(&mut self, command: MediaCommand) -> Result<(), Rejected>;
+
+    /// Wakes the workers for what was handed over: to be called at the end of a turn, so that each is woken once.
+    fn flush(&mut self);
 
     /// How it is doing; read from counters, so it may be asked at any time.
     fn health(&self) -> MediaHealth;

@@ -29,6 +29,10 @@ use super::{EVENT_QUEUE, MediaEvents, MediaHealth, MediaPlane, Rejected};
 /// Orders and reports that may wait for a worker. A worker looks at them every few milliseconds.
 const ORDERS_WAITING: usize = 16_384;
 
+/// Orders that wait for the end of a turn before their worker is woken in its midst: it can begin then, and its queue does
+/// not fill.
+const ORDERS_UNTOLD: usize = 256;
+
 /// How the media plane is set up.
 pub struct Settings {
     /// Ports for RTP and RTCP, first and last.
@@ -84,8 +88,17 @@ pub struct Plane {
 
 struct Handle {
     orders: SyncSender<Order>,
+    /// Orders since the bell was rung.
+    untold: usize,
     bell: Bell,
     thread: JoinHandle<()>,
+}
+
+impl Handle {
+    fn ring(&mut self) {
+        self.untold = 0;
+        ring(&self.bell);
+    }
 }
 
 impl Plane {
@@ -129,7 +142,7 @@ impl Plane {
             };
             let name = format!("media-{index}");
             let thread = std::thread::Builder::new().name(name).spawn(move || work(parts))?;
-            workers.push(Handle { orders: end.sender, bell: end.bell, thread });
+            workers.push(Handle { orders: end.sender, untold: 0, bell: end.bell, thread });
         }
         Ok((Self { workers, writer, door, counters, driver: settings.driver }, events))
     }
@@ -141,10 +154,14 @@ impl MediaPlane for Plane {
         let mut hasher = DefaultHasher::new();
         call.hash(&mut hasher);
         #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
-        let worker = &self.workers[hasher.finish() as usize % self.workers.len()];
+        let place = hasher.finish() as usize % self.workers.len();
+        let worker = &mut self.workers[place];
         match worker.orders.try_send(Order::Command(Box::new(command))) {
             Ok(()) => {
-                ring(&worker.bell);
+                worker.untold += 1;
+                if worker.untold >= ORDERS_UNTOLD {
+                    worker.ring();
+                }
                 Ok(())
             }
             Err(TrySendError::Full(order) | TrySendError::Disconnected(order)) => match order {
@@ -152,6 +169,10 @@ impl MediaPlane for Plane {
                 Order::Report(_) | Order::End => Ok(()),
             },
         }
+    }
+
+    fn flush(&mut self) {
+        self.workers.iter_mut().filter(|worker| worker.untold > 0).for_each(Handle::ring);
     }
 
     fn health(&self) -> MediaHealth {
