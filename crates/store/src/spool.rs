@@ -161,6 +161,14 @@ impl Spool {
     }
 }
 
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // Closing it unlocks it too, but not while a process that is just being started still has it open. Nothing is lost if
+        // this fails.
+        let _ = self.file.unlock();
+    }
+}
+
 /// Drops what is due on `through` or before from a spool that no server is writing. Says how many events that were.
 ///
 /// # Errors
@@ -294,6 +302,18 @@ mod tests {
 
     fn all(spool: &mut Spool) -> Vec<u32> {
         spool.peek(usize::MAX).expect("peek").0.iter().map(|event| event.seq).collect()
+    }
+
+    #[test]
+    fn a_spool_that_was_closed_can_be_opened_though_a_starting_process_still_has_it() {
+        let (_folder, path) = folder();
+        let spool = Spool::open(&path, 1 << 20).expect("open");
+        // As between the fork and the exec of whatever is started at this moment.
+        let inherited = spool.file.try_clone().expect("another descriptor");
+        assert!(matches!(Spool::open(&path, 1 << 20), Err(StoreError::SpoolInUse { .. })));
+        drop(spool);
+        Spool::open(&path, 1 << 20).expect("open again");
+        drop(inherited);
     }
 
     #[test]

@@ -86,7 +86,12 @@ impl Writer {
                         return;
                     }
                     self.wait_for_company(&mut requests).await;
-                    if self.handle(std::mem::take(&mut requests)).await.is_break() {
+                    if let ControlFlow::Break(Closed { durable, answer }) =
+                        self.handle(std::mem::take(&mut requests)).await
+                    {
+                        // Whoever asked may open the spool at once.
+                        drop(self);
+                        answered(answer, durable);
                         return;
                     }
                 }
@@ -127,7 +132,7 @@ impl Writer {
         }
     }
 
-    async fn handle(&mut self, requests: Vec<Request>) -> ControlFlow<()> {
+    async fn handle(&mut self, requests: Vec<Request>) -> ControlFlow<Closed> {
         let mut batch = Vec::new();
         for request in requests {
             match request {
@@ -151,8 +156,7 @@ impl Writer {
                         }
                     }
                     let durable = self.flush(batch).await;
-                    answered(answer, durable);
-                    return ControlFlow::Break(());
+                    return ControlFlow::Break(Closed { durable, answer });
                 }
             }
         }
@@ -334,6 +338,12 @@ async fn finished(replay: &mut Option<JoinHandle<Result<bool, StoreError>>>) -> 
 }
 
 /// Answers a request. Whoever asked may have gone away; then nobody wants to know.
+/// The log has come to its end, and who wants to know.
+struct Closed {
+    durable: Result<Durable, StoreError>,
+    answer: oneshot::Sender<Result<Durable, StoreError>>,
+}
+
 fn answered<T>(to: oneshot::Sender<T>, answer: T) {
     drop(to.send(answer));
 }

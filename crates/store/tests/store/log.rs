@@ -12,6 +12,7 @@ on_both! {
     page_counts_only_grow_and_open_recordings_are_found_after_a_crash
     what_is_done_afterwards_joins_the_story
     a_closed_log_says_so
+    a_log_that_was_closed_is_begun_again_at_once
 }
 
 async fn a_call_is_stored_folded_and_told_again(house: House) {
@@ -83,6 +84,15 @@ async fn what_is_done_afterwards_joins_the_story(house: House) {
     assert_eq!(row.destroyed, Some((MORNING, "erasure".to_owned())), "the first reason stays");
     let nothing = store.note_destroyed(recording(9), MORNING, "erasure").await;
     assert!(matches!(nothing, Err(StoreError::NoRecording { .. })));
+}
+
+async fn a_log_that_was_closed_is_begun_again_at_once(house: House) {
+    let store = house.store().await;
+    for _ in 0..100 {
+        // Fails if the one before still has the spool.
+        let log = house.log(&store);
+        assert_eq!(log.close().await.expect("close"), Durable::Database);
+    }
 }
 
 async fn a_closed_log_says_so(house: House) {
