@@ -37,12 +37,19 @@ impl Beside {
         self.turn.acquire().await
     }
 
-    /// After a commit whose turn is over: moves the log, if it is time for that.
-    pub(super) async fn committed(&self) -> Result<(), StoreError> {
+    /// After a commit whose turn is over: moves the log, if it is time for that. What was committed is safe whatever comes
+    /// of it.
+    pub(super) async fn committed(&self) {
         let commits = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
         if commits < self.wanted.load(Ordering::Relaxed) {
-            return Ok(());
+            return;
         }
+        if let Err(error) = self.move_log(commits).await {
+            tracing::warn!(%error, "the write-ahead log stays as it is until the next commit");
+        }
+    }
+
+    async fn move_log(&self, commits: u64) -> Result<(), StoreError> {
         let found = checkpoint(&self.writer, "PRAGMA wal_checkpoint(PASSIVE)").await?;
         self.commits.store(0, Ordering::Relaxed);
         self.wanted.store(wanted(commits, found.log), Ordering::Relaxed);

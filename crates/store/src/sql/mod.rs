@@ -215,10 +215,11 @@ impl Tx {
         match self {
             Self::Sqlite(tx, turn) => {
                 tx.commit().await.map_err(refused)?;
-                match turn.map(|turn| turn.beside) {
-                    Some(beside) => beside.committed().await,
-                    None => Ok(()),
+                // The turn is over here.
+                if let Some(beside) = turn.map(|turn| turn.beside) {
+                    beside.committed().await;
                 }
+                Ok(())
             }
             Self::Postgres(tx) => tx.commit().await.map_err(refused),
         }
