@@ -1,6 +1,5 @@
 //! Looks through folders for files that are due. Removes one file at a time, and makes that durable.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,13 +13,13 @@ use crate::Error;
 /// How a log file is named, around its day: `vorzimmer-2026-01-31.log`.
 const LOG_NAME: (&str, &str) = ("vorzimmer-", ".log");
 
-/// The days that files were found to be due on: a recording's never changes, and a month of files is not opened again
-/// every few minutes. Holds as many as there are files.
+/// The days that files were found to be due on, by recording: a recording's never changes, and a month of files is not
+/// opened again every few minutes. Holds as many as there are files.
 #[derive(Debug, Default)]
-pub(crate) struct Headers(Mutex<HashMap<RecordingId, Day>>);
+pub(crate) struct Headers(Mutex<Vec<(RecordingId, Day)>>);
 
 impl Headers {
-    fn known(&self) -> MutexGuard<'_, HashMap<RecordingId, Day>> {
+    fn known(&self) -> MutexGuard<'_, Vec<(RecordingId, Day)>> {
         // Whatever is in there was read from a file.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -28,14 +27,7 @@ impl Headers {
 
 /// On which day a file is due; none if it is gone, or its header cannot be read: a crash left it, and the recorder's
 /// recovery sees to it.
-fn day_of(
-    known: &HashMap<RecordingId, Day>,
-    recording: RecordingId,
-    path: &Path,
-) -> Result<Option<Day>, Error> {
-    if let Some(day) = known.get(&recording) {
-        return Ok(Some(*day));
-    }
+fn day_in(path: &Path) -> Result<Option<Day>, Error> {
     let source = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(|source| Error::File { doing: "open", path: path.into(), source })?,
@@ -49,20 +41,26 @@ pub(crate) fn due_recordings(
     through: Day,
     headers: &Headers,
 ) -> Result<Vec<RecordingId>, Error> {
-    let known = std::mem::take(&mut *headers.known());
-    let mut found = HashMap::with_capacity(known.len());
+    let mut known = std::mem::take(&mut *headers.known());
+    let mut there = vec![false; known.len()];
+    let mut fresh = Vec::new();
     for path in entries(folder)? {
         let path = path?;
-        if let Some(recording) = file::recording_of(&path)
-            && let Some(day) = day_of(&known, recording, &path)?
-        {
-            found.insert(recording, day);
+        let Some(recording) = file::recording_of(&path) else { continue };
+        let place = known.binary_search_by_key(&recording, |(known, _)| *known).ok();
+        if let Some(there) = place.and_then(|place| there.get_mut(place)) {
+            *there = true;
+        } else if let Some(day) = day_in(&path)? {
+            fresh.push((recording, day));
         }
     }
-    let due = found.iter().filter(|(_, day)| **day <= through);
-    let mut due: Vec<RecordingId> = due.map(|(recording, _)| *recording).collect();
-    due.sort();
-    *headers.known() = found;
+    let mut there = there.into_iter();
+    known.retain(|_| there.next().unwrap_or_default());
+    known.reserve_exact(fresh.len());
+    known.append(&mut fresh);
+    known.sort_unstable();
+    let due = known.iter().filter(|(_, day)| *day <= through).map(|(recording, _)| *recording).collect();
+    *headers.known() = known;
     Ok(due)
 }
 
@@ -118,9 +116,58 @@ pub(crate) fn remove_log(folder: &Path, name: &str) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use vorzimmer_types::Day;
+    use std::path::Path;
+
+    use vorzimmer_types::entropy::Seeded;
+    use vorzimmer_types::{CustomerId, Day, PartyId, RecordingId};
+    use vorzimmer_vault::callrec::{Context, Form, Writer, file};
+    use vorzimmer_vault::keys::SlotSecret;
 
     use super::{Headers, due_logs, due_recordings, oldest_log, remove_log};
+
+    fn recording(number: u8) -> RecordingId {
+        RecordingId::from_bytes([number; 16])
+    }
+
+    fn record(folder: &Path, number: u8, expiry: Day) {
+        let context = Context {
+            recording: recording(number),
+            customer: CustomerId::from_bytes([1; 16]),
+            expiry,
+            key_version: 1,
+            codec: 0,
+            form: Form::AsItCame,
+            parties: [2, 3].map(|party| PartyId::from_bytes([party; 16])).to_vec(),
+            receipts_hash: [9; 32],
+        };
+        let secrets = [SlotSecret::from_bytes([4; 32]), SlotSecret::from_bytes([5; 32])];
+        let (_, header) = Writer::start(&context, &secrets, &mut Seeded::new(1)).expect("a writer");
+        std::fs::write(file::path(folder, recording(number)), header).expect("a file");
+    }
+
+    #[test]
+    fn recordings_that_come_and_go_between_two_looks_are_due_on_their_days() {
+        let folder = tempfile::tempdir().expect("folder");
+        let folder = folder.path();
+        let headers = Headers::default();
+        let due = |through| due_recordings(folder, Day(through), &headers).expect("recordings");
+        for (number, day) in [(7, 30), (3, 10), (5, 20)] {
+            record(folder, number, Day(day));
+        }
+        std::fs::write(folder.join("note.txt"), "x").expect("write");
+        std::fs::write(file::path(folder, recording(6)), "cut off").expect("write");
+        assert_eq!(due(9), []);
+        assert_eq!(due(20), [recording(3), recording(5)]);
+
+        std::fs::remove_file(file::path(folder, recording(3))).expect("remove");
+        record(folder, 4, Day(15));
+        record(folder, 8, Day(40));
+        assert_eq!(due(20), [recording(4), recording(5)]);
+        assert_eq!(due(40), [4, 5, 7, 8].map(recording));
+        std::fs::remove_file(file::path(folder, recording(7))).expect("remove");
+        record(folder, 3, Day(12));
+        assert_eq!(due(30), [3, 4, 5].map(recording));
+    }
 
     #[test]
     fn only_our_own_logs_of_due_days_are_named() {

@@ -8,7 +8,7 @@ use common::{MemoryDisk, contains, customer, kek, recording, source};
 use proptest::prelude::*;
 use vorzimmer_types::Day;
 use vorzimmer_types::entropy::Seeded;
-use vorzimmer_vault::keys::Destroyed;
+use vorzimmer_vault::keys::{Destroyed, SlotSecret};
 use vorzimmer_vault::{Class, Error, KeyRows, KeyStore, SealedField};
 
 const DAY: Day = Day(20_500);
@@ -139,6 +139,38 @@ fn a_busy_day_is_destroyed_whole() {
     assert_eq!(store.destroy_through(Class::Recording, DAY).unwrap(), Destroyed { keys: 1, slots: 600 });
     assert!(busy.iter().all(|id| store.slot_secret(*id, 0).unwrap().is_none()));
     assert_eq!(again(&disk).list().unwrap().len(), 1);
+}
+
+#[test]
+fn recordings_are_told_apart_however_alike_their_names() {
+    let disk = MemoryDisk::default();
+    let store = fresh(&disk);
+    let mut entropy = Seeded::new(2);
+    let alike = [1, 2, 3].map(|first| {
+        let mut name = [7; 16];
+        name[0] = first;
+        vorzimmer_types::RecordingId::from_bytes(name)
+    });
+    for id in &alike[..2] {
+        for slot in [0, 1] {
+            store.new_slot_secret(*id, slot, customer(1), DAY, &mut entropy).unwrap();
+        }
+        let twice = store.new_slot_secret(*id, 1, customer(1), DAY, &mut entropy);
+        assert!(matches!(twice, Err(Error::SlotExists { slot: 1, .. })));
+    }
+    let secrets = |store: &KeyStore| alike.map(|id| [0, 1].map(|slot| store.slot_secret(id, slot).unwrap()));
+    let is_kept = |store: &KeyStore, id, slot, secret: &SlotSecret| {
+        store.slot_secret(id, slot).unwrap().is_some_and(|kept| kept.ct_eq(secret))
+    };
+    let [[Some(a0), Some(a1)], [Some(b0), Some(b1)], [None, None]] = secrets(&store) else { panic!() };
+    assert!(!a0.ct_eq(&b0) && !a1.ct_eq(&b1) && is_kept(&again(&disk), alike[0], 0, &a0));
+
+    assert!(store.destroy_slot(alike[0], 0).unwrap());
+    assert!(!store.destroy_slot(alike[0], 0).unwrap() && !store.destroy_slot(alike[2], 0).unwrap());
+    for store in [&store, &again(&disk)] {
+        assert!(store.slot_secret(alike[0], 0).unwrap().is_none() && is_kept(store, alike[0], 1, &a1));
+        assert!(is_kept(store, alike[1], 0, &b0) && is_kept(store, alike[1], 1, &b1));
+    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Where in the key store's file each key stands: look-ups by hash, no key material.
+//!
+//! A month of recordings has its slots here for as long as the server runs, so that a slot takes a few bytes: its row's
+//! number, and so much of its name that hardly any other row must be read to tell them apart.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use vorzimmer_types::{CustomerId, Day, RecordingId};
 
@@ -12,7 +15,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Default)]
 pub(super) struct Index {
     day_keys: HashMap<KeyId, u32>,
-    slots: HashMap<(RecordingId, u8), u32>,
+    /// What a slot's name begins its look-up with, and its row.
+    slots: BTreeSet<(u32, u32)>,
     slots_by_day: HashMap<(CustomerId, Day), Vec<u32>>,
     tombstones: HashMap<KeyId, u32>,
     watermarks: HashMap<Class, (Day, u32)>,
@@ -38,7 +42,7 @@ impl Index {
         self.free.last().copied()
     }
 
-    /// Takes note of what a row, free until now, holds.
+    /// Takes note of what a row, free until now, holds. Whether another row holds the same slot is for the caller to see.
     pub(super) fn insert(&mut self, number: u32, row: &Row) -> Result<()> {
         let previous = match row {
             Row::Free => {
@@ -46,9 +50,10 @@ impl Index {
                 None
             }
             Row::DayKey { id, .. } => self.day_keys.insert(*id, number),
-            Row::Slot { id: SlotId { recording, slot, customer, day }, .. } => {
-                self.slots_by_day.entry((*customer, *day)).or_default().push(number);
-                self.slots.insert((*recording, *slot), number)
+            Row::Slot { id, .. } => {
+                self.slots_by_day.entry((id.customer, id.day)).or_default().push(number);
+                self.slots.insert((likeness(id.recording, id.slot), number));
+                None
             }
             Row::Signing { .. } => self.signing.replace(number),
             Row::Tombstone(id) => self.tombstones.insert(*id, number),
@@ -66,7 +71,7 @@ impl Index {
     /// Forgets what these rows held; they are not free until [`Index::insert`] says so.
     pub(super) fn forget(&mut self, rows: &HashSet<u32>) {
         self.day_keys.retain(|_, row| !rows.contains(row));
-        self.slots.retain(|_, row| !rows.contains(row));
+        self.slots.retain(|(_, row)| !rows.contains(row));
         for list in self.slots_by_day.values_mut() {
             list.retain(|row| !rows.contains(row));
         }
@@ -104,7 +109,7 @@ impl Index {
     }
 
     fn remove_slot(&mut self, number: u32, id: &SlotId) {
-        self.slots.remove(&(id.recording, id.slot));
+        self.slots.remove(&(likeness(id.recording, id.slot), number));
         if let Some(list) = self.slots_by_day.get_mut(&(id.customer, id.day)) {
             list.retain(|row| *row != number);
             if list.is_empty() {
@@ -117,8 +122,10 @@ impl Index {
         self.day_keys.get(id).copied()
     }
 
-    pub(super) fn slot(&self, recording: RecordingId, slot: u8) -> Option<u32> {
-        self.slots.get(&(recording, slot)).copied()
+    /// The rows that may hold this slot; what they say decides.
+    pub(super) fn slots_like(&self, recording: RecordingId, slot: u8) -> impl Iterator<Item = u32> {
+        let likeness = likeness(recording, slot);
+        self.slots.range((likeness, 0)..=(likeness, u32::MAX)).map(|(_, row)| *row)
     }
 
     pub(super) fn slots_of(&self, customer: CustomerId, day: Day) -> impl Iterator<Item = u32> {
@@ -150,4 +157,9 @@ impl Index {
         self.tombstones.contains_key(id)
             || self.watermark(id.class).is_some_and(|(through, _)| id.day <= through)
     }
+}
+
+/// Alike for one slot in four thousand million: the names of recordings are drawn at random.
+fn likeness(recording: RecordingId, slot: u8) -> u32 {
+    recording.as_bytes().last_chunk().map_or(0, |last| u32::from_be_bytes(*last)) ^ u32::from(slot)
 }

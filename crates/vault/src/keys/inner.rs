@@ -4,13 +4,13 @@
 
 use std::collections::HashSet;
 
-use vorzimmer_types::Entropy;
+use vorzimmer_types::{Entropy, RecordingId};
 
 use super::StoreId;
 use super::header::{Header, KekMark, PAGE_LEN};
 use super::index::Index;
 use super::kek::{KekRing, KekSource};
-use super::row::{ROW_LEN, Row};
+use super::row::{ROW_LEN, Row, SlotId, Wrapped};
 use super::storage::Storage;
 use crate::error::{Error, Result};
 
@@ -127,6 +127,37 @@ impl Inner {
         Ok(rows)
     }
 
+    /// Refuses a slot that `index` knows already: of two rows for one thing neither can be believed.
+    fn check_new(&self, index: &Index, row: &Row) -> Result<()> {
+        let Row::Slot { id, .. } = row else { return Ok(()) };
+        match self.slot_in(index, id.recording, id.slot)? {
+            Some((other, ..)) => Err(Error::KeyStoreRow { row: other }),
+            None => Ok(()),
+        }
+    }
+
+    /// Which row holds this slot, if any, and what it says.
+    pub(super) fn slot(&self, recording: RecordingId, slot: u8) -> Result<Option<(u32, SlotId, Wrapped)>> {
+        self.slot_in(&self.index, recording, slot)
+    }
+
+    fn slot_in(
+        &self,
+        index: &Index,
+        recording: RecordingId,
+        slot: u8,
+    ) -> Result<Option<(u32, SlotId, Wrapped)>> {
+        for number in index.slots_like(recording, slot) {
+            let Row::Slot { id, wrapped } = self.row(number)? else {
+                return Err(Error::KeyStoreRow { row: number });
+            };
+            if (id.recording, id.slot) == (recording, slot) {
+                return Ok(Some((number, id, wrapped)));
+            }
+        }
+        Ok(None)
+    }
+
     fn load_rows(&mut self) -> Result<()> {
         let rows = self.rows_in_file()?;
         let mut index = Index::default();
@@ -141,6 +172,7 @@ impl Inner {
                 let row = Row::decode(bytes, self.header.store, number)?;
                 if row != Row::Free {
                     index.remove(number, &Row::Free);
+                    self.check_new(&index, &row)?;
                     index.insert(number, &row)?;
                 }
             }
@@ -159,7 +191,7 @@ impl Inner {
         self.index.forget(&changed);
         for number in changed {
             let row = self.row(number)?;
-            self.index.insert(number, &row)?;
+            self.insert(number, &row)?;
         }
         Ok(())
     }
@@ -178,6 +210,11 @@ impl Inner {
         let bytes = row.encode(self.header.store, number);
         self.storage.write_at(row_at(number), &bytes).map_err(Error::io("write the key store"))?;
         self.index.remove(number, &before);
+        self.insert(number, row)
+    }
+
+    fn insert(&mut self, number: u32, row: &Row) -> Result<()> {
+        self.check_new(&self.index, row)?;
         self.index.insert(number, row)
     }
 

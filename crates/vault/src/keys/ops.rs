@@ -45,7 +45,7 @@ impl Inner {
     }
 
     pub(super) fn new_slot_secret(&mut self, id: SlotId, entropy: &mut dyn Entropy) -> Result<SlotSecret> {
-        if self.index.slot(id.recording, id.slot).is_some() {
+        if self.slot(id.recording, id.slot)?.is_some() {
             return Err(Error::SlotExists { recording: id.recording, slot: id.slot });
         }
         let under = self.day_key(recording_key(id.customer, id.day), entropy)?;
@@ -56,11 +56,8 @@ impl Inner {
     }
 
     pub(super) fn slot_secret(&self, recording: RecordingId, slot: u8) -> Result<Option<SlotSecret>> {
-        let Some(number) = self.index.slot(recording, slot) else {
+        let Some((_, id, wrapped)) = self.slot(recording, slot)? else {
             return Ok(None);
-        };
-        let Row::Slot { id, wrapped } = self.row(number)? else {
-            return Err(Error::KeyStoreRow { row: number });
         };
         match self.existing_day_key(&recording_key(id.customer, id.day))? {
             Some(under) => row::open_slot(id, &wrapped, &under).map(Some),
@@ -71,10 +68,7 @@ impl Inner {
     /// Whether any slot of a recording has a secret, and a day key above it.
     pub(super) fn has_secret(&self, recording: RecordingId) -> Result<bool> {
         for slot in (0..=u8::MAX).take(MAX_SLOTS) {
-            let Some(number) = self.index.slot(recording, slot) else { continue };
-            let Row::Slot { id, .. } = self.row(number)? else {
-                return Err(Error::KeyStoreRow { row: number });
-            };
+            let Some((_, id, _)) = self.slot(recording, slot)? else { continue };
             let key = recording_key(id.customer, id.day);
             if self.index.day_key(&key).is_some() && !self.index.is_destroyed(&key) {
                 return Ok(true);

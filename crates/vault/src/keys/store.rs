@@ -200,8 +200,10 @@ impl KeyStore {
     /// # Errors
     /// If the file cannot be written or synced: the secret may then still be there.
     pub fn destroy_slot(&self, recording: RecordingId, slot: u8) -> Result<bool> {
-        self.write(|inner| match inner.index.slot(recording, slot) {
-            Some(number) => inner.replace(number, &Row::Free).and_then(|()| inner.sync()).map(|()| true),
+        self.write(|inner| match inner.slot(recording, slot)? {
+            Some((number, ..)) => {
+                inner.replace(number, &Row::Free).and_then(|()| inner.sync()).map(|()| true)
+            }
             None => Ok(false),
         })
     }
