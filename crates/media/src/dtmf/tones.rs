@@ -32,6 +32,8 @@ const MISSES: u8 = 3;
 const MIN_ENERGY: f32 = 630.0 * 630.0 / 2.0 * WINDOW as f32;
 /// A tone that fills half of a window shows a quarter of its energy.
 const PARTLY: f32 = 0.25;
+/// Least energy of a window that is looked at: where people pause, nothing is reckoned.
+const LEAST: f32 = 2.0 * MIN_ENERGY * PARTLY;
 /// Least part of a window's energy that both tones hold, for a pure window, a clear one and any other.
 const PURE_PURITY: f32 = 0.97;
 const CLEAR_PURITY: f32 = 0.88;
@@ -112,8 +114,10 @@ pub struct ToneDetector {
     filled: usize,
     candidate: Option<Candidate>,
     active: Option<Active>,
-    /// What the last step that was judged holds, and that step: small, since every packet of every leg comes by here.
-    before: Response,
+    /// How loud the last step that was judged is, what it holds if that was asked, and the step itself: small, since every
+    /// packet of every leg comes by here.
+    energy: f32,
+    before: Option<Response>,
     last: [i16; STEP],
     /// What has come since.
     waiting: [i16; WINDOW],
@@ -126,7 +130,8 @@ impl Default for ToneDetector {
             filled: 0,
             candidate: None,
             active: None,
-            before: Response::default(),
+            energy: 0.0,
+            before: None,
             last: [0; STEP],
             waiting: [0; WINDOW],
         }
@@ -153,7 +158,7 @@ impl ToneDetector {
                 self.release().into_iter().for_each(&mut tell);
                 self.last.fill(0);
                 self.filled = 0;
-                self.before = Response::default();
+                (self.energy, self.before) = (0.0, None);
             }
         }
         self.expected = Some(timestamp.wrapping_add(samples.len() as u32));
@@ -180,18 +185,28 @@ impl ToneDetector {
     fn judge(&mut self, new: &[i16; WINDOW], tell: &mut impl FnMut(Key)) {
         let samples = new.map(f32::from);
         let [first_step, second_step] = steps(&samples);
-        let [first, second] = respond(first_step, second_step);
-        let earlier = || {
-            let mut window = [0.0; WINDOW];
-            let both = self.last.iter().copied().map(f32::from).chain(first_step.iter().copied());
-            window.iter_mut().zip(both).for_each(|(place, sample)| *place = sample);
-            window
+        let (first_energy, second_energy) = (energy(first_step), energy(second_step));
+        let (earlier_energy, later_energy) = (self.energy + first_energy, first_energy + second_energy);
+        let before = self.before.take();
+        let hits = if earlier_energy.max(later_energy) < LEAST {
+            [None; 2]
+        } else {
+            let last = || self.last.map(f32::from);
+            let before = before.unwrap_or_else(|| respond([&last()])[0]);
+            let [first, second] = respond([first_step, second_step]);
+            self.before = Some(second);
+            let earlier = || {
+                let mut window = [0.0; WINDOW];
+                let both = last().into_iter().chain(first_step.iter().copied());
+                window.iter_mut().zip(both).for_each(|(place, sample)| *place = sample);
+                window
+            };
+            [look(earlier, earlier_energy, &before, &first), look(|| samples, later_energy, &first, &second)]
         };
-        let hits = [look(earlier, &self.before, &first), look(|| samples, &first, &second)];
         for hit in hits {
             self.step(hit).into_iter().flatten().for_each(&mut *tell);
         }
-        self.before = second;
+        self.energy = second_energy;
         if let Some(last) = new.last_chunk() {
             self.last = *last;
         }
@@ -275,10 +290,27 @@ fn steps(window: &[f32; WINDOW]) -> [&[f32; STEP]; 2] {
     [window.first_chunk().unwrap_or(NONE), window.last_chunk().unwrap_or(NONE)]
 }
 
-/// Which key a window shows, whose halves hold this; its samples are asked for only if it may show one.
-fn look(window: impl FnOnce() -> [f32; WINDOW], first: &Response, second: &Response) -> Option<Hit> {
-    let all = first.energy + second.energy;
-    if all < 2.0 * MIN_ENERGY * PARTLY {
+/// The sum of a step's squares.
+fn energy(step: &[f32; STEP]) -> f32 {
+    // Eight sums instead of one: no addition waits for the one before.
+    let mut sums = [0.0; LANES];
+    for eight in step.as_chunks::<LANES>().0 {
+        for lane in 0..LANES {
+            sums[lane] += eight[lane] * eight[lane];
+        }
+    }
+    sums.iter().sum()
+}
+
+/// Which key a window shows, of which `all` is the energy and whose halves hold this; its samples are asked for only if it
+/// may show one.
+fn look(
+    window: impl FnOnce() -> [f32; WINDOW],
+    all: f32,
+    first: &Response,
+    second: &Response,
+) -> Option<Hit> {
+    if all < LEAST {
         return None;
     }
     let nominal: [f32; LANES] = together(first, second);

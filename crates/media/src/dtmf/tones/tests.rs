@@ -131,6 +131,27 @@ fn levels_lengths_twist_and_tolerance() {
     }
 }
 
+/// What a step holds is asked again where it was passed over: it says then what it said at once.
+#[test]
+fn a_step_that_was_passed_over_counts_when_it_is_needed() {
+    let mut keys = [Vec::new(), Vec::new()];
+    for (key, lead) in KEYPAD.into_iter().zip((0..160).step_by(10)) {
+        let quiet = Sent { ms: 46.0, low_dbm0: -27.0, high_dbm0: -27.0, ..plain(key) };
+        let sound = [vec![0.0; lead], tones(quiet), silence(40)].concat();
+        let (mut keeps, mut forgets) = (ToneDetector::default(), ToneDetector::default());
+        for (place, packet) in sound.chunks_exact(160).enumerate() {
+            let samples = || packet.iter().map(|sample| *sample as i16);
+            forgets.before = None;
+            keeps.audio(place as u32 * 160, samples(), |key| keys[0].push(key));
+            forgets.audio(place as u32 * 160, samples(), |key| keys[1].push(key));
+            let responses = [&keeps, &forgets].map(|detector| format!("{:?}", detector.before));
+            assert_eq!(responses[0], responses[1], "{key} after {lead} samples");
+        }
+    }
+    assert!(keys[0].len() >= 16, "{keys:?}");
+    assert_eq!(keys[0], keys[1]);
+}
+
 #[test]
 fn typing_and_pauses() {
     let typed = |pause: usize, ms: f64, keys: &str| {
