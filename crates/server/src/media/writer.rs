@@ -36,7 +36,7 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// With so many recordings a page comes every millisecond or three: the writer is woken by the clock then and takes all that
 /// have come, instead of being woken for each. The pause is part of the 200 ms that a kill may cost.
 const MANY: usize = 50;
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How often every queue is looked at, should the word that a page waits have been lost to a full queue of jobs.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
