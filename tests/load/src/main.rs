@@ -220,7 +220,9 @@ fn with_calls(
     }
     if let Some(churned) = measured.churned {
         let failed = measured.failed;
-        let more = format!("{churned} further calls came and went, {failed} of them reached nobody");
+        let more = format!(
+            "{churned} further calls came and went; {failed} calls in all were refused or reached nobody"
+        );
         remark = if remark.is_empty() { more } else { format!("{remark}; {more}") };
     }
     let measured = Measured {

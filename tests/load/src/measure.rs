@@ -39,7 +39,7 @@ pub fn measure(load: &mut Load, idle: Usage, calls: usize, seconds: f64, churn: 
     let before = Usage::of(&pids);
     load.engine.begin();
     let began = Instant::now();
-    let before_churn = connected(load);
+    let before_churn = reached_nobody(load);
     let churned = run(load, Duration::from_secs_f64(seconds), churn);
     let after = Usage::of(&pids);
     let took = began.elapsed().as_secs_f64();
@@ -48,8 +48,8 @@ pub fn measure(load: &mut Load, idle: Usage, calls: usize, seconds: f64, churn: 
     let cpu_ms = after.cpu_ns.saturating_sub(before.cpu_ns) as f64 / 1e6;
     let tally = load.engine.tally();
     let gaps_after = load.subject.metric("vorzimmer_recording_gaps_total");
-    // Whoever is answered and reaches nobody is one of the calls that failed.
-    let nobody = churned.unwrap_or(0).saturating_sub(connected(load) - before_churn);
+    // Whoever is answered and reaches nobody is one of the calls that failed, besides those that were refused.
+    let nobody = reached_nobody(load).saturating_sub(before_churn);
     let outcome = load.parties.as_ref().map(|parties| &parties.outcome);
     Measured {
         calls,
@@ -109,8 +109,10 @@ fn run(load: &mut Load, time: Duration, churn: Option<Churn>) -> Option<u64> {
     Some(came)
 }
 
-fn connected(load: &Load) -> u64 {
-    load.parties.as_ref().map_or(0, |parties| parties.outcome.connected)
+/// Calls that were answered so far and reached nobody.
+fn reached_nobody(load: &Load) -> u64 {
+    let outcome = load.parties.as_ref().map(|parties| &parties.outcome);
+    outcome.map_or(0, |outcome| outcome.answered.saturating_sub(outcome.connected))
 }
 
 fn by_name(pids: &[u32]) -> HashMap<String, u64> {
