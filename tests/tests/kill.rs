@@ -106,6 +106,7 @@ impl House {
             self.judge(recording, &killed);
             self.seen.push(id(recording));
         }
+        self.every_file_is_listed(&listed);
         self.nothing_stays_open();
         println!(
             "{moment:?}: {} recordings, {} killed so far, starved {:?}, worst {:?}",
@@ -128,7 +129,14 @@ impl House {
         }
         match moment {
             Moment::Beginning => self.pause(1_000),
-            Moment::Talking => self.pause(2_000),
+            Moment::Talking => {
+                // The store is told a moment after it runs.
+                let before = self.seen.len();
+                wait::until("every recording to be listed", LONG, || {
+                    (self.recordings().len() == before + CALLS).then_some(())
+                });
+                self.pause(2_000);
+            }
             Moment::Closing => {
                 self.pause(1_000);
                 crowd.hang_up();
@@ -238,6 +246,20 @@ impl House {
             "{recording}: {lost:?} of a party are lost; for {:?} no processor was free",
             killed.starved
         );
+    }
+
+    /// No voice lies on disk that nobody knows of, whenever the kill came.
+    fn every_file_is_listed(&self, listed: &[Value]) {
+        let files = std::fs::read_dir(self.server.folder().join("recordings")).expect("a folder");
+        for file in files {
+            let name = file.expect("a file").file_name();
+            let name = name.to_str().expect("a name");
+            let Some(recording) = name.strip_suffix(".callrec") else { continue };
+            assert!(
+                listed.iter().any(|row| id(row) == recording),
+                "{recording} lies on disk and is not listed"
+            );
+        }
     }
 
     /// Calls of the dead process are ended, and their records say why.

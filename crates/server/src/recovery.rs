@@ -1,5 +1,7 @@
-//! What a crash left behind, put in order at the next start: recordings that were never closed, withdrawn ones that were
-//! not destroyed yet, and calls that nobody ended.
+//! What a crash left behind, put in order at the next start: recordings that the database was never told of or that were
+//! never closed, withdrawn ones that were not destroyed yet, and calls that nobody ended.
+
+mod strays;
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use crate::destroyer::Doomed;
 use crate::failure::Failure;
 use crate::recordings::Sealed;
 use crate::rooms::{Rooms, database_failure};
+pub use strays::take_in;
 
 /// No call lasts longer, so one that was offered before and is still open was looked at in an earlier start.
 const LONGEST_CALL: Duration = Duration::from_secs(24 * 60 * 60);

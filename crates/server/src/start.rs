@@ -24,7 +24,7 @@ use crate::control::{Control, House, Order, Ordered, Report, Sources, restorable
 use crate::destroyer::Destroyer;
 use crate::failure::{Failure, Kind};
 use crate::locating::{self, Doors};
-use crate::media::{self, Begun, Plane, Prompts, RecordingLog};
+use crate::media::{self, Begun, OncePermitted, Plane, Prompts, RecordingLog};
 use crate::net::{Listeners, Net, StreamLimits};
 use crate::receipts::ReceiptSigner;
 use crate::rooms::{Rooms, database_failure};
@@ -78,6 +78,8 @@ pub async fn assemble(
         EventLog::start(rooms.store.clone(), &spool, LogSettings::default()).map_err(database_failure)?;
     // First what the last run could not write any more, then what a crash left open.
     log.flush().await.map_err(database_failure)?;
+    let days = settings.retention.recordings.days;
+    recovery::take_in(rooms, &settings.data.recordings, days).await?;
     recovery::close_open_recordings(rooms, &settings.data.recordings).await?;
     recovery::end_open_calls(rooms).await?;
     let folder = settings.data.recordings.clone();
@@ -330,9 +332,13 @@ fn dtls_identity() -> Result<Identity, Failure> {
 struct Pages(EventLog);
 
 impl RecordingLog for Pages {
-    fn begun(&self, recording: &Begun) {
+    fn begun(&self, recording: &Begun, then: OncePermitted) {
         tracing::debug!(call = %recording.call, recording = %recording.recording, "a recording's file is made");
         self.0.acknowledge_pages(recording.recording, 0);
+        // Everybody's yes was told before the recording was asked for.
+        self.0.once_durable(|durable| {
+            then(durable.map_err(|error| format!("the consent to it cannot be kept: {error}")));
+        });
     }
 
     fn acknowledged(&self, recording: RecordingId, pages: u64) {

@@ -58,8 +58,12 @@ pub struct LogHealth {
     pub unfolded: u64,
 }
 
+/// What somebody wants done once what was told before is durable.
+type Once = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
 enum Request {
     Append(Arc<EventRecord>),
+    Once(Once),
     Flush(oneshot::Sender<Result<Durable, StoreError>>),
     Purge(Day, oneshot::Sender<Result<u64, StoreError>>),
     Close(oneshot::Sender<Result<Durable, StoreError>>),
@@ -126,6 +130,18 @@ impl EventLog {
     /// [`StoreError::Unsaved`] if neither database nor spool took it; [`StoreError::Closed`].
     pub async fn flush(&self) -> Result<Durable, StoreError> {
         self.ask(Request::Flush).await
+    }
+
+    /// Has `done` called once everything that was appended before is durable, or with the error if it cannot be. Never
+    /// waits, and makes nobody hurry more than an event of consequence does.
+    pub fn once_durable(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
+        let Err(refused) = self.requests.try_send(Request::Once(Box::new(done))) else {
+            self.shared.soon.notify_one();
+            return;
+        };
+        if let Request::Once(done) = refused.into_inner() {
+            done(Err(StoreError::Closed));
+        }
     }
 
     /// Drops what is due on `through` or before from the spool, and says how many events that were.

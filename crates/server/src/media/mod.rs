@@ -25,7 +25,7 @@ use vorzimmer_call::api::{MediaCommand, MediaEvent};
 
 pub use plane::{BrowserPort, Parts, Plane, Settings};
 pub use prompts::{Prompts, prepare};
-pub use writer::{Begun, RecordingLog};
+pub use writer::{Begun, OncePermitted, RecordingLog};
 
 /// Events that may wait for the control task. Workers that find it full keep the event and offer it again.
 pub const EVENT_QUEUE: usize = 16_384;

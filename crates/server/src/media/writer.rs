@@ -41,10 +41,14 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How often every queue is looked at, should the word that a page waits have been lost to a full queue of jobs.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// Called when what permits a recording is durable, or with the reason why it cannot be.
+pub type OncePermitted = Box<dyn FnOnce(Result<(), String>) + Send>;
+
 /// What the store is told about recordings. Implementations do not wait.
 pub trait RecordingLog: Send + Sync {
-    /// A recording's file exists and its keys are made; nothing of a voice is in it yet.
-    fn begun(&self, recording: &Begun);
+    /// A recording's file exists and its keys are made; nothing of a voice is in it yet, and nothing will be before
+    /// `then` is called: no voice lies on disk whose consent a kill could take away.
+    fn begun(&self, recording: &Begun, then: OncePermitted);
     /// This many of its pages of sound survive a power cut.
     fn acknowledged(&self, recording: RecordingId, pages: u64);
 }
@@ -285,6 +289,7 @@ impl Writer {
                 Told::NotMade { recording } => {
                     self.making.remove(&recording);
                 }
+                Told::NotPermitted { recording } => self.discard(recording),
                 Told::Synced { recording, safe } => {
                     if let Some(open) = self.open.get_mut(&recording) {
                         open.synced(safe);

@@ -15,7 +15,7 @@ use vorzimmer_types::EventRecord;
 
 use super::commit::commit;
 use super::replay::{on_spool, replay};
-use super::{Durable, Request, Shared};
+use super::{Durable, Once, Request, Shared};
 use crate::error::StoreError;
 use crate::events::Prepared;
 use crate::seal::is_forgotten;
@@ -110,8 +110,8 @@ impl Writer {
 
     /// Lets a batch fill up for a moment, unless somebody waits for it: one transaction and one sync serve many events.
     async fn wait_for_company(&mut self, requests: &mut Vec<Request>) {
-        let only_events = requests.iter().all(|request| matches!(request, Request::Append(_)));
-        if requests.len() >= self.settings.batch_records || !only_events {
+        let unhurried = |request: &Request| matches!(request, Request::Append(_) | Request::Once(_));
+        if requests.len() >= self.settings.batch_records || !requests.iter().all(unhurried) {
             return;
         }
         // Not waiting for the next event itself, which would wake this task for each.
@@ -133,10 +133,11 @@ impl Writer {
     }
 
     async fn handle(&mut self, requests: Vec<Request>) -> ControlFlow<Closed> {
-        let mut batch = Vec::new();
+        let (mut batch, mut then) = (Vec::new(), Vec::new());
         for request in requests {
             match request {
                 Request::Append(record) => batch.push(record),
+                Request::Once(done) => then.push(done),
                 Request::Flush(answer) => {
                     let durable = self.flush(std::mem::take(&mut batch)).await;
                     answered(answer, durable);
@@ -151,17 +152,31 @@ impl Writer {
                 Request::Close(answer) => {
                     self.inbox.close();
                     while let Some(request) = self.inbox.recv().await {
-                        if let Request::Append(record) = request {
-                            batch.push(record);
+                        match request {
+                            Request::Append(record) => batch.push(record),
+                            Request::Once(done) => then.push(done),
+                            Request::Flush(_) | Request::Purge(..) | Request::Close(_) => {}
                         }
                     }
                     let durable = self.flush(batch).await;
+                    self.tell(then);
                     return ControlFlow::Break(Closed { durable, answer });
                 }
             }
         }
         self.settle(batch).await;
+        self.tell(then);
         ControlFlow::Continue(())
+    }
+
+    /// Everything taken so far is in the database, in the spool, or held.
+    fn tell(&self, then: Vec<Once>) {
+        for done in then {
+            done(match self.held.len() {
+                0 => Ok(()),
+                events => Err(StoreError::Unsaved { events }),
+            });
+        }
     }
 
     async fn flush(&mut self, batch: Vec<Arc<EventRecord>>) -> Result<Durable, StoreError> {

@@ -12,6 +12,7 @@ on_both! {
     page_counts_only_grow_and_open_recordings_are_found_after_a_crash
     what_is_done_afterwards_joins_the_story
     a_closed_log_says_so
+    who_asks_is_told_once_what_was_told_before_is_durable
     a_log_that_was_closed_is_begun_again_at_once
 }
 
@@ -104,4 +105,20 @@ async fn a_closed_log_says_so(house: House) {
     assert_eq!(log.health().lost, 1);
     assert!(matches!(log.flush().await, Err(StoreError::Closed)));
     assert_eq!(store.story(call(1)).await.expect("story").events.len(), 1);
+}
+
+async fn who_asks_is_told_once_what_was_told_before_is_durable(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    recorded_call(1, MORNING).into_iter().for_each(|event| log.append(event));
+    let (tell, told) = tokio::sync::oneshot::channel();
+    log.once_durable(|durable| tell.send(durable).expect("somebody listens"));
+    told.await.expect("told").expect("durable");
+    // Nobody asked for anything else: it is there all the same.
+    assert_eq!(store.receipts(call(1)).await.expect("receipts").len(), 1);
+
+    log.close().await.expect("closed");
+    let (tell, told) = tokio::sync::oneshot::channel();
+    log.once_durable(|durable| tell.send(durable).expect("somebody listens"));
+    assert!(matches!(told.await.expect("told"), Err(StoreError::Closed)));
 }

@@ -36,6 +36,12 @@ pub struct Header {
 }
 
 impl Header {
+    /// Bytes of each of its pages, the header's own included: a segment for each voice.
+    #[must_use]
+    pub fn page_len(&self) -> u64 {
+        (self.streams.len() * SEGMENT_LEN) as u64
+    }
+
     /// The bytes before the stream headers: all that the streams' associated data needs.
     pub(super) fn bound(context: &Context) -> [u8; BOUND_LEN] {
         let mut out = [0; BOUND_LEN];

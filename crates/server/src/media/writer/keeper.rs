@@ -91,6 +91,11 @@ pub enum Told {
         /// The recording.
         recording: RecordingId,
     },
+    /// What would permit it cannot be kept: its file holds nothing, and is not wanted.
+    NotPermitted {
+        /// The recording.
+        recording: RecordingId,
+    },
     /// What was handed over to be synced is done.
     Synced {
         /// The recording.
@@ -198,10 +203,24 @@ impl Keeper {
             Ok((file, secrets)) => {
                 self.tell(Told::Made { recording, file });
                 // It begins now: a slow disk may have taken its time.
-                let at = clock::wall();
-                self.parts.log.begun(&Begun { call, customer, recording, at, expiry });
+                let begun = Begun { call, customer, recording, at: clock::wall(), expiry };
                 let key_version = self.parts.keys.kek_version();
-                self.report(worker, Report::Ready { recording, secrets, expiry, key_version });
+                let (tell, reporter) = (self.tell.clone(), self.parts.reporters.get(worker).cloned());
+                let then = move |permitted: Result<(), String>| {
+                    let report = match permitted {
+                        Ok(()) => Report::Ready { recording, secrets, expiry, key_version },
+                        Err(why) => {
+                            tracing::error!(%call, %recording, why, "a recording cannot be begun");
+                            // The writer may be gone already: then so is the file's use.
+                            drop(tell.send(Told::NotPermitted { recording }));
+                            Report::Refused { recording, why }
+                        }
+                    };
+                    if let Some(reporter) = reporter {
+                        reporter(report);
+                    }
+                };
+                self.parts.log.begun(&begun, Box::new(then));
             }
             Err(why) => {
                 tracing::error!(%call, %recording, why, "a recording cannot be begun");

@@ -12,18 +12,24 @@ use vorzimmer_types::{CallId, CustomerId, RecordingId};
 use vorzimmer_vault::callrec::file as names;
 use vorzimmer_vault::keys::{KekSource, KeyStore};
 
-use super::{Begun, Job, Pages, RecordingLog, Report, Reporter, WriterParts, start};
+use super::{Begun, Job, OncePermitted, Pages, RecordingLog, Report, Reporter, WriterParts, start};
 use crate::clock;
 
 #[derive(Default)]
 struct Log {
     begun: Mutex<Vec<Begun>>,
     pages: Mutex<Vec<(RecordingId, u64)>>,
+    /// Why nothing that permits a recording can be kept, if so.
+    refuses: Mutex<Option<String>>,
 }
 
 impl RecordingLog for Log {
-    fn begun(&self, recording: &Begun) {
+    fn begun(&self, recording: &Begun, then: OncePermitted) {
         self.begun.lock().unwrap().push(recording.clone());
+        match &*self.refuses.lock().unwrap() {
+            None => then(Ok(())),
+            Some(why) => then(Err(why.clone())),
+        }
     }
 
     fn acknowledged(&self, recording: RecordingId, pages: u64) {
@@ -102,6 +108,20 @@ fn pages_come_to_lie_one_after_the_other_and_are_acknowledged_before_the_close_i
     let row = bench.log.begun.lock().unwrap()[0].clone();
     let days = [29, 30].map(|days| row.at.day().plus(days));
     assert!(days.contains(&row.expiry), "{row:?}: a day less if it was begun at midnight");
+}
+
+#[test]
+fn a_recording_whose_consent_cannot_be_kept_is_refused_and_leaves_neither_file_nor_key() {
+    let bench = bench();
+    let recording = RecordingId::from_bytes([8; 16]);
+    *bench.log.refuses.lock().unwrap() = Some("the disk is full".into());
+    begin(&bench, recording);
+    let Report::Refused { why, .. } = next(&bench) else { panic!("it was begun") };
+    assert_eq!(why, "the disk is full");
+    let path = names::path(&bench.recordings, recording);
+    let (_folder, keys) = bench.end();
+    assert!(!path.exists());
+    assert!(keys.slot_secret(recording, 0).unwrap().is_none());
 }
 
 #[test]
