@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::delay::{Delays, Summary};
+use crate::stamps::Stamps;
 use crate::voice::{Arrived, Ear, Keys, Order, Stream};
 
 /// A packet's time, in nanoseconds.
@@ -26,6 +27,7 @@ pub struct Engine {
     began: Instant,
     cursor: u64,
     ear: Ear,
+    _stamps: Stamps,
     window: u32,
     measuring: bool,
     tally: Tally,
@@ -73,8 +75,11 @@ impl Tally {
 
 impl Engine {
     /// With places for so many voices.
-    pub fn new(places: usize) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// The kernel does not stamp what comes.
+    pub fn new(places: usize) -> io::Result<Self> {
+        Ok(Self {
             slots: (0..places).map(|_| None).collect(),
             free: (0..places).rev().collect(),
             generation: 0,
@@ -82,10 +87,11 @@ impl Engine {
             began: Instant::now(),
             cursor: 0,
             ear: Ear::new(),
+            _stamps: Stamps::ask()?,
             window: 0,
             measuring: false,
             tally: Tally::new(),
-        }
+        })
     }
 
     /// A new voice: its place, and its port.

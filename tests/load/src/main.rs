@@ -19,6 +19,7 @@ mod proxy;
 mod reencoding;
 mod results;
 mod signalling;
+mod stamps;
 mod subject;
 mod voice;
 mod words;

@@ -201,7 +201,7 @@ impl Load {
         sipp::register(&server, "anna", phone);
         let address = server.sip.parse().map_err(io::Error::other)?;
         let parties = Parties::open(case.dialling(address), phone, case.keys())?;
-        let load = Self::new(places, Some(parties), Subject::Server(Box::new(server)));
+        let load = Self::new(places, Some(parties), Subject::Server(Box::new(server)))?;
         Ok(Self { _prompts: prompts, ..load })
     }
 
@@ -216,7 +216,7 @@ impl Load {
         };
         pair.pids().into_iter().for_each(|pid| pin(pid, core));
         let parties = Parties::open(case.dialling(pair.sip), phone, Keys::default())?;
-        Ok(Some(Self::new(places, Some(parties), Subject::Pair(pair))))
+        Ok(Some(Self::new(places, Some(parties), Subject::Pair(pair))?))
     }
 
     /// The forwarder on one core, with all its calls running.
@@ -235,7 +235,7 @@ impl Load {
         };
         let mut theirs = String::new();
         BufReader::new(output).read_line(&mut theirs)?;
-        let mut engine = Engine::new(calls * 2);
+        let mut engine = Engine::new(calls * 2)?;
         let mut ours = Vec::new();
         for port in theirs.split_whitespace() {
             let port: u16 = port.parse().map_err(io::Error::other)?;
@@ -249,9 +249,9 @@ impl Load {
         Ok(Self { engine, parties: None, subject, polled: Instant::now(), _prompts: None })
     }
 
-    fn new(places: usize, parties: Option<Parties>, subject: Subject) -> Self {
-        let engine = Engine::new(places * 2);
-        Self { engine, parties, subject, polled: Instant::now(), _prompts: None }
+    fn new(places: usize, parties: Option<Parties>, subject: Subject) -> io::Result<Self> {
+        let engine = Engine::new(places * 2)?;
+        Ok(Self { engine, parties, subject, polled: Instant::now(), _prompts: None })
     }
 
     /// One turn of everything, and a short rest if nothing is due.

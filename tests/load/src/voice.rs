@@ -371,11 +371,12 @@ fn vowel(second: f32) -> i16 {
 }
 
 /// The clock that the kernel stamps packets by.
-fn now_ns() -> u64 {
+pub fn now_ns() -> u64 {
     nanos(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-fn nanos(since: Duration) -> u64 {
+/// In whole nanoseconds.
+pub fn nanos(since: Duration) -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
