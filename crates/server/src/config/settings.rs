@@ -499,7 +499,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_calls: 200,
-            max_busy_percent: 90,
+            max_busy_percent: 70,
             tcp_connections: 1000,
             tcp_connections_per_address: 50,
             tcp_idle_s: 900,

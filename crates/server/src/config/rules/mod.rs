@@ -402,7 +402,7 @@ fn running(settings: &Settings, found: &mut Findings) {
     }
     if !(1..=100).contains(&settings.limits.max_busy_percent) {
         let why = "it is a share of the time, in hundredths";
-        found.refuse("limits.max_busy_percent", why, "90 is a good value, and 100 switches it off");
+        found.refuse("limits.max_busy_percent", why, "70 is a good value, and 100 switches it off");
     }
     if settings.limits.tcp_idle_s < 30 {
         found.refuse("limits.tcp_idle_s", "softphones' keep-alives come less often", "take 30 or more");
