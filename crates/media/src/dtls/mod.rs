@@ -19,7 +19,7 @@ mod record;
 
 use std::time::{Duration, Instant};
 
-use openssl::ssl::{ErrorCode, SslStream};
+use openssl::ssl::{ErrorCode, SslCipherRef, SslRef, SslStream};
 
 pub use identity::Identity;
 use pipe::{Flight, Pipe};
@@ -131,6 +131,9 @@ impl Engine {
     pub fn receive(&mut self, datagram: &[u8], now: Instant, out: &mut dyn FnMut(Output<'_>)) {
         let Some(end) = &mut self.end else { return };
         let Some(early) = record::later(datagram) else { return };
+        if record::cannot_be_sealed(datagram, suite(end.ssl())) {
+            return;
+        }
         if !self.connected {
             self.early = self.early.saturating_add(early);
             if self.early > EARLY {
@@ -256,6 +259,11 @@ enum Came {
     Nothing,
     Shaken,
     Closed,
+}
+
+/// What records are sealed with, once that is agreed.
+fn suite(end: &SslRef) -> Option<&'static str> {
+    end.current_cipher().map(SslCipherRef::name)
 }
 
 fn shake(end: &mut SslStream<Pipe>) -> Result<Came, Failure> {

@@ -1,7 +1,8 @@
 //! What of a datagram is looked at before OpenSSL sees it: how much it could make it keep.
 //!
 //! OpenSSL holds up to a hundred records of the epoch that is to come, each in a buffer of its own, and makes room for a
-//! handshake message as long as its first fragment claims. Here both are bounded by less.
+//! handshake message as long as its first fragment claims. Here both are bounded by less. And it ends the connection over
+//! a record that is too short to have been sealed (seen with 3.0.19), which anybody can make.
 
 /// Bytes of a record's header (RFC 6347 §4.1).
 const HEADER: usize = 13;
@@ -23,6 +24,18 @@ pub(super) fn later(datagram: &[u8]) -> Option<usize> {
         }
     }
     Some(later)
+}
+
+/// Whether a record of a later epoch than the first is shorter than anything that this suite seals (RFC 6347 §4.1.2.1:
+/// such records are dropped, and nothing else happens).
+pub(super) fn cannot_be_sealed(datagram: &[u8], suite: Option<&str>) -> bool {
+    // An explicit nonce and a tag (RFC 5288 §3, RFC 6655 §3); a shorter tag, or no nonce, elsewhere.
+    let least = match suite {
+        Some(name) if name.contains("GCM") || name.ends_with("CCM") => 8 + 16,
+        _ => 16,
+    };
+    let is_later = |record: &&[u8]| !matches!(record, [_, _, _, 0, 0, ..]);
+    records(datagram).filter(is_later).any(|record| record.len() < HEADER + least)
 }
 
 /// Whether this asks only for a cookie, which is never said twice by itself: nobody has proven to be there.
@@ -55,7 +68,7 @@ fn records(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{asks_for_a_cookie, later};
+    use super::{asks_for_a_cookie, cannot_be_sealed, later};
 
     fn record(content: u8, epoch: u8, body: &[u8]) -> Vec<u8> {
         let length = u8::try_from(body.len()).unwrap();
@@ -75,6 +88,21 @@ mod tests {
         assert_eq!(later(&record(22, 0, &[11, 0, 0x40, 0])), Some(0));
         assert_eq!(later(&record(22, 0, &[11, 0, 0x40, 1])), None);
         assert_eq!(later(&record(22, 1, &[11, 0xff, 0xff, 1])), Some(1), "ciphertext claims nothing");
+    }
+
+    #[test]
+    fn what_no_suite_seals_is_known_by_its_length() {
+        let [gcm, ccm8, chacha] =
+            ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-CCM8", "ECDHE-RSA-CHACHA20-POLY1305"]
+                .map(Some);
+        let alert = |length| record(21, 1, &vec![7; length]);
+        for (suite, least) in [(gcm, 24), (ccm8, 16), (chacha, 16), (None, 16)] {
+            assert!(cannot_be_sealed(&alert(least - 1), suite), "{suite:?}");
+            assert!(!cannot_be_sealed(&alert(least), suite), "{suite:?}");
+            assert!(cannot_be_sealed(&[alert(40), alert(2)].concat(), suite), "behind another one");
+            assert!(!cannot_be_sealed(&record(21, 0, &[2, 40]), suite), "in the clear");
+            assert!(!cannot_be_sealed(&[], suite));
+        }
     }
 
     #[test]

@@ -250,6 +250,11 @@ fn what_is_forged_into_a_running_connection_changes_nothing() {
         for datagram in forged {
             end.step(Some(datagram), now);
         }
+        // Sealed by nobody, of every length that may be taken for something.
+        for (content, length) in (20..=24).flat_map(|content| (0..80).map(move |length| (content, length))) {
+            let header = [content, 254, 253, 0, 1, 0, 0, 0, 0, 1, content, 0, length];
+            end.step(Some(&[&header[..], &vec![length; usize::from(length)]].concat()), now);
+        }
     }
     agree(&ends);
 }
