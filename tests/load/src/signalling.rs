@@ -23,6 +23,11 @@ const NUMBER: &str = "+493023125010";
 /// telephone is rung, and costs half a call.
 const HOLD_MS: &str = "100";
 
+/// Four for each call, held for that long and at rest for [`REST_S`] afterwards: enough for 2,000 calls a second.
+const PORTS: u16 = 10_000;
+/// How long a pair of ports rests after a call, in seconds.
+const REST_S: u16 = 1;
+
 /// How long the side that answers may take for its last words.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// And once it is told to end.
@@ -33,13 +38,13 @@ const DISMISSED: Duration = Duration::from_secs(5);
 /// # Errors
 /// The system's, or SIPp is not installed.
 pub fn measure(options: &Run, core: Option<usize>) -> io::Result<Measured> {
-    let mut setup = Setup { media_ports: 8_000, ..Setup::default() };
+    let mut setup = Setup { media_ports: PORTS, ..Setup::default() };
     for (name, value) in [
         ("VORZIMMER_LOGS__LEVEL", "info".to_owned()),
         ("VORZIMMER_LIMITS__MAX_CALLS", (options.sipp_limit + 50).to_string()),
         ("VORZIMMER_LIMITS__MAX_BUSY_PERCENT", "100".to_owned()),
         ("VORZIMMER_MEDIA__WORKERS", options.workers.to_string()),
-        ("VORZIMMER_MEDIA__PORT_REST_S", "1".to_owned()),
+        ("VORZIMMER_MEDIA__PORT_REST_S", REST_S.to_string()),
     ] {
         setup.environment.push((name.to_owned(), value));
     }

@@ -24,6 +24,8 @@ use super::LONGEST_CALL;
 use crate::failure::Failure;
 use crate::rooms::{Rooms, database_failure};
 
+/// Recordings without a call that the log names; of more it tells how many they are.
+const TOLD: u32 = 10;
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -43,6 +45,7 @@ type Permitted = HashMap<[u8; 32], (CallId, Epoch)>;
 /// The database or the folder cannot be read, or the database not written.
 pub async fn take_in(rooms: &Rooms, folder: &Path, days: u32) -> Result<(), Failure> {
     let unknown = unknown(rooms, in_folder(folder).map_err(|error| folder_failure(folder, &error))?).await?;
+    let mut unplaced = 0;
     let mut permitted: HashMap<(CustomerId, Day), Permitted> = HashMap::new();
     for recording in unknown {
         let Some(stray) = look_at(rooms, folder, recording, days).await else { continue };
@@ -53,17 +56,23 @@ pub async fn take_in(rooms: &Rooms, folder: &Path, days: u32) -> Result<(), Fail
         };
         let found = permitted.get(&receipts_hash);
         let Some(&(call, epoch)) = found else {
-            tracing::error!(
-                %recording, %customer, due = %expiry,
-                "a recording belongs to no call that the database knows, so nobody can listen to it: it stays sealed \
-                 until it is destroyed on that day; if the database was restored from a backup, restore a later one"
-            );
+            unplaced += 1;
+            if unplaced <= TOLD {
+                tracing::error!(
+                    %recording, %customer, due = %expiry,
+                    "a recording belongs to no call that the database knows, so nobody can listen to it: it stays sealed until \
+                     it is destroyed on that day; if the database was restored from a backup, restore a later one"
+                );
+            }
             continue;
         };
         tracing::warn!(%recording, %call, "a recording whose beginning a crash kept from the database is noted");
         let event = Event::RecordingStarted { recording, epoch };
         let written = rooms.store.append_after_the_fact(call, Some(customer), stray.made, event).await;
         written.map_err(database_failure)?;
+    }
+    if unplaced > TOLD {
+        tracing::error!(recordings = unplaced, "so many in all belong to no call that the database knows");
     }
     Ok(())
 }
