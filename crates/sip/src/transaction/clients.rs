@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use super::own::ByOwn;
 use super::{
-    ClientInvite, ClientKey, ClientOther, Full, Kind, Step, Steps, Timer, Timers, TransactionId, Wire,
+    ClientInvite, ClientKey, ClientOther, Full, Kind, Step, Steps, Timer, Timers, TransactionId,
+    WITHIN_DIALOGS, Wire,
 };
 use crate::flow::{ConnectionId, Flow};
 
@@ -55,7 +56,7 @@ pub enum Gone<O> {
 }
 
 impl<O: Copy> Clients<O> {
-    /// An empty table for at most `limit` transactions.
+    /// An empty table for at most `limit` transactions, one in [`WITHIN_DIALOGS`] of them for others than INVITE.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
@@ -68,16 +69,10 @@ impl<O: Copy> Clients<O> {
         }
     }
 
-    /// Whether one more may begin.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.running.len() < self.limit
-    }
-
     /// Sends a request and begins its transaction.
     ///
     /// # Errors
-    /// [`Full`] at the limit; nothing was sent.
+    /// [`Full`] at the limit, and for an INVITE when only the places of other requests are left; nothing was sent.
     #[expect(clippy::too_many_arguments, reason = "each is a distinct thing, and there is one caller")]
     pub fn begin(
         &mut self,
@@ -89,7 +84,8 @@ impl<O: Copy> Clients<O> {
         now: Instant,
         wire: &mut impl Wire,
     ) -> Result<TransactionId, Full> {
-        if !self.has_room() {
+        let kept = if kind == Kind::Invite { self.limit / WITHIN_DIALOGS } else { 0 };
+        if self.running.len() >= self.limit - kept {
             return Err(Full);
         }
         let id = TransactionId(self.next);

@@ -34,6 +34,9 @@ use crate::flow::Flow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransactionId(u64);
 
+/// Of a table's places, one in so many is kept for what goes on: in a full house whoever talks can hang up.
+const WITHIN_DIALOGS: usize = 5;
+
 /// The table holds as many transactions as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the table of transactions is full")]

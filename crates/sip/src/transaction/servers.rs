@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::own::ByOwn;
 use super::{
     Full, Kind, MergeKey, ServerInvite, ServerKey, ServerOther, Step, Steps, Timer, Timers, TransactionId,
-    Wire,
+    WITHIN_DIALOGS, Wire,
 };
 use crate::flow::Flow;
 
@@ -53,7 +53,7 @@ pub struct Lapsed<O> {
 }
 
 impl<O: Copy> Servers<O> {
-    /// An empty table for at most `limit` transactions.
+    /// An empty table for at most `limit` transactions, one in [`WITHIN_DIALOGS`] of them for requests within dialogs.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl<O: Copy> Servers<O> {
     /// Begins a transaction. `merge` is given for requests outside a dialog; answers go over `flow`.
     ///
     /// # Errors
-    /// [`Full`] at the limit.
+    /// [`Full`] at the limit, and outside a dialog when only the places of those within one are left.
     pub fn begin(
         &mut self,
         key: Arc<ServerKey>,
@@ -90,7 +90,8 @@ impl<O: Copy> Servers<O> {
         merge: Option<MergeKey>,
         flow: Flow,
     ) -> Result<TransactionId, Full> {
-        if self.running.len() >= self.limit {
+        let kept = if merge.is_some() { self.limit / WITHIN_DIALOGS } else { 0 };
+        if self.running.len() >= self.limit - kept {
             return Err(Full);
         }
         let id = TransactionId(self.next);

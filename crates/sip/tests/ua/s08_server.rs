@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use vorzimmer_sip::ua::{Event, Limits};
 
-use crate::world::{LOCAL, PHONE, STRANGER, Script, TRUNK, World, config};
+use crate::s12_dialog::talking;
+use crate::world::{LOCAL, PHONE, STRANGER, Script, Sent, TRUNK, World, config};
 
 /// A request outside a dialog from the trunk.
 fn out_of_dialog(method: &str, extra: &str, body: &str) -> String {
@@ -187,6 +188,26 @@ fn a_full_table_refuses_without_remembering() {
     // §8.2.7: each copy of a request gets the same tag.
     world.datagram(TRUNK, &Script::new("c9").invite());
     assert_eq!(world.only().to_tag(), refused.last().unwrap().to_tag());
+}
+
+#[test]
+fn in_a_full_house_whoever_talks_can_hang_up() {
+    let mut config = config();
+    config.limits = Limits { transactions: 5, ..Limits::default() };
+    let mut world = World::with(config);
+    // Its INVITE is remembered for 32 s more.
+    let (session, mut call) = talking(&mut world);
+    for n in 0..4 {
+        world.datagram(TRUNK, &Script::new(&format!("c{n}")).invite());
+    }
+    assert_eq!(world.take().iter().filter_map(Sent::status).filter(|status| *status == 503).count(), 1);
+    world.happened();
+    world.datagram(TRUNK, &call.next("BYE", "", ""));
+    assert_eq!(world.statuses(), [200]);
+    assert!(matches!(world.happened()[..], [Event::Ended { session: ended, .. }] if ended == session));
+    // That took the last place.
+    let counters = world.ua.counters();
+    assert_eq!((counters.server_transactions, counters.overload), (5, 1));
 }
 
 #[test]
