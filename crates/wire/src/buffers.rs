@@ -14,7 +14,7 @@ use io_uring::types::BufRingEntry;
 /// What the kernel calls our buffers.
 pub(crate) const GROUP: u16 = 0;
 /// How many there are; a power of two. Datagrams that find none wait in their socket.
-pub(crate) const COUNT: u16 = 1_024;
+pub(crate) const COUNT: u16 = 2_048;
 /// Bytes of each: the kernel's header and the sender's address (44) and a datagram; an odd number of cache lines, so that
 /// the beginnings of buffers, which is all that voices fill, do not displace one another.
 pub(crate) const SIZE: usize = 2_112;
@@ -81,9 +81,14 @@ impl Buffers {
         }
     }
 
+    /// How many the kernel may fill, or has filled.
+    pub(crate) fn lent(&self) -> usize {
+        usize::from(COUNT) - self.resting.len()
+    }
+
     /// Gives the kernel of those that rest as many as are wanted.
     fn lend(&mut self) {
-        while usize::from(COUNT) - self.resting.len() < self.wanted
+        while self.lent() < self.wanted
             && let Some(id) = self.resting.pop()
         {
             self.put(id);
@@ -92,7 +97,7 @@ impl Buffers {
 
     /// What a buffer held was looked at: the kernel may fill it again, unless fewer are wanted.
     pub(crate) fn give(&mut self, id: u16) {
-        if usize::from(COUNT) - self.resting.len() > self.wanted {
+        if self.lent() > self.wanted {
             self.resting.push(id & MASK);
         } else {
             self.put(id);

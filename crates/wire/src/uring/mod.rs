@@ -53,8 +53,8 @@ pub struct Uring {
     sockets: Vec<Socket>,
     free: Vec<u32>,
     limit: u32,
-    /// Sockets whose receive ended and has to be armed again.
-    unarmed: Vec<Key>,
+    /// Sockets whose receive ended and has to be armed again, longest ago first.
+    unarmed: VecDeque<Key>,
     /// Buffers that hold a datagram that nobody has looked at yet.
     arrived: VecDeque<(Ticket, u16, usize)>,
     failed: u64,
@@ -90,7 +90,7 @@ impl Uring {
             sockets: Vec::new(),
             free: Vec::new(),
             limit,
-            unarmed: Vec::new(),
+            unarmed: VecDeque::new(),
             arrived: VecDeque::with_capacity(usize::from(buffers::COUNT)),
             failed: 0,
             waker: None,
@@ -187,14 +187,14 @@ impl Uring {
     /// # Errors
     /// The ring cannot go on.
     pub fn wait(&mut self, patience: Duration, want: usize) -> Result<(), Error> {
-        while let Some(key) = self.unarmed.pop() {
-            if self.name(key).is_some() {
-                self.arm(key)?;
-            }
-        }
+        self.arm_ended()?;
+        let (patience, want) = match (self.unarmed.is_empty(), self.arrived.is_empty()) {
+            (false, _) => (Duration::ZERO, 1),
+            (true, false) => (patience, 1),
+            (true, true) => (patience, want.max(1)),
+        };
         let timespec = Timespec::from(patience);
         let args = SubmitArgs::new().timespec(&timespec);
-        let want = if self.arrived.is_empty() { want.max(1) } else { 1 };
         match self.ring.submitter().submit_with_args(want, &args) {
             Ok(_) => {}
             Err(error) if is_harmless(&error) => {}
@@ -248,6 +248,19 @@ impl Uring {
         let header: *const libc::msghdr = &raw const **self.header;
         let entry = opcode::RecvMsgMulti::new(Fixed(key.index), header, GROUP).build();
         self.push(&entry.user_data(Ticket::new(Kind::Receive, key.index, key.generation).number()))
+    }
+
+    /// Arms the receives that ended, as they do when no buffer is left: those first that ended first, or sockets whose
+    /// turn never came would overflow while others are served; and no more at a time than there are buffers, or they
+    /// would end again at once, all of them, each turn.
+    fn arm_ended(&mut self) -> Result<(), Error> {
+        for _ in 0..self.buffers.lent().saturating_sub(self.arrived.len()) {
+            let Some(key) = self.unarmed.pop_front() else { break };
+            if self.name(key).is_some() {
+                self.arm(key)?;
+            }
+        }
+        Ok(())
     }
 
     fn arm_waker(&mut self) -> Result<(), Error> {
@@ -306,7 +319,7 @@ impl Uring {
             self.arrived.push_back((ticket, id, length));
         }
         if !cqueue::more(entry.flags()) {
-            self.unarmed.push(Key { index: ticket.index, generation: ticket.generation });
+            self.unarmed.push_back(Key { index: ticket.index, generation: ticket.generation });
         }
     }
 }

@@ -105,3 +105,43 @@ fn more_sockets_than_buffers_are_all_heard_after_a_burst() {
         assert!(heard.iter().all(|count| usize::from(*count) == BURST), "round {round}: {heard:?}");
     }
 }
+
+/// A worker that comes too late for its packets finds more of them than there are buffers; so do the next turns, since
+/// who is heard speaks on. The kernel takes up to 32 of one socket before it turns to the next: nobody waits until
+/// everybody else was served twice.
+#[test]
+fn who_found_no_buffer_is_heard_in_turn() {
+    const SOCKETS: usize = 400;
+    const BACKLOG: usize = 64;
+    const AT_ONCE: usize = 32;
+    let Some(mut ring) = ring() else { return };
+    let (peer, _) = open();
+    let ours: Vec<_> = (0..SOCKETS).map(|_| open()).collect();
+    let speak = |(_, at): &(UdpSocket, SocketAddr)| {
+        for _ in 0..BACKLOG {
+            peer.send_to(b"on", *at).unwrap();
+        }
+    };
+    ours.iter().for_each(speak);
+    for (name, (socket, _)) in (0..).zip(&ours) {
+        ring.add(socket, name).unwrap();
+    }
+    let mut heard = [0_u32; SOCKETS];
+    let (mut turns, mut taken, mut buffer) = (0, 0, [0; DATAGRAM]);
+    while heard.contains(&0) {
+        assert!(taken < 2 * SOCKETS * AT_ONCE, "after {turns} turns nobody has heard {:?}", {
+            (0..SOCKETS).filter(|at| heard[*at] == 0).collect::<Vec<_>>()
+        });
+        ring.wait(Duration::from_millis(1), 1).unwrap();
+        turns += 1;
+        let mut spoke = [false; SOCKETS];
+        while let Some(came) = ring.next(&mut buffer) {
+            spoke[usize::try_from(came.name).unwrap()] = true;
+            taken += 1;
+        }
+        for (at, _) in spoke.iter().enumerate().filter(|(_, spoke)| **spoke) {
+            heard[at] += 1;
+            speak(&ours[at]);
+        }
+    }
+}
