@@ -27,6 +27,9 @@ const SERVERS_TICK: Duration = Duration::from_micros(2_200);
 /// However much there is to do, so long is left for more to come.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(300);
 
+/// After so many packets what was forwarded leaves, as in the server.
+const PORTION: usize = 64;
+
 /// In which style packets are moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Style {
@@ -158,7 +161,11 @@ fn by_ring(lines: Lines, tick: Duration, over: &AtomicBool) -> io::Result<()> {
     while !over.load(Ordering::Relaxed) {
         ring.wait(rhythm.pause(), Pause::Tick).map_err(io::Error::other)?;
         rhythm.turns(Instant::now());
-        while let Some(came) = ring.next(&mut buffer) {
+        for moved in 1.. {
+            let Some(came) = ring.next(&mut buffer) else { break };
+            if moved % PORTION == 0 {
+                ring.flush().map_err(io::Error::other)?;
+            }
             let at = usize::try_from(came.name).unwrap_or(usize::MAX);
             let (Some(partner), Some(peer)) = (keys.get(at ^ 1), lines.peers.get(at ^ 1)) else { continue };
             // As above.

@@ -60,6 +60,9 @@ const AHEAD: [(usize, Option<Step>); 5] = [
     (0, Some(Step::Places)),
 ];
 
+/// After so many datagrams what they had sent leaves, should more have come: none waits until all were looked at.
+const PORTION: usize = 64;
+
 /// Orders taken in one turn.
 const ORDERS_A_TURN: usize = 256;
 
@@ -455,6 +458,12 @@ impl Worker {
     fn move_packets(&mut self, buffer: &mut [u8; DATAGRAM], now: Instant) -> usize {
         let mut moved = 0;
         while let Some(came) = self.wire.next(buffer) {
+            if moved > 0
+                && moved % PORTION == 0
+                && let Err(error) = self.wire.flush()
+            {
+                tracing::trace!(%error, "what is to be sent waits for the next turn");
+            }
             moved += 1;
             self.look_ahead();
             let Some(Source { leg: Some((place, leg)), channel }) = self.sockets.of(came.name).copied()
