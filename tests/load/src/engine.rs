@@ -81,7 +81,7 @@ impl Engine {
     pub fn new(places: usize) -> io::Result<Self> {
         Ok(Self {
             slots: (0..places).map(|_| None).collect(),
-            free: (0..places).rev().collect(),
+            free: spread(places),
             generation: 0,
             next_port: FIRST_PORT + 1,
             began: Instant::now(),
@@ -187,6 +187,18 @@ impl Engine {
     }
 }
 
+/// All places, the first to be taken last: however many are taken, they stand evenly in the round.
+fn spread(places: usize) -> Vec<usize> {
+    // Steps of the golden ratio, the nearest that meets every place before it comes back.
+    let golden = places * 1_000 / 1_618;
+    let step = (golden..places).find(|step| gcd(*step, places) == 1).unwrap_or(1);
+    (0..places).rev().map(|nth| nth * step % places).collect()
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
 fn note(slots: &mut [Option<Stream>], tally: &mut Tally, window: u32, arrived: Arrived) {
     let said = arrived.said;
     if said.window != window || window == 0 {
@@ -200,6 +212,28 @@ fn note(slots: &mut [Option<Stream>], tally: &mut Tally, window: u32, arrived: A
             tally.arrived += 1;
             tally.reordered += u64::from(order == Order::Late);
             tally.delays.note(arrived.at_ns.saturating_sub(said.sent_ns) / 1_000);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn however_many_places_are_taken_they_stand_evenly() {
+        for places in [1, 2, 40, 400, 1_001, 2_000] {
+            let order: Vec<_> = spread(places).into_iter().rev().collect();
+            for taken in 1..=places {
+                let mut stand = order[..taken].to_vec();
+                stand.sort_unstable();
+                let around = stand[0] + places - stand[taken - 1];
+                let widest = stand.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0).max(around);
+                // The golden ratio's gaps differ by less than this; a place more for the rounding.
+                assert!(widest <= 3 * places / taken + 3, "{taken} of {places}: {widest}");
+                stand.dedup();
+                assert_eq!(stand.len(), taken);
+            }
         }
     }
 }
