@@ -19,7 +19,7 @@ use vorzimmer_wire::Driver;
 
 use crate::busy::Busy;
 use crate::clock::{self, SystemEntropy};
-use crate::config::{CalledNumber, MediaDriver, MediaPriority, Settings, Trunk};
+use crate::config::{CalledNumber, MediaDriver, Settings, Trunk};
 use crate::control::{Control, House, Order, Ordered, Report, Sources, restorable};
 use crate::destroyer::Destroyer;
 use crate::failure::{Failure, Kind};
@@ -262,7 +262,6 @@ fn media_plane(
         ports: (settings.media.ports.first, settings.media.ports.last),
         workers: if settings.media.workers == 0 { cores } else { settings.media.workers },
         driver: media_driver(settings.media.driver)?,
-        hasten: media_priority(settings.media.priority)?,
         bind: settings.media.bind.clone(),
         advertise: settings.sip.advertise.clone(),
         silence: settings.media.silence_timeout(),
@@ -300,29 +299,6 @@ fn media_driver(wanted: MediaDriver) -> Result<Driver, Failure> {
     };
     tracing::info!(driver = driver.name(), "voices are moved by this driver");
     Ok(driver)
-}
-
-/// Whether the threads that move voices run before all others here.
-fn media_priority(wanted: MediaPriority) -> Result<bool, Failure> {
-    let hasten = match (wanted, vorzimmer_wire::may_hasten()) {
-        (MediaPriority::Usual, _) => false,
-        (_, Ok(())) => true,
-        (MediaPriority::Auto, Err(error)) => {
-            tracing::info!(
-                %error,
-                "voices share the processor with everything else; for less jitter under load, allow real-time priority 10 \
-                 (LimitRTPRIO=10, or CAP_SYS_NICE)"
-            );
-            false
-        }
-        (MediaPriority::Realtime, Err(error)) => {
-            let advice = "allow real-time priority 10 (LimitRTPRIO=10, or CAP_SYS_NICE), or write media.priority = \"auto\"";
-            let error = format!("media workers may not run before all others: {error}");
-            return Err(Failure::failed(error, advice).of_kind(Kind::Configuration));
-        }
-    };
-    tracing::info!(realtime = hasten, "media workers run at this priority");
-    Ok(hasten)
 }
 
 /// Browsers come in where their signalling does, on a port of their own.

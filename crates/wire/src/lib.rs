@@ -4,8 +4,8 @@
 //! known by number. Whether the kernel allows that, [`probe`] finds out by doing it; many containers forbid it. Epoll does
 //! the same with a call for each datagram. What is in a datagram is not known here.
 //!
-//! This is the only place in the house with `unsafe`: for the ring, since memory is shared with the kernel, for [`soon`], a
-//! hint to the processor, and for [`hasten`], which puts the thread before others; each block says why that is sound.
+//! This is the only place in the house with `unsafe`, for the ring, since memory is shared with the kernel, and for
+//! [`soon`], a hint to the processor; each block says why that is sound.
 
 mod address;
 mod ahead;
@@ -14,14 +14,12 @@ mod came;
 mod epoll;
 mod error;
 mod outbox;
-mod urgency;
 mod uring;
 mod wire;
 
 pub use ahead::soon;
 pub use came::{Came, Pause};
 pub use error::Error;
-pub use urgency::{hasten, may_hasten};
 pub use uring::probe;
 pub use wire::{Driver, Key, Waker, Wire};
 

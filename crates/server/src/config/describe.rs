@@ -6,7 +6,7 @@ use vorzimmer_types::audio::Codec;
 
 use super::outbound::{Identity, Numbers, Outbound, Shows};
 use super::provider::Provider;
-use super::settings::{KeySource, MediaDriver, MediaPriority, Period, Settings, Transfer, TransferTo, Trunk};
+use super::settings::{KeySource, MediaDriver, Period, Settings, Transfer, TransferTo, Trunk};
 use super::tls::CertificateFiles;
 use super::values::Listen;
 
@@ -36,12 +36,7 @@ fn write(settings: &Settings, out: &mut String) -> std::fmt::Result {
         MediaDriver::Epoll => "epoll",
         MediaDriver::IoUring => "io_uring",
     };
-    let priority = match media.priority {
-        MediaPriority::Auto => "before all others where the system allows it",
-        MediaPriority::Realtime => "before all others",
-        MediaPriority::Usual => "at the usual priority",
-    };
-    writeln!(out, "datagrams         moved by {driver}, {priority}")?;
+    writeln!(out, "datagrams         moved by {driver}")?;
     codecs(settings, out)?;
     match (media.browser_port, sip.wss.is_empty() && sip.ws.is_empty()) {
         (0, _) | (_, true) => {

@@ -20,8 +20,7 @@ pub use describe::describe;
 pub use error::ConfigError;
 pub use provider::{By, Provider};
 pub use settings::{
-    CalledNumber, Http, KeySource, LogFormat, Logs, MediaDriver, MediaPriority, Reencoding, Settings, Sip,
-    TransferTo, Trunk,
+    CalledNumber, Http, KeySource, LogFormat, Logs, MediaDriver, Reencoding, Settings, Sip, TransferTo, Trunk,
 };
 pub use tls::CertificateFiles;
 pub use turn::Turn;

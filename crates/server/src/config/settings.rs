@@ -225,8 +225,6 @@ pub struct Media {
     pub workers: usize,
     /// How datagrams are moved.
     pub driver: MediaDriver,
-    /// Before whom the threads run that do it.
-    pub priority: MediaPriority,
     /// Local addresses for media if they differ from those of the signalling: one IPv4, one IPv6 at most.
     pub bind: Vec<IpAddr>,
     /// Codecs that are offered and taken, in this order, where neither a trunk nor the receptionists have their own.
@@ -254,19 +252,6 @@ pub enum MediaDriver {
     IoUring,
 }
 
-/// Before whom the threads run that move voices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MediaPriority {
-    /// Before all others where the system allows it.
-    #[default]
-    Auto,
-    /// Before all others, or the server does not start.
-    Realtime,
-    /// Before nobody.
-    Usual,
-}
-
 impl Default for Media {
     fn default() -> Self {
         Self {
@@ -274,7 +259,6 @@ impl Default for Media {
             browser_port: 30_000,
             workers: 0,
             driver: MediaDriver::Auto,
-            priority: MediaPriority::Auto,
             bind: Vec::new(),
             codecs: Codec::ALL.to_vec(),
             silence_timeout_s: 30,

@@ -41,8 +41,6 @@ pub struct Settings {
     pub workers: usize,
     /// How datagrams are moved.
     pub driver: Driver,
-    /// Whether the workers run before all other threads.
-    pub hasten: bool,
     /// Local addresses for media instead of those of the signalling: one IPv4, one IPv6 at most.
     pub bind: Vec<IpAddr>,
     /// What peers are told instead of the local address: one IPv4, one IPv6 at most.
@@ -142,8 +140,8 @@ impl Plane {
                 doorway: doorways.next(),
                 identity: Arc::clone(&parts.identity),
             };
-            let (name, hasten) = (format!("media-{index}"), settings.hasten);
-            let thread = std::thread::Builder::new().name(name).spawn(move || work(parts, hasten))?;
+            let name = format!("media-{index}");
+            let thread = std::thread::Builder::new().name(name).spawn(move || work(parts))?;
             workers.push(Handle { orders: end.sender, untold: 0, bell: end.bell, thread });
         }
         Ok((Self { workers, writer, door, counters, driver: settings.driver }, events))
@@ -252,10 +250,7 @@ impl End {
 }
 
 /// A worker's thread. If it cannot begin, its health says so.
-fn work(parts: super::worker::Parts, hasten: bool) {
-    if hasten && let Err(error) = vorzimmer_wire::hasten() {
-        tracing::warn!(%error, "a media worker runs at the usual priority");
-    }
+fn work(parts: super::worker::Parts) {
     match Worker::new(parts) {
         Ok(worker) => worker.run(),
         Err(error) => tracing::error!(%error, "a media worker cannot begin"),
