@@ -253,3 +253,32 @@ fn reports_follow_a_peer_that_has_moved_when_it_reports_from_there() {
     let sent = world.said.sent[before..].iter().filter(|sent| (sent.1, sent.2) == (A, Channel::Rtcp));
     assert!(sent.map(|sent| sent.3).all(|to| to == addr("203.0.113.1:6001")));
 }
+
+#[test]
+fn a_peer_is_settled_while_it_speaks_and_no_longer() {
+    let mut world = World::with_peers(agreed(ANN, Codec::Pcma), agreed(BOB, Codec::Pcma));
+    let settled = |world: &World| world.session.settled(A, world.now()).map(|peer| peer.to_string());
+    assert_eq!(settled(&world), None, "nobody was heard yet");
+    let mut ann = ann();
+    for _ in 0..5 {
+        ann.talk_on(&mut world, 10);
+        assert_eq!(settled(&world).as_deref(), Some(ANN));
+        world.until(world.now_ms() + 150);
+        assert_eq!(settled(&world), None, "she pauses");
+    }
+    // What others send does not make her speak.
+    Phone::new(A, ELSEWHERE, Codec::Pcma).talk_on(&mut world, 5);
+    assert_eq!(settled(&world), None);
+    ann.talk_on(&mut world, 1);
+    world.tell(Command::Remote { leg: A, negotiated: agreed(ELSEWHERE, Codec::Pcma), signalling: None });
+    assert_eq!(settled(&world), None, "she may be elsewhere");
+    assert_eq!(world.session.settled(B, world.now()), None, "he was never heard");
+}
+
+#[test]
+fn whoever_has_moved_is_settled_where_it_is() {
+    let (mut world, ann) = plain(600);
+    let mut moved = Phone { addr: addr(BESIDE), ..ann };
+    assert!(heard_of(&mut world, &mut moved, 20) > 0);
+    assert_eq!(world.session.settled(A, world.now()), Some(addr(BESIDE)));
+}

@@ -40,6 +40,11 @@ pub(crate) fn write(address: SocketAddr, out: &mut [u8; ROOM]) -> usize {
     }
 }
 
+/// Writes the address of nobody (`AF_UNSPEC`).
+pub(crate) fn nobody(out: &mut [u8; ROOM]) {
+    out.fill(0);
+}
+
 /// Reads what the kernel wrote; none if it is neither.
 pub(crate) fn read(bytes: &[u8]) -> Option<SocketAddr> {
     let (family, rest) = bytes.split_first_chunk::<2>()?;

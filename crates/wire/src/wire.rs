@@ -130,6 +130,31 @@ impl Wire {
         Ok(())
     }
 
+    /// Has a socket take datagrams from this peer alone, and hold its way there: whatever else comes is refused by the
+    /// kernel, and what is sent there costs it less. Sending elsewhere, or an error of the way, ends that by itself.
+    /// By epoll nothing changes. Only for sockets that were bound to a port and an address: what the kernel chose by
+    /// itself it takes back in the end.
+    ///
+    /// # Errors
+    /// It cannot be asked for. Whether the kernel does it shows later; until then the socket takes from anybody.
+    pub fn fasten(&mut self, key: Key, peer: SocketAddr) -> Result<(), Error> {
+        match (&mut self.means, key.0) {
+            (Means::Ring(ring), Place::Ring(key)) => ring.fasten(key, peer),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has a socket take datagrams from anybody again.
+    ///
+    /// # Errors
+    /// It cannot be asked for.
+    pub fn loosen(&mut self, key: Key) -> Result<(), Error> {
+        match (&mut self.means, key.0) {
+            (Means::Ring(ring), Place::Ring(key)) => ring.loosen(key),
+            _ => Ok(()),
+        }
+    }
+
     /// Sends a datagram by a socket, now or with the next wait.
     ///
     /// # Errors

@@ -143,6 +143,15 @@ impl Crowd {
         self.state().streams.iter_mut().for_each(|stream| stream.impair(weather));
     }
 
+    /// Every voice is silent for so many frames and then goes on from another port, which signalling knows nothing of; how
+    /// many frames each had sent until then.
+    #[must_use]
+    pub fn move_elsewhere(&self, silent: u32) -> Vec<usize> {
+        let mut state = self.state();
+        state.streams.iter_mut().for_each(|stream| stream.move_elsewhere(silent));
+        state.streams.iter().map(|stream| stream.sent().frames.len()).collect()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -50,6 +50,9 @@ pub(super) struct Stream {
     /// The network towards the server, if it is a bad one.
     way: Option<Way>,
     stopped: Option<Instant>,
+    /// Frames' times for which it is silent still, and where it was before: open, as a router's port that leads nowhere.
+    silent: u32,
+    before: Option<UdpSocket>,
 }
 
 /// What a stream sent.
@@ -82,7 +85,17 @@ impl Stream {
             forged: 0,
             way: None,
             stopped: None,
+            silent: 0,
+            before: None,
         }
+    }
+
+    /// Falls silent for so many frames and goes on from another port, as behind a router that forgot it.
+    pub(super) fn move_elsewhere(&mut self, silent: u32) {
+        let elsewhere = UdpSocket::bind("127.0.0.1:0").expect("another port for a voice");
+        elsewhere.set_nonblocking(true).expect("a socket that does not wait");
+        self.before = Some(std::mem::replace(&mut self.socket, elsewhere));
+        self.silent = silent;
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -140,6 +153,10 @@ impl Stream {
             self.forged += u64::from(buffer[..length].ends_with(&FORGED));
         }
         let Some(to) = self.to else { return };
+        if self.silent > 0 {
+            self.silent -= 1;
+            return;
+        }
         if let Some(Some((first, event))) = self.keys.pop_front() {
             if first {
                 self.pressed_at = self.timestamp;

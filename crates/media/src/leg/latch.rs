@@ -25,6 +25,8 @@ pub(crate) const SIGNALLED_FIRST: Duration = Duration::from_millis(250);
 pub(crate) const PROBATION: u8 = 5;
 /// How long the peer must have been silent where it was before it can be elsewhere: 25 packets of 20 ms.
 pub(crate) const MOVED_AFTER: Duration = Duration::from_millis(500);
+/// Who was heard so long ago at most speaks: five packets of 20 ms.
+pub(crate) const SPEAKS: Duration = Duration::from_millis(100);
 /// An address on probation that pauses longer than this starts again.
 const PROBATION_GAP: Duration = Duration::from_millis(500);
 /// Addresses on probation at the same time.
@@ -115,6 +117,11 @@ impl Latch {
     /// The peer, once it is known.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.latched
+    }
+
+    /// Where the peer is, while it speaks: nobody else is heard then, wherever it comes from.
+    pub(crate) fn settled(&self, now: Instant) -> Option<SocketAddr> {
+        self.latched.filter(|_| now.saturating_duration_since(self.heard) <= SPEAKS)
     }
 
     /// Whether a packet from there could be the peer's. Changes nothing.

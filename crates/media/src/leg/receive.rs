@@ -126,6 +126,11 @@ impl Leg {
         }
     }
 
+    /// Where the peer is, while it speaks and nobody else would be heard.
+    pub(crate) fn settled(&self, now: Instant) -> Option<SocketAddr> {
+        self.latch.as_ref()?.settled(now)
+    }
+
     /// Whether anything from there is worth a look.
     pub(super) fn may_be_peer(&self, from: SocketAddr) -> bool {
         self.latch.as_ref().is_some_and(|latch| latch.may_be_peer(from))

@@ -118,6 +118,14 @@ impl Session {
         self.legs.iter().find(|l| l.key == leg).map(Leg::stats)
     }
 
+    /// Where a leg's peer is, if it was heard within the last 100 ms: what comes from elsewhere to its port for RTP would
+    /// not be heard, and nothing is sent elsewhere, until it has been silent for longer than that or a command says
+    /// otherwise. So whoever moves packets may leave the rest to the kernel, and look again within 250 ms.
+    #[must_use]
+    pub fn settled(&self, leg: LegKey, now: Instant) -> Option<SocketAddr> {
+        self.legs.iter().find(|l| l.key == leg)?.settled(now)
+    }
+
     /// How many packets that came to a leg's ports were neither heard nor answered so far.
     #[must_use]
     pub fn refused(&self, leg: LegKey) -> u64 {

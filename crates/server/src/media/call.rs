@@ -14,6 +14,7 @@ use vorzimmer_media::{
 use vorzimmer_types::consent::Language;
 
 use vorzimmer_types::{CallId, CustomerId, LegId, PartyId, Quality, RecordingId};
+use vorzimmer_wire::Wire;
 
 use super::outlet::{Outlet, Proven};
 use super::recording::{Recording, Wanted};
@@ -118,6 +119,18 @@ impl CallMedia {
         Ok(key)
     }
 
+    /// Leaves to the kernel to serve those peers alone that speak, and everybody where a peer is silent. Says whether
+    /// anybody speaks.
+    pub fn fasten(&mut self, now: Instant, wire: &mut Wire) -> bool {
+        let mut anybody = false;
+        for leg in &mut self.legs {
+            let speaker = self.session.settled(leg.key, now);
+            leg.sockets.fasten(wire, speaker);
+            anybody |= speaker.is_some();
+        }
+        anybody
+    }
+
     /// A browser's leg is addressed by this name from now on; which leg it is and its name before, if that was another.
     pub fn rename(&mut self, id: LegId, ufrag: &str) -> Option<(LegKey, String)> {
         let leg = self.legs.iter_mut().find(|known| known.id == id)?;
@@ -130,7 +143,11 @@ impl CallMedia {
     pub fn command(&mut self, command: MediaCommand, now: Instant, outlet: &mut Outlet<'_>) {
         match command {
             MediaCommand::Connect { leg, negotiated, .. } => {
-                let known = self.legs.iter().find(|known| known.id == leg);
+                let mut known = self.legs.iter_mut().find(|known| known.id == leg);
+                if let Some(known) = &mut known {
+                    // The peer may be elsewhere from now on.
+                    known.sockets.fasten(outlet.wire, None);
+                }
                 let signalling = known.map(|known| known.signalling);
                 self.order(leg, now, outlet, |leg| Command::Remote { leg, negotiated, signalling });
             }

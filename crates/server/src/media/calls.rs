@@ -47,6 +47,11 @@ impl Calls {
         }
     }
 
+    /// Each of them, in no order.
+    pub fn each(&mut self) -> impl Iterator<Item = &mut CallMedia> {
+        self.media.each()
+    }
+
     /// All of them.
     pub fn ids(&self) -> Vec<CallId> {
         self.places.keys().copied().collect()

@@ -35,6 +35,11 @@ impl<T> Names<T> {
         self.place(name)?.as_mut()
     }
 
+    /// All things.
+    pub fn each(&mut self) -> impl Iterator<Item = &mut T> {
+        self.things.iter_mut().flatten()
+    }
+
     /// The number is free.
     pub fn remove(&mut self, name: u64) {
         if self.place(name).and_then(Option::take).is_some() {

@@ -40,6 +40,13 @@ impl LegSockets {
         }
     }
 
+    /// Has the kernel serve nobody but this peer on the RTP port, or everybody again. What cannot be done costs only time.
+    pub fn fasten(&mut self, wire: &mut Wire, peer: Option<SocketAddr>) {
+        if let Self::Own(pair) = self {
+            pair.fasten(wire, peer);
+        }
+    }
+
     /// Sends a datagram. The browsers' port is the door's: what leaves by it goes at once.
     ///
     /// # Errors
@@ -82,6 +89,8 @@ pub struct Pair {
     keys: [Key; 2],
     local: SocketAddr,
     names: [u64; 2],
+    /// The only peer of the RTP port.
+    fastened: Option<SocketAddr>,
 }
 
 /// A pair of ports that nobody listens on yet.
@@ -133,7 +142,7 @@ impl Bound {
     pub fn listen(self, wire: &mut Wire, names: [u64; 2]) -> Result<Pair, Error> {
         let rtp = wire.add(self.rtp, names[0])?;
         match wire.add(self.rtcp, names[1]) {
-            Ok(rtcp) => Ok(Pair { keys: [rtp, rtcp], local: self.local, names }),
+            Ok(rtcp) => Ok(Pair { keys: [rtp, rtcp], local: self.local, names, fastened: None }),
             Err(error) => {
                 wire.remove(rtp)?;
                 Err(error)
@@ -156,6 +165,22 @@ impl Pair {
     /// The names under which the sockets are listened on.
     pub fn names(&self) -> [u64; 2] {
         self.names
+    }
+
+    /// See [`LegSockets::fasten`].
+    pub fn fasten(&mut self, wire: &mut Wire, peer: Option<SocketAddr>) {
+        // A port on every address would be left with one of them.
+        if self.fastened == peer || self.local.ip().is_unspecified() {
+            return;
+        }
+        self.fastened = peer;
+        let done = match peer {
+            Some(peer) => wire.fasten(self.keys[0], peer),
+            None => wire.loosen(self.keys[0]),
+        };
+        if let Err(error) = done {
+            tracing::debug!(%error, "a port goes on with or without its only peer");
+        }
     }
 
     /// Closes both.

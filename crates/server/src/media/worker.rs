@@ -63,6 +63,10 @@ const AHEAD: [(usize, Option<Step>); 5] = [
 /// After so many datagrams what they had sent leaves, should more have come: none waits until all were looked at.
 const PORTION: usize = 64;
 
+/// How often it is looked who speaks: their sockets are theirs alone until they are silent. With the time in which a
+/// speaker is not silent (100 ms) less than the half second after which a peer may have moved.
+const FASTEN_EVERY: Duration = Duration::from_millis(250);
+
 /// Orders taken in one turn.
 const ORDERS_A_TURN: usize = 256;
 
@@ -122,6 +126,8 @@ pub struct Worker {
     browsers: HashMap<String, (CallId, LegKey)>,
     paths: HashMap<SocketAddr, (CallId, LegKey)>,
     proven: Vec<Proven>,
+    /// When it is looked next who speaks; never while nobody can be speaking.
+    fasten_at: Option<Instant>,
     /// The door has more for us than one turn takes.
     more_parcels: bool,
     /// There are more orders than one turn takes.
@@ -216,6 +222,7 @@ impl Worker {
             browsers: HashMap::new(),
             paths: HashMap::new(),
             proven: Vec::new(),
+            fasten_at: None,
             more_parcels: false,
             more_orders: false,
         })
@@ -240,6 +247,7 @@ impl Worker {
             rhythm.count(moved, now);
             self.move_parcels(now);
             self.run_timers(now);
+            self.fasten(moved, now);
             self.close_unwanted(now);
             self.tell_backlog();
             self.parts.counters.add(&mut self.turn);
@@ -259,7 +267,8 @@ impl Worker {
         if !self.backlog.is_empty() {
             return (Duration::from_millis(5), Pause::UntilSomething);
         }
-        let next = [self.timers.peek().map(|Reverse((at, _))| *at), self.resting.next_wake()];
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        let next = [timer, self.resting.next_wake(), self.fasten_at];
         let next = next.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
         (next.map_or(IDLE, |left| left.clamp(TIMERS_APART, IDLE)), Pause::UntilSomething)
     }
@@ -498,6 +507,21 @@ impl Worker {
         }
     }
 
+    /// Looks who speaks, now and then for as long as anything comes, and once more.
+    fn fasten(&mut self, moved: usize, now: Instant) {
+        match self.fasten_at {
+            None if moved > 0 => self.fasten_at = Some(now + FASTEN_EVERY),
+            Some(at) if at <= now => {
+                let mut anybody = false;
+                for media in self.calls.each() {
+                    anybody |= media.fasten(now, &mut self.wire);
+                }
+                self.fasten_at = anybody.then_some(now + FASTEN_EVERY);
+            }
+            _ => {}
+        }
+    }
+
     fn with_call(&mut self, call: CallId, now: Instant, act: impl FnOnce(&mut CallMedia, &mut Outlet<'_>)) {
         if let Some(place) = self.calls.place(call) {
             self.at_place(place, now, act);
@@ -588,10 +612,11 @@ impl Worker {
     }
 
     fn give_back(&mut self, sockets: LegSockets, now: Instant) {
-        let pair = match sockets {
+        let mut pair = match sockets {
             LegSockets::Own(pair) => pair,
             LegSockets::Shared(share) => return self.leave_door(&share),
         };
+        pair.fasten(&mut self.wire, None);
         for name in pair.names() {
             if let Some(source) = self.sockets.of(name) {
                 source.leg = None;

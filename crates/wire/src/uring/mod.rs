@@ -15,6 +15,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::ptr;
 use std::time::Duration;
 
 use io_uring::types::{CancelBuilder, Fd, Fixed, RecvMsgOut, SubmitArgs, Timespec};
@@ -64,6 +65,10 @@ pub struct Uring {
 struct Socket {
     generation: u32,
     name: Option<u64>,
+    /// Who is to be its only peer, and whether that is so by now.
+    only: Option<(SocketAddr, bool)>,
+    /// That peer, as the kernel reads it. Stays where it is once it was made; whatever is read from it last counts.
+    address: Option<Box<[u8; ROOM]>>,
 }
 
 impl Uring {
@@ -108,7 +113,7 @@ impl Uring {
             None => {
                 let index = u32::try_from(self.sockets.len()).ok().filter(|index| *index < self.limit);
                 let index = index.ok_or(Error::TooManySockets { limit: self.limit })?;
-                self.sockets.push(Socket { generation: 0, name: None });
+                self.sockets.push(Socket { generation: 0, name: None, only: None, address: None });
                 index
             }
         };
@@ -118,7 +123,7 @@ impl Uring {
             return Err(Error::Wait(error));
         }
         let Some(entry) = self.sockets.get_mut(index as usize) else { return Err(Error::NothingCame) };
-        entry.name = Some(name);
+        (entry.name, entry.only) = (Some(name), None);
         let key = Key { index, generation: entry.generation };
         self.arm(key)?;
         Ok(key)
@@ -146,6 +151,43 @@ impl Uring {
         Ok(())
     }
 
+    /// See [`Wire::fasten`](crate::Wire::fasten).
+    ///
+    /// # Errors
+    /// The ring cannot go on.
+    pub fn fasten(&mut self, key: Key, peer: SocketAddr) -> Result<(), Error> {
+        let Some(entry) = self.entry(key) else { return Ok(()) };
+        entry.only = Some((peer, false));
+        address::write(peer, entry.address.get_or_insert_default());
+        self.connect(key)
+    }
+
+    /// See [`Wire::loosen`](crate::Wire::loosen).
+    ///
+    /// # Errors
+    /// The ring cannot go on.
+    pub fn loosen(&mut self, key: Key) -> Result<(), Error> {
+        let Some(entry) = self.entry(key) else { return Ok(()) };
+        entry.only = None;
+        match &mut entry.address {
+            Some(address) => {
+                address::nobody(address);
+                self.connect(key)
+            }
+            // It never had an only peer.
+            None => Ok(()),
+        }
+    }
+
+    /// Hands over who is to be a socket's only peer.
+    fn connect(&mut self, key: Key) -> Result<(), Error> {
+        let Some(address) = self.entry(key).and_then(|entry| entry.address.as_deref()) else { return Ok(()) };
+        let entry =
+            opcode::Connect::new(Fixed(key.index), address.as_ptr().cast(), ROOM as libc::socklen_t).build();
+        self.push(&entry.user_data(Ticket::new(Kind::Fasten, key.index, key.generation).number()))?;
+        self.submit()
+    }
+
     /// Has whatever makes this descriptor readable end a wait that was to end with the first thing that happens.
     ///
     /// # Errors
@@ -160,21 +202,26 @@ impl Uring {
     ///
     /// # Errors
     /// It is too long, the socket is gone, or as many as can be are on their way.
-    pub fn send(&mut self, key: Key, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        if self.name(key).is_none() {
-            return Err(io::ErrorKind::NotConnected.into());
+    pub fn send(&mut self, key: Key, peer: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        let Some(entry) = self.entry(key) else { return Err(io::ErrorKind::NotConnected.into()) };
+        let only = entry.only;
+        if only.is_some_and(|(only, _)| only != peer) {
+            self.loosen(key).map_err(io::Error::other)?;
         }
         if !self.outbox.has_room() {
             self.submit().map_err(io::Error::other)?;
             self.reap();
         }
-        let id = self.outbox.put(to, bytes).ok_or(io::ErrorKind::WouldBlock)?;
+        let id = self.outbox.put(peer, bytes).ok_or(io::ErrorKind::WouldBlock)?;
         let Some(place) = self.outbox.at(id) else { return Err(io::ErrorKind::WouldBlock.into()) };
         let (bytes, to) = (place.bytes(), place.to());
         let length = u32::try_from(bytes.len()).unwrap_or(0);
+        // To its only peer the socket knows the way.
+        let (at, at_length) =
+            if only == Some((peer, true)) { (ptr::null(), 0) } else { (to.as_ptr(), to.len()) };
         let entry = opcode::Send::new(Fixed(key.index), bytes.as_ptr(), length)
-            .dest_addr(to.as_ptr().cast())
-            .dest_addr_len(libc::socklen_t::try_from(to.len()).unwrap_or(0))
+            .dest_addr(at.cast())
+            .dest_addr_len(libc::socklen_t::try_from(at_length).unwrap_or(0))
             .flags(libc::MSG_DONTWAIT)
             .build()
             .user_data(Ticket::new(Kind::Send, u32::from(id), 0).number());
@@ -243,6 +290,11 @@ impl Uring {
         entry.name.filter(|_| entry.generation == key.generation)
     }
 
+    fn entry(&mut self, key: Key) -> Option<&mut Socket> {
+        let entry = self.sockets.get_mut(key.index as usize)?;
+        (entry.name.is_some() && entry.generation == key.generation).then_some(entry)
+    }
+
     /// A receive that stays armed until the kernel says that it ended.
     fn arm(&mut self, key: Key) -> Result<(), Error> {
         let header: *const libc::msghdr = &raw const **self.header;
@@ -274,7 +326,8 @@ impl Uring {
             self.submit()?;
         }
         // SAFETY: what entries point to lives in `outbox` and `header`, which neither move nor are freed before every
-        // request was cancelled or this memory is given up for good (see `drop`). A place of the outbox is not written
+        // request was cancelled or this memory is given up for good (see `drop`), or in the box of a socket's address,
+        // which is kept as long as this and read when an entry is handed over, not later. A place of the outbox is not written
         // again until its completion has come. Descriptors are numbers in the ring's own table, or the waker's, whose
         // file the kernel holds by itself.
         let pushed = unsafe { self.ring.submission().push(entry) };
@@ -307,9 +360,18 @@ impl Uring {
                     // What it says is said by coming back; if it cannot be armed, orders are seen at the next tick.
                     drop(self.arm_waker());
                 }
+                Kind::Fasten => {
+                    self.fastened(Key { index: ticket.index, generation: ticket.generation }, entry.result())
+                }
                 Kind::Wake | Kind::Other => {}
             }
         }
+    }
+
+    /// The kernel did, or did not, what it was asked for last; by now it may be asked for something else, but in this order.
+    fn fastened(&mut self, key: Key, result: i32) {
+        let Some(entry) = self.entry(key) else { return };
+        entry.only = entry.only.filter(|_| result >= 0).map(|(peer, _)| (peer, true));
     }
 
     fn received(&mut self, ticket: Ticket, entry: &cqueue::Entry) {
@@ -318,8 +380,14 @@ impl Uring {
         {
             self.arrived.push_back((ticket, id, length));
         }
+        let key = Key { index: ticket.index, generation: ticket.generation };
         if !cqueue::more(entry.flags()) {
-            self.unarmed.push_back(Key { index: ticket.index, generation: ticket.generation });
+            self.unarmed.push_back(key);
+        }
+        // An error of the way, which only a socket with an only peer is told: anybody could have sent it.
+        if entry.result() < 0 && entry.result() != -libc::ENOBUFS {
+            // If the ring cannot go on, the next wait says so.
+            drop(self.loosen(key));
         }
     }
 }

@@ -145,3 +145,73 @@ fn who_found_no_buffer_is_heard_in_turn() {
         }
     }
 }
+
+/// With a port that was asked for: what the kernel chose it takes back with the only peer.
+fn open_with_port() -> (UdpSocket, SocketAddr) {
+    let at = open().1;
+    (UdpSocket::bind(at).unwrap(), at)
+}
+
+/// What is heard of whom, by the end of a tick.
+fn heard(ring: &mut Uring, speakers: &[&UdpSocket], at: SocketAddr) -> Vec<SocketAddr> {
+    // What was asked for of sockets is done with a wait.
+    ring.wait(Duration::from_millis(1), 60_000).unwrap();
+    for speaker in speakers {
+        // Who was refused before is told so instead; the second time it is sent.
+        if speaker.send_to(b"hello", at).is_err() {
+            speaker.send_to(b"hello", at).unwrap();
+        }
+    }
+    ring.wait(Duration::from_millis(20), 60_000).unwrap();
+    let mut buffer = [0; DATAGRAM];
+    std::iter::from_fn(|| ring.next(&mut buffer)).map(|came| came.from).collect()
+}
+
+#[test]
+fn an_only_peer_is_heard_alone_until_everybody_is_again() {
+    let Some(mut ring) = ring() else { return };
+    let ((ours, at), (peer, peer_at), (other, other_at)) = (open_with_port(), open(), open());
+    let key = ring.add(&ours, 7).unwrap();
+    assert_eq!(heard(&mut ring, &[&other, &peer], at), [other_at, peer_at]);
+    for _ in 0..3 {
+        ring.fasten(key, peer_at).unwrap();
+        assert_eq!(heard(&mut ring, &[&other, &peer], at), [peer_at]);
+        ring.send(key, peer_at, b"you").unwrap();
+        ring.wait(Duration::from_millis(1), 1).unwrap();
+        assert_eq!(peer.recv_from(&mut [0; 8]).unwrap(), (3, at));
+        ring.loosen(key).unwrap();
+        assert_eq!(heard(&mut ring, &[&other, &peer], at), [other_at, peer_at]);
+        ring.send(key, peer_at, b"you").unwrap();
+        ring.wait(Duration::from_millis(1), 1).unwrap();
+        assert_eq!(peer.recv_from(&mut [0; 8]).unwrap(), (3, at));
+    }
+    ring.fasten(key, peer_at).unwrap();
+    assert_eq!(heard(&mut ring, &[&other], at), []);
+    ring.send(key, other_at, b"and you").unwrap();
+    assert_eq!(heard(&mut ring, &[&other, &peer], at), [other_at, peer_at], "who is sent to may answer");
+    assert_eq!(other.recv_from(&mut [0; 8]).unwrap(), (7, at));
+    // One peer after another, before the kernel has done anything.
+    ring.fasten(key, peer_at).unwrap();
+    ring.loosen(key).unwrap();
+    ring.fasten(key, other_at).unwrap();
+    assert_eq!(heard(&mut ring, &[&other, &peer], at), [other_at]);
+    assert_eq!(ring.take_failed(), 0);
+}
+
+#[test]
+fn a_peer_that_cannot_be_reached_does_not_keep_others_out() {
+    let Some(mut ring) = ring() else { return };
+    let ((ours, at), (peer, peer_at), (other, other_at)) = (open_with_port(), open(), open());
+    let key = ring.add(&ours, 7).unwrap();
+    ring.fasten(key, peer_at).unwrap();
+    assert_eq!(heard(&mut ring, &[&other, &peer], at), [peer_at]);
+    drop(peer);
+    ring.send(key, peer_at, b"are you there").unwrap();
+    ring.wait(Duration::from_millis(20), 60_000).unwrap();
+    assert_eq!(heard(&mut ring, &[&other], at), [other_at]);
+    // Its port is somebody else's meanwhile, who is sent to like everybody.
+    let peer = UdpSocket::bind(peer_at).unwrap();
+    ring.send(key, peer_at, b"hello").unwrap();
+    ring.wait(Duration::from_millis(1), 1).unwrap();
+    assert_eq!(peer.recv_from(&mut [0; 8]).unwrap(), (5, at));
+}

@@ -12,6 +12,8 @@ pub(crate) enum Kind {
     Send,
     /// The waker.
     Wake,
+    /// The only peer of the socket `index`.
+    Fasten,
     /// Nothing whose completion matters.
     Other,
 }
@@ -35,6 +37,7 @@ impl Ticket {
             Kind::Receive => 1,
             Kind::Send => 2,
             Kind::Wake => 3,
+            Kind::Fasten => 4,
             Kind::Other => 0,
         };
         kind << 56 | u64::from(self.generation % GENERATIONS) << 32 | u64::from(self.index)
@@ -47,6 +50,7 @@ impl Ticket {
             1 => Kind::Receive,
             2 => Kind::Send,
             3 => Kind::Wake,
+            4 => Kind::Fasten,
             _ => Kind::Other,
         };
         Self { kind, index: number as u32, generation: (number >> 32) as u32 % GENERATIONS }
@@ -64,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_is_said_comes_back() {
-        for kind in [Kind::Receive, Kind::Send, Kind::Wake, Kind::Other] {
+        for kind in [Kind::Receive, Kind::Send, Kind::Wake, Kind::Fasten, Kind::Other] {
             for (index, generation) in [(0, 0), (u32::MAX, GENERATIONS - 1), (7, 3)] {
                 let ticket = Ticket::new(kind, index, generation);
                 assert_eq!(Ticket::read(ticket.number()), ticket);
