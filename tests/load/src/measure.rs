@@ -101,10 +101,7 @@ fn run(load: &mut Load, time: Duration, churn: Option<Churn>) -> Option<u64> {
                 came -= 1;
             }
         }
-        let running = churn.rate * churn.hold.as_secs_f64();
-        if parties.open_calls() as f64 > churn.keep as f64 + running {
-            parties.hang_up_oldest(churn.keep);
-        }
+        parties.hang_up_answered(churn.keep, churn.hold);
     }
     Some(came)
 }

@@ -75,6 +75,7 @@ struct Placed {
     /// The 200 that made the dialog.
     answer: Option<String>,
     begun: Instant,
+    answered: Option<Instant>,
     /// When it was answered, until the caller has pressed what there is to press.
     listening: Option<Instant>,
     /// What waits for an answer, since when, and how often it was said.
@@ -134,7 +135,10 @@ impl Parties {
         let asking = Some((invite.clone(), begun, 1));
         let id = self.dialling.id(call);
         self.order.push_back(id.clone());
-        self.placed.insert(id, Placed { slot, invite, answer: None, begun, listening: None, asking });
+        self.placed.insert(
+            id,
+            Placed { slot, invite, answer: None, begun, answered: None, listening: None, asking },
+        );
         Ok(())
     }
 
@@ -143,17 +147,16 @@ impl Parties {
         self.placed.len().max(self.taken.len())
     }
 
-    /// Hangs up what has been talking for longest, of the calls that were placed after the first `keep`.
-    pub fn hang_up_oldest(&mut self, keep: usize) {
+    /// Hangs up those that were answered so long ago, of the calls that were placed after the first `keep`.
+    pub fn hang_up_answered(&mut self, keep: usize, ago: Duration) {
         while let Some(id) = self.order.get(keep).cloned() {
             // One that rings is hung up when it was answered; one that is over is passed by.
-            if self.placed.get(&id).is_some_and(|call| call.answer.is_none()) {
-                return;
+            match self.placed.get(&id) {
+                Some(call) if call.answered.is_none_or(|at| at.elapsed() < ago) => return,
+                _ => {}
             }
             self.order.remove(keep);
-            if self.hang_up(&id) {
-                return;
-            }
+            self.hang_up(&id);
         }
     }
 
@@ -266,7 +269,8 @@ impl Parties {
             return;
         }
         call.asking = None;
-        call.listening = Some(Instant::now());
+        call.answered = Some(Instant::now());
+        call.listening = call.answered;
         self.outcome.answered += 1;
         let took = call.begun.elapsed().as_micros();
         self.outcome.set_up.note(u64::try_from(took).unwrap_or(u64::MAX));
