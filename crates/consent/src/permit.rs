@@ -1,5 +1,6 @@
 //! The permit: without one, nothing records.
 
+use std::mem::offset_of;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -28,16 +29,20 @@ const USUAL_PARTIES: usize = 3;
 /// ```
 #[must_use = "a permit that is dropped records nothing"]
 #[derive(Debug)]
+#[repr(C)]
 pub struct Permit {
-    call: CallId,
-    epoch: Epoch,
+    life: Arc<Life>,
     /// Within the permit itself: it is asked about them for each frame.
     parties: SmallVec<[PartyId; USUAL_PARTIES]>,
+    call: CallId,
+    epoch: Epoch,
     receipts: [u8; 32],
-    life: Arc<Life>,
 }
 
 impl Permit {
+    /// Bytes from its beginning that it needs to say whether a party is covered.
+    pub const NEAR: usize = offset_of!(Self, call);
+
     /// Only for the gate.
     pub(crate) fn new(
         call: CallId,

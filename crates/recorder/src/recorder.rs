@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem::offset_of;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use vorzimmer_consent::Permit;
@@ -21,6 +23,8 @@ use crate::timeline::Stamp;
 /// A page is sealed this long after its first frame arrived. A frame holds some 20 ms that were spoken before, and the
 /// writer takes its time: together that stays within the 200 ms that a kill may cost.
 pub const PAGE_SPAN: Duration = Duration::from_millis(160);
+/// A frame that comes so shortly before closes the page: nobody need be woken for it.
+const SHORTLY: Duration = Duration::from_millis(5);
 /// For how many pages it is remembered what they held, in case the disk does not take them.
 const IN_FLIGHT_PAGES: usize = 64;
 
@@ -68,24 +72,26 @@ pub enum Kept {
 /// How many samples of each slot a page held that is sealed but perhaps not stored.
 type InFlight = [u16; MAX_SLOTS];
 
-/// A recording that runs. It owns the permit that lets it.
+/// A recording that runs. It owns the permit that lets it. Its parts lie in this order: what each frame asks for comes
+/// first.
+#[repr(C)]
 pub struct Recorder {
-    permit: Permit,
-    recording: RecordingId,
-    writer: Writer,
-    queue: PageQueue,
     slots: Vec<Slot>,
-    consented: Instant,
-    started: Instant,
     /// When the first frame of the page that fills arrived.
     page_began: Option<Instant>,
     held_since: Option<Instant>,
+    started: Instant,
+    consented: Instant,
+    writer: Writer,
+    permit: Permit,
+    queue: PageQueue,
     /// When the permit was first seen dead.
     dead_since: Option<Instant>,
     run: u32,
     /// The newest pages, the last one last.
     in_flight: VecDeque<InFlight>,
     blocked: u64,
+    recording: RecordingId,
 }
 
 impl Recorder {
@@ -149,7 +155,7 @@ impl Recorder {
         now: Instant,
         entropy: &mut dyn Entropy,
     ) -> Kept {
-        self.poll(now, entropy);
+        self.look(now, now + SHORTLY, entropy);
         let covered = self.slots.get(slot).is_some_and(|slot| self.permit.covers(slot.party));
         if !covered {
             self.blocked += 1;
@@ -173,6 +179,11 @@ impl Recorder {
     /// Does what is due: wipes what a withdrawal forbids, follows hold and resume, seals a page whose time is
     /// up. Call it at least at [`Recorder::next_wake`], and every few milliseconds while frames come.
     pub fn poll(&mut self, now: Instant, entropy: &mut dyn Entropy) {
+        self.look(now, now, entropy);
+    }
+
+    /// The same, for pages whose time is up at `until`.
+    fn look(&mut self, now: Instant, until: Instant, entropy: &mut dyn Entropy) {
         if !self.permit.is_live() {
             self.permit_ended(now);
             return;
@@ -182,7 +193,7 @@ impl Recorder {
             (true, Some(since)) => self.resume(since, now),
             _ => {}
         }
-        if self.page_began.is_some_and(|began| now >= began + PAGE_SPAN) {
+        if self.page_began.is_some_and(|began| until >= began + PAGE_SPAN) {
             self.close_page(entropy);
         }
     }
@@ -199,15 +210,24 @@ impl Recorder {
         self.permit.is_live()
     }
 
-    /// What the next frame needs besides this, for whoever wants it near before it is needed.
+    /// The bytes that each frame needs, for whoever wants them near before they are needed.
+    pub const NEAR: Range<usize> = 0..offset_of!(Self, permit) + Permit::NEAR;
+
+    /// What the next frame of a slot needs besides, and which bytes of it.
     #[must_use]
-    pub fn near(&self) -> (&[impl Sized + use<>], &(impl Sized + use<>)) {
-        (&self.slots, self.permit.near())
+    pub fn near(&self, slot: usize) -> Option<(&(impl Sized + use<>), Range<usize>)> {
+        self.slots.get(slot).map(|slot| (slot, Slot::NEAR))
     }
 
-    /// Where the next frames' bytes go, likewise.
-    pub fn places(&self) -> impl Iterator<Item = &[u8]> {
-        self.slots.iter().flat_map(|slot| slot.page.next())
+    /// What the permit is asked by.
+    #[must_use]
+    pub fn permit_near(&self) -> &(impl Sized + use<>) {
+        self.permit.near()
+    }
+
+    /// Where the bytes of a slot's next frame go, likewise.
+    pub fn places(&self, slot: usize) -> impl Iterator<Item = &[u8]> {
+        self.slots.get(slot).into_iter().flat_map(|slot| slot.page.next())
     }
 
     /// The recording.

@@ -1,5 +1,8 @@
 //! One party of a running recording: its page that fills, its place on the timeline, what is missing.
 
+use std::mem::offset_of;
+use std::ops::Range;
+
 use vorzimmer_types::PartyId;
 use vorzimmer_vault::callrec::SlotGaps;
 
@@ -9,15 +12,16 @@ use crate::sequence::{Arrival, Losses, Sequence};
 use crate::table::SlotPage;
 use crate::timeline::Timeline;
 
-/// One slot's state.
+/// One slot's state. Its parts lie in this order: what each frame asks for comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Slot {
     pub(crate) party: PartyId,
-    pub(crate) page: SlotPage,
-    pub(crate) timeline: Timeline,
     stream: Option<(u32, Sequence)>,
     /// Samples of the stream's last frame: what a lost packet is taken to have held.
     pub(crate) frame_samples: u64,
+    pub(crate) page: SlotPage,
+    pub(crate) timeline: Timeline,
     pub(crate) tally: Tally,
     pub(crate) kept_samples: u64,
     /// Whether the page before was dropped, so that another dropped one lengthens the gap.
@@ -25,6 +29,9 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// The bytes that each frame needs.
+    pub(crate) const NEAR: Range<usize> = 0..offset_of!(Self, tally);
+
     pub(crate) fn new(party: PartyId) -> Self {
         Self {
             party,

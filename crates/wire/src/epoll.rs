@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
+use crate::ahead::soon;
 use crate::came::{Came, Pause};
 use crate::{DATAGRAM, Error};
 
@@ -108,6 +109,12 @@ impl Epoll {
                 self.ask(Duration::ZERO)
             }
         }
+    }
+
+    /// Has what tells the name of the socket brought near that is read so many after the next one.
+    pub(crate) fn soon(&self, after: usize) {
+        let socket = self.ready.get(after).and_then(|index| self.sockets.get(*index as usize));
+        socket.into_iter().for_each(|socket| soon(socket, 0..size_of_val(socket)));
     }
 
     /// The name of the socket that is read so many after the next one.

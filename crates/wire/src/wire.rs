@@ -198,6 +198,14 @@ impl Wire {
         }
     }
 
+    /// Has what [`Wire::upcoming`] looks at brought near.
+    pub fn soon(&self, after: usize) {
+        match &self.means {
+            Means::Epoll(epoll) => epoll.soon(after),
+            Means::Ring(ring) => ring.soon(after),
+        }
+    }
+
     /// The name of the socket of the datagram that comes so many after the next one, if that is known already.
     #[must_use]
     pub fn upcoming(&self, after: usize) -> Option<u64> {

@@ -20,7 +20,7 @@ impl Leg {
 
     /// What it is sent.
     pub(crate) fn format(&self) -> Option<&Format> {
-        self.negotiated.as_ref().map(|negotiated| &negotiated.format)
+        self.agreed.as_ref().map(|agreed| &agreed.format)
     }
 
     /// Takes a packet of this leg in, to be decoded to `hz`. A leg whose decoder cannot be had is not heard.

@@ -14,6 +14,7 @@
 //! The stream goes on if its source is the one that was heard and its numbers are the next: both are what nobody knows
 //! who does not see the packets. Of SRTP every packet is authentic before it is asked about here.
 
+use std::mem::offset_of;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -56,9 +57,15 @@ struct Candidate {
     seen: Instant,
 }
 
-/// The gate of one leg's RTP.
+/// The gate of one leg's RTP. Its parts lie in this order: what a packet of the peer asks for comes first.
 #[derive(Clone)]
+#[repr(C)]
 pub(crate) struct Latch {
+    latched: Option<SocketAddr>,
+    /// When anything last came from whoever is latched.
+    heard: Instant,
+    /// Made with the first: hardly a leg has any, and each packet passes by here.
+    candidates: Option<Box<Candidates>>,
     signalled: SocketAddr,
     /// The last signalled address that was somewhere: hold by 0.0.0.0 names no new place.
     home: SocketAddr,
@@ -68,16 +75,14 @@ pub(crate) struct Latch {
     before: Option<SocketAddr>,
     /// Who was latched before signalling named another address: not the peer any more.
     banned: Option<SocketAddr>,
-    latched: Option<SocketAddr>,
-    /// When anything last came from whoever is latched.
-    heard: Instant,
-    /// Made with the first: hardly a leg has any, and each packet passes by here.
-    candidates: Option<Box<Candidates>>,
 }
 
 type Candidates = [Option<Candidate>; CANDIDATES];
 
 impl Latch {
+    /// Bytes from its beginning that a packet of the peer needs, and one to it.
+    pub(crate) const NEAR: usize = offset_of!(Self, signalled);
+
     /// A gate for a peer at `signalled` whose signalling comes from `signalling`, if that is known.
     pub(crate) fn new(signalled: SocketAddr, signalling: Option<IpAddr>, now: Instant) -> Self {
         Self {

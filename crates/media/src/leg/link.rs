@@ -45,8 +45,7 @@ impl Leg {
 
     /// Whether the leg is one that is never heard in the clear.
     pub(super) fn must_be_sealed(&self) -> bool {
-        let keying = self.negotiated.as_ref().map(|negotiated| &negotiated.keying);
-        self.agent.is_some() || matches!(keying, Some(Keying::Dtls { .. }))
+        self.agent.is_some() || self.agreed.is_some_and(|agreed| agreed.by_handshake)
     }
 
     /// From which port of ours, and where to, packets of this kind go that are meant for `to`. A telephone whose keys come
@@ -63,7 +62,7 @@ impl Leg {
 
     /// Whether a telephone wants RTCP where its RTP is (RFC 5761).
     fn muxes(&self) -> bool {
-        self.negotiated.as_ref().is_some_and(|negotiated| negotiated.rtcp == negotiated.rtp)
+        self.agreed.is_some_and(|agreed| agreed.muxed)
     }
 
     fn way_to(&self, to: SocketAddr) -> Option<SocketAddr> {

@@ -16,10 +16,12 @@ mod watch;
 
 use std::mem::offset_of;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use vorzimmer_types::Entropy;
-use vorzimmer_types::audio::{Direction, Negotiated};
+use vorzimmer_types::audio::{Direction, Format, Negotiated};
+use vorzimmer_types::srtp::Keying;
 
 use control::Control;
 use ears::Ears;
@@ -45,6 +47,11 @@ use crate::{DigitSource, Event, LegConfig, LegKey, Sink};
 /// fetched from afar between the packets of other calls.
 #[repr(C)]
 pub(crate) struct Leg {
+    /// Where the other leg's stream lies in ours; none if the next relayed packet begins anew.
+    mapping: Option<Mapping>,
+    outgoing: Outgoing,
+    player: Option<Player>,
+    presses: Presses,
     pub(crate) key: LegKey,
     /// The clock of the codec that was last heard, in Hz.
     clock_hz: u32,
@@ -65,21 +72,18 @@ pub(crate) struct Leg {
     inlet: Option<Box<Inlet>>,
     /// Where what it hears is encoded, if it is.
     outlet: Option<Box<Outlet>>,
-    /// Where the other leg's stream lies in ours; none if the next relayed packet begins anew.
-    mapping: Option<Mapping>,
-    outgoing: Outgoing,
-    player: Option<Player>,
-    presses: Presses,
-    negotiated: Option<Negotiated>,
+    agreed: Option<Agreed>,
     latch: Option<Latch>,
-    stats: Stats,
-    incoming: Option<Incoming>,
-    /// Another source at the peer's address that asks to be heard.
-    challenger: Option<Challenger>,
     epoch: Instant,
     last_heard: Instant,
     watch: Watch,
+    incoming: Option<Incoming>,
+    /// Packets taken from the peer, as in [`Stats::received`].
+    received: u64,
     digits: Digits,
+    /// Another source at the peer's address that asks to be heard.
+    challenger: Option<Challenger>,
+    stats: Stats,
     ears: Option<Ears>,
     control: Control,
     identity: OurIdentity,
@@ -87,6 +91,28 @@ pub(crate) struct Leg {
     speaker: Option<SocketAddr>,
     /// Lost in streams before this one.
     lost_before: u64,
+}
+
+/// What stays of what was negotiated.
+#[derive(Clone, Copy, Debug)]
+struct Agreed {
+    format: Format,
+    direction: Direction,
+    /// The keys come out of a handshake: nothing goes in the clear.
+    by_handshake: bool,
+    /// The peer wants RTCP where its RTP is (RFC 5761).
+    muxed: bool,
+}
+
+impl Agreed {
+    fn of(negotiated: &Negotiated) -> Self {
+        Self {
+            format: negotiated.format,
+            direction: negotiated.direction,
+            by_handshake: matches!(negotiated.keying, Keying::Dtls { .. }),
+            muxed: negotiated.rtcp == negotiated.rtp,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,11 +123,13 @@ struct Challenger {
 }
 
 impl Leg {
-    /// Bytes from its beginning that a packet from its peer needs: everything before its digits, and what those know of
-    /// tones.
-    pub(crate) const HEARD: usize = offset_of!(Self, digits) + Digits::NEAR;
-    /// And a packet that goes to its peer: what stands before what is only heard.
-    pub(crate) const TOLD: usize = offset_of!(Self, stats);
+    /// The bytes that a packet from its peer needs.
+    pub(crate) const HEARD: [Range<usize>; 2] = [
+        offset_of!(Self, key)..offset_of!(Self, latch) + Latch::NEAR,
+        offset_of!(Self, epoch)..offset_of!(Self, digits) + Digits::NEAR,
+    ];
+    /// And those that a packet to its peer needs.
+    pub(crate) const TOLD: [Range<usize>; 2] = [0..offset_of!(Self, latch) + Latch::NEAR, 0..0];
 
     pub(crate) fn new(
         key: LegKey,
@@ -116,7 +144,6 @@ impl Leg {
             slot: config.slot,
             watch: Watch::new(config.silence),
             epoch: now,
-            negotiated: None,
             latch: None,
             guard: None,
             agent: config.ice.map(|ice| Box::new(Agent::new(ice))),
@@ -138,6 +165,8 @@ impl Leg {
             presses: Presses::default(),
             pressed_at: 0,
             held: false,
+            agreed: None,
+            received: 0,
             stats: Stats::default(),
             lost_before: 0,
         }
@@ -160,7 +189,7 @@ impl Leg {
         self.ears = Ears::needed(&negotiated.format).filter(|_| self.tones);
         self.outgoing.set_clock(negotiated.format.send.codec.clock_hz());
         self.shake_hands(&negotiated, now);
-        self.negotiated = Some(negotiated);
+        self.agreed = Some(Agreed::of(&negotiated));
         self.challenger = None;
         self.mapping = None;
         self.watch_as_needed(now);
@@ -226,8 +255,9 @@ impl Leg {
     pub(crate) fn stats(&self) -> Stats {
         let lost = self.lost_before + self.incoming.as_ref().map_or(0, Incoming::lost);
         let jitter = self.incoming.as_ref().map_or(Duration::ZERO, Incoming::jitter_time);
-        let (rtt, received) = (self.control.rtt(), self.stats.received);
+        let (rtt, received) = (self.control.rtt(), self.received);
         Stats {
+            received,
             lost,
             jitter,
             rtt,
@@ -243,7 +273,7 @@ impl Leg {
     }
 
     fn direction(&self) -> Direction {
-        self.negotiated.as_ref().map_or(Direction::Inactive, |negotiated| negotiated.direction)
+        self.agreed.as_ref().map_or(Direction::Inactive, |agreed| agreed.direction)
     }
 
     /// Whoever put us on hold may send or not: many telephones send nothing then, whatever they announced.

@@ -63,14 +63,13 @@ impl Leg {
             self.stats.foreign += 1;
             return None;
         }
-        let replayed = self.stats.replayed;
         let opened = self.opened(Channel::Rtp, bytes, now);
-        if self.stats.replayed != replayed
+        if opened == Err(Unopened::Replayed)
             && let Some(latch) = &mut self.latch
         {
             latch.copied(from, now);
         }
-        let bytes = bytes.get(..opened?)?;
+        let bytes = bytes.get(..opened.ok()?)?;
         let (view, kind) = self.readable(bytes)?;
         let sender = self.believed(from, &view, now)?;
         if matches!(sender, Sender::Latched | Sender::Moved) {
@@ -86,7 +85,7 @@ impl Leg {
             let key = self.key;
             self.digits.reset(|press, source| sink.event(digit_event(key, press, source)));
         }
-        self.stats.received += 1;
+        self.received += 1;
         self.last_heard = now;
         self.watch.heard(now);
         let payload = view.payload(bytes);
@@ -116,7 +115,7 @@ impl Leg {
             self.stats.foreign += 1;
             return;
         }
-        let Some(length) = self.opened(Channel::Rtcp, bytes, now) else { return };
+        let Ok(length) = self.opened(Channel::Rtcp, bytes, now) else { return };
         let bytes = bytes.get(..length).unwrap_or_default();
         match self.control.receive(from, bytes, &known, now) {
             Heard::Report => {}
@@ -147,30 +146,28 @@ impl Leg {
             })
     }
 
-    /// The length of the packet once it is opened, if the leg is protected; none if it is not authentic. Whatever comes
+    /// The length of the packet once it is opened, if the leg is protected; why not, if it is not authentic. Whatever comes
     /// after this step makes state.
-    fn opened(&mut self, channel: Channel, bytes: &mut [u8], now: Instant) -> Option<usize> {
+    fn opened(&mut self, channel: Channel, bytes: &mut [u8], now: Instant) -> Result<usize, Unopened> {
         let Some(guard) = &mut self.guard else {
-            // Before there are keys nothing is authentic.
-            let clear = !self.must_be_sealed();
-            self.stats.forged += u64::from(!clear);
-            return clear.then_some(bytes.len());
+            if self.must_be_sealed() {
+                // Before there are keys nothing is authentic.
+                self.stats.forged += 1;
+                return Err(Unopened::Forged);
+            }
+            return Ok(bytes.len());
         };
         let opened = match channel {
             Channel::Rtp => guard.open_rtp(bytes, now),
             Channel::Rtcp => guard.open_rtcp(bytes, now),
         };
-        let count = match opened {
-            Ok(length) => {
-                self.speaker_is_peer(now);
-                return Some(length);
-            }
-            Err(Unopened::Malformed) => &mut self.stats.malformed,
-            Err(Unopened::Forged | Unopened::UsedUp) => &mut self.stats.forged,
-            Err(Unopened::Replayed) => &mut self.stats.replayed,
-        };
-        *count += 1;
-        None
+        match &opened {
+            Ok(_) => self.speaker_is_peer(now),
+            Err(Unopened::Malformed) => self.stats.malformed += 1,
+            Err(Unopened::Forged | Unopened::UsedUp) => self.stats.forged += 1,
+            Err(Unopened::Replayed) => self.stats.replayed += 1,
+        }
+        opened
     }
 
     /// The packet, if it is RTP of an agreed payload type that may come now.
@@ -179,8 +176,7 @@ impl Leg {
             self.stats.malformed += 1;
             return None;
         };
-        let format = self.negotiated.as_ref().map(|negotiated| &negotiated.format);
-        let kind = format.and_then(|format| match format.received_codec(view.payload_type) {
+        let kind = self.format().and_then(|format| match format.received_codec(view.payload_type) {
             Some(codec) => Some(Kind::Audio(codec)),
             None if format.noise.is_some_and(|noise| noise.receive == view.payload_type) => Some(Kind::Noise),
             None => format.events.filter(|events| events.receive == view.payload_type).map(|_| Kind::Event),
@@ -290,7 +286,7 @@ impl Leg {
             }
             Kind::Audio(_) | Kind::Noise | Kind::Empty => {}
             Kind::Event => {
-                let events = self.negotiated.as_ref().and_then(|negotiated| negotiated.format.events);
+                let events = self.format().and_then(|format| format.events);
                 let clock_hz = events.map_or(LISTENED_HZ, |events| events.clock_hz);
                 self.digits.event(view.marker, view.timestamp, payload, clock_hz, now, tell);
             }

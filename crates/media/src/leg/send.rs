@@ -39,7 +39,7 @@ impl Leg {
 
     /// Presses a key towards the peer; false if too many wait or the peer knows no telephone-events.
     pub(crate) fn press(&mut self, digit: Digit) -> bool {
-        let events = self.negotiated.as_ref().is_some_and(|agreed| agreed.format.events.is_some());
+        let events = self.format().is_some_and(|format| format.events.is_some());
         events && self.presses.push(digit)
     }
 
@@ -139,11 +139,11 @@ impl Leg {
 
     /// How and where to send, if the peer wants to hear and is anywhere.
     pub(super) fn sendable(&self) -> Option<(Format, SocketAddr)> {
-        let negotiated = self.negotiated.as_ref().filter(|negotiated| negotiated.direction.sends())?;
+        let agreed = self.agreed.as_ref().filter(|agreed| agreed.direction.sends())?;
         if !self.is_linked() {
             return None;
         }
-        Some((negotiated.format, self.latch.as_ref().and_then(Latch::target)?))
+        Some((agreed.format, self.latch.as_ref().and_then(Latch::target)?))
     }
 
     fn send_sound(&mut self, now: Instant, sink: &mut dyn Sink) {

@@ -4,9 +4,11 @@ mod talk;
 mod words;
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use smallvec::SmallVec;
 use vorzimmer_types::Entropy;
 
 use talk::Talk;
@@ -21,6 +23,8 @@ use crate::{Error, Stats};
 #[derive(Default)]
 pub struct Session {
     legs: Vec<Leg>,
+    /// The keys of the legs, in their order: which leg is meant is known without looking at any of them.
+    keys: SmallVec<[LegKey; 4]>,
     talk: Option<Talk>,
     identity: Option<Arc<Identity>>,
 }
@@ -42,7 +46,7 @@ impl Session {
     }
 
     /// Takes a datagram. Whatever it leads to has gone into `sink` when this returns. Whether something may be due sooner
-    /// than [`Session::next_wake`] said before: not so after a voice that was only passed on.
+    /// than [`Session::next_wake`] said before, or it was refused: not so after a voice that was only passed on.
     pub fn handle(&mut self, input: Input<'_>, now: Instant, sink: &mut dyn Sink) -> bool {
         let Input { leg, channel, from, bytes } = input;
         let sorted = match channel {
@@ -132,10 +136,13 @@ impl Session {
         self.legs.iter().find(|l| l.key == leg).map_or(0, Leg::refused)
     }
 
-    /// The legs that a packet of this leg needs, and so many bytes of each from its beginning: for whoever wants them near
-    /// before they are needed. What they are is nobody's business.
-    pub fn near(&self, leg: LegKey) -> impl Iterator<Item = (&(impl Sized + use<>), usize)> {
-        self.legs.iter().map(move |one| (one, if one.key == leg { Leg::HEARD } else { Leg::TOLD }))
+    /// The legs that a packet of this leg needs, and which of their bytes: for whoever wants them near before they are
+    /// needed. What they are is nobody's business.
+    pub fn near(&self, leg: LegKey) -> impl Iterator<Item = (&(impl Sized + use<>), Range<usize>)> {
+        self.legs.iter().zip(&self.keys).flat_map(move |(one, key)| {
+            let parts = if *key == leg { Leg::HEARD } else { Leg::TOLD };
+            parts.into_iter().map(move |part| (one, part))
+        })
     }
 
     /// Whether no leg is left.
@@ -166,6 +173,7 @@ impl Session {
             return Err(Error::TooManyLegs { limit: Self::MAX_LEGS });
         }
         self.legs.push(Leg::new(key, config, self.identity.clone(), now, random));
+        self.keys.push(key);
         Ok(())
     }
 
@@ -174,6 +182,7 @@ impl Session {
         leg.close(now, sink);
         sink.event(Event::Closed { leg: key, stats: leg.stats() });
         self.legs.retain(|leg| leg.key != key);
+        self.keys.retain(|known| *known != key);
         self.leave(key);
         Ok(())
     }

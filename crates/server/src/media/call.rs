@@ -47,7 +47,9 @@ pub struct CallMedia {
     closed: Vec<LegSockets>,
     ended: Vec<RecordingId>,
     scheduled: Option<Instant>,
-    /// Something may be due sooner than was thought.
+    /// When the session wants to be looked at, as it said last.
+    session_due: Option<Instant>,
+    /// It may want that sooner.
     stirred: bool,
 }
 
@@ -58,9 +60,9 @@ pub enum Step {
     Parts,
     /// What records.
     Recorder,
-    /// What has been taken of each voice.
-    Slots,
-    /// Where the next of each goes.
+    /// What has been taken of its voice.
+    Slot,
+    /// Where the next of it goes.
     Places,
 }
 
@@ -87,6 +89,7 @@ impl CallMedia {
             closed: Vec::new(),
             ended: Vec::new(),
             scheduled: None,
+            session_due: None,
             stirred: true,
         }
     }
@@ -224,13 +227,14 @@ impl CallMedia {
     pub fn soon(&self, leg: LegKey, step: Step) {
         match step {
             Step::Parts => {
-                self.session.near(leg).for_each(|(leg, bytes)| vorzimmer_wire::soon(leg, bytes));
-                whole(self.legs.as_slice());
-                whole(self.recordings.as_slice());
+                // In the order in which they are looked at.
+                self.recordings.iter().for_each(|one| vorzimmer_wire::soon(one, Recording::NEAR));
+                self.session.near(leg).for_each(|(leg, part)| vorzimmer_wire::soon(leg, part));
+                self.legs.iter().for_each(|leg| vorzimmer_wire::soon(leg, 0..size_of_val(leg)));
             }
             Step::Recorder => self.recordings.iter().for_each(Recording::soon),
-            Step::Slots => self.recordings.iter().for_each(Recording::slots_soon),
-            Step::Places => self.recordings.iter().for_each(Recording::places_soon),
+            Step::Slot => self.recordings.iter().for_each(|one| one.slot_soon(leg)),
+            Step::Places => self.recordings.iter().for_each(|one| one.places_soon(leg)),
         }
     }
 
@@ -248,7 +252,11 @@ impl CallMedia {
         let input = Input { leg, channel, from, bytes };
         let mut sink =
             CallSink { call: self.call, legs: &mut self.legs, recordings: &mut self.recordings, outlet };
-        self.stirred |= self.session.handle(input, now, &mut sink);
+        if !self.session.handle(input, now, &mut sink) {
+            // A voice that was passed on, as nearly everything that comes.
+            return;
+        }
+        self.stirred = true;
         let refused = self.session.refused(leg);
         if let Some(known) = self.legs.iter_mut().find(|known| known.key == leg) {
             outlet.turn.dropped += refused - std::mem::replace(&mut known.refused, refused);
@@ -305,13 +313,11 @@ impl CallMedia {
 
     /// A time to be woken at, if none that is early enough was named before.
     pub fn reschedule(&mut self, now: Instant) -> Option<Instant> {
-        let recording = self.recordings.iter().filter_map(|one| one.next_wake(now)).min();
         // Voice that is passed on puts nothing off to an earlier time, and that is nearly all that ever comes.
-        let stirred = std::mem::take(&mut self.stirred);
-        if !stirred && self.scheduled.is_some_and(|at| recording.is_none_or(|due| at <= due)) {
-            return None;
+        if std::mem::take(&mut self.stirred) {
+            self.session_due = self.session.next_wake(now);
         }
-        let next = [self.session.next_wake(now), recording].into_iter().flatten().min()?;
+        let next = self.due(now)?;
         if self.scheduled.is_some_and(|at| at <= next) {
             return None;
         }
@@ -321,11 +327,17 @@ impl CallMedia {
 
     /// Whether a timer that was set for `at` still means something.
     pub fn fires(&mut self, at: Instant) -> bool {
-        if self.scheduled == Some(at) {
-            self.scheduled = None;
-            return true;
-        }
-        false
+        self.scheduled.take_if(|scheduled| *scheduled == at).is_some()
+    }
+
+    /// Whether there is anything to do, as far as is known without a look at the legs.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.stirred || self.due(now).is_some_and(|due| due <= now)
+    }
+
+    fn due(&self, now: Instant) -> Option<Instant> {
+        let recordings = self.recordings.iter().filter_map(|one| one.next_wake(now));
+        recordings.chain(self.session_due).min()
     }
 
     fn play(&mut self, leg: LegId, play: PlayId, asked: &Asked, now: Instant, outlet: &mut Outlet<'_>) {
@@ -396,11 +408,6 @@ impl CallMedia {
     fn key(&self, leg: LegId) -> Option<LegKey> {
         self.legs.iter().find(|known| known.id == leg).map(|known| known.key)
     }
-}
-
-/// Has all of this brought near.
-fn whole<T: ?Sized>(thing: &T) {
-    vorzimmer_wire::soon(thing, size_of_val(thing));
 }
 
 /// Plays are counted over all calls; within a leg the low bits tell them apart.

@@ -28,6 +28,11 @@ impl Calls {
         self.media.of(place.0)
     }
 
+    /// Has the call at a place brought near, without looking at it.
+    pub fn soon(&self, place: Place) {
+        self.media.soon(place.0);
+    }
+
     /// This call.
     pub fn of(&mut self, call: CallId) -> Option<&mut CallMedia> {
         let place = self.place(call)?;

@@ -35,6 +35,12 @@ impl<T> Names<T> {
         self.place(name)?.as_mut()
     }
 
+    /// Has the thing of this number brought near, without looking at it.
+    pub fn soon(&self, name: u64) {
+        let place = usize::try_from(name).ok().and_then(|name| self.things.get(name));
+        place.into_iter().for_each(|place| vorzimmer_wire::soon(place, 0..size_of_val(place)));
+    }
+
     /// All things.
     pub fn each(&mut self) -> impl Iterator<Item = &mut T> {
         self.things.iter_mut().flatten()

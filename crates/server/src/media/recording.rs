@@ -1,6 +1,8 @@
 //! One recording on its worker: from the permit to the final page. The recorder seals, the writer writes; this is what
 //! stands between them and the call.
 
+use std::mem::offset_of;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
@@ -21,32 +23,34 @@ use crate::clock::SystemEntropy;
 /// How long to wait before the last pages are offered to the writer again.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
-/// What is known of a recording before it runs.
+/// What is known of a recording before it runs. The legs come first: each frame asks for them.
+#[repr(C)]
 pub struct Wanted {
+    /// The legs of the slots, as far as they are still there.
+    pub legs: SmallVec<[Option<LegKey>; MAX_SLOTS]>,
     /// The call.
     pub call: CallId,
     /// Whose call.
     pub customer: CustomerId,
     /// The recording.
     pub recording: RecordingId,
-    /// The legs of the slots, as far as they are still there.
-    pub legs: SmallVec<[Option<LegKey>; MAX_SLOTS]>,
     /// The parties of the slots.
     pub parties: Vec<PartyId>,
     /// When it was ordered, everybody having said yes.
     pub at: Instant,
 }
 
-/// A recording that is wanted, runs, or is being closed.
+/// A recording that is wanted, runs, or is being closed. Its parts lie in this order: what each frame asks for comes first.
+#[repr(C)]
 pub struct Recording {
-    wanted: Wanted,
-    stage: Stage,
     told_pages: u64,
+    stage: Stage,
+    wanted: Wanted,
 }
 
 enum Stage {
     /// Keys and file are being made. A stop that comes meanwhile is remembered.
-    Waiting(Permit, Option<StopWhy>),
+    Waiting(Box<Permit>, Option<StopWhy>),
     Running(Box<Recorder>),
     /// The final page is on its way, or waits until the writer has room for it.
     Closing(Box<Finished>, Option<Vec<SealedPage>>),
@@ -58,7 +62,7 @@ impl Recording {
     pub fn begin(wanted: Wanted, permit: Permit, worker: usize, outlet: &mut Outlet<'_>) -> Self {
         let Wanted { call, customer, recording, .. } = wanted;
         let slots = wanted.parties.len();
-        let mut new = Self { wanted, stage: Stage::Waiting(permit, None), told_pages: 0 };
+        let mut new = Self { wanted, stage: Stage::Waiting(Box::new(permit), None), told_pages: 0 };
         if outlet.pages.offer(Job::Begin { worker, call, customer, recording, slots }).is_err() {
             new.fail("the disk does not follow", outlet);
         }
@@ -101,7 +105,7 @@ impl Recording {
             consented: self.wanted.at,
             queue: pages,
         };
-        match Recorder::start(permit, params, now, &mut SystemEntropy) {
+        match Recorder::start(*permit, params, now, &mut SystemEntropy) {
             Ok((recorder, header)) => {
                 if outlet.pages.offer(Job::Run { recording, header, drain }).is_err() {
                     self.discard("the disk does not follow", outlet);
@@ -148,27 +152,34 @@ impl Recording {
         self.tell_end(result, duration, gaps, pages, why, outlet);
     }
 
+    /// The bytes that each frame needs.
+    pub const NEAR: Range<usize> = 0..offset_of!(Self, wanted) + offset_of!(Wanted, call);
+
     /// Has what records brought near.
     pub fn soon(&self) {
         if let Stage::Running(recorder) = &self.stage {
-            vorzimmer_wire::soon(&**recorder, size_of_val(&**recorder));
+            vorzimmer_wire::soon(&**recorder, Recorder::NEAR);
         }
     }
 
-    /// Has what has been taken of each voice brought near, and the permit.
-    pub fn slots_soon(&self) {
-        if let Stage::Running(recorder) = &self.stage {
-            let (slots, life) = recorder.near();
-            vorzimmer_wire::soon(slots, size_of_val(slots));
-            vorzimmer_wire::soon(life, size_of_val(life));
+    /// Has what has been taken of a leg's voice brought near, and the permit.
+    pub fn slot_soon(&self, leg: LegKey) {
+        if let (Stage::Running(recorder), Some(slot)) = (&self.stage, self.slot(leg)) {
+            let life = recorder.permit_near();
+            vorzimmer_wire::soon(life, 0..size_of_val(life));
+            recorder.near(slot).into_iter().for_each(|(slot, part)| vorzimmer_wire::soon(slot, part));
         }
     }
 
-    /// Has the places brought near to which the next frames go.
-    pub fn places_soon(&self) {
-        if let Stage::Running(recorder) = &self.stage {
-            recorder.places().for_each(|place| vorzimmer_wire::soon(place, place.len()));
+    /// Has the places brought near to which a leg's next frame goes.
+    pub fn places_soon(&self, leg: LegKey) {
+        if let (Stage::Running(recorder), Some(slot)) = (&self.stage, self.slot(leg)) {
+            recorder.places(slot).for_each(|place| vorzimmer_wire::soon(place, 0..place.len()));
         }
+    }
+
+    fn slot(&self, leg: LegKey) -> Option<usize> {
+        self.wanted.legs.iter().position(|known| *known == Some(leg))
     }
 
     /// Takes what a tapped leg said.

@@ -28,7 +28,7 @@ pub enum LegSockets {
     /// Ports of its own.
     Own(Pair),
     /// The browsers' port.
-    Shared(Share),
+    Shared(Box<Share>),
 }
 
 impl LegSockets {

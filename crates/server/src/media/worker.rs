@@ -51,14 +51,29 @@ const COUNTED: Duration = Duration::from_millis(20);
 const MUCH: usize = 50;
 const LITTLE: usize = 30;
 
-/// What is brought near for the datagram that comes so many after the next: first the call itself, then its parts.
-const AHEAD: [(usize, Option<Step>); 5] = [
-    (4, None),
-    (3, Some(Step::Parts)),
-    (2, Some(Step::Recorder)),
-    (1, Some(Step::Slots)),
-    (0, Some(Step::Places)),
+/// What is brought near for the datagram that comes so many after the next. Each is found in what the one before brought:
+/// nothing is looked at that was not asked for a datagram earlier.
+const AHEAD: [(usize, Ahead); 7] = [
+    (6, Ahead::Name),
+    (5, Ahead::Source),
+    (4, Ahead::Call),
+    (3, Ahead::Within(Step::Parts)),
+    (2, Ahead::Within(Step::Recorder)),
+    (1, Ahead::Within(Step::Slot)),
+    (0, Ahead::Within(Step::Places)),
 ];
+
+#[derive(Clone, Copy, Debug)]
+enum Ahead {
+    /// What its socket is called.
+    Name,
+    /// Whose socket that is.
+    Source,
+    /// The call.
+    Call,
+    /// A part of it.
+    Within(Step),
+}
 
 /// After so many datagrams what they had sent leaves, should more have come: none waits until all were looked at.
 const PORTION: usize = 64;
@@ -420,7 +435,7 @@ impl Worker {
         let ice = Credentials::random(&doorway.label(), &mut SystemEntropy);
         let ufrag = ice.ufrag().to_owned();
         let share = Share { socket, local, ufrag, paths: SmallVec::new() };
-        Some((LegSockets::Shared(share), Some(ice)))
+        Some((LegSockets::Shared(Box::new(share)), Some(ice)))
     }
 
     /// A browser's leg is addressed by another name from now on, if it was not by this one.
@@ -448,17 +463,27 @@ impl Worker {
         }
     }
 
-    /// Has what the next datagrams need brought near, each of them one step with every datagram before it.
-    fn look_ahead(&mut self) {
-        for (after, step) in AHEAD {
+    /// Has what the next datagrams need brought near, each of them one step with every datagram before it; or, with a
+    /// `lead`, as it would have been done so many datagrams earlier.
+    fn look_ahead(&mut self, lead: usize) {
+        for (after, what) in AHEAD {
+            let Some(after) = after.checked_sub(lead) else { continue };
+            if let Ahead::Name = what {
+                self.wire.soon(after);
+                continue;
+            }
             let Some(name) = self.wire.upcoming(after) else { continue };
+            if let Ahead::Source = what {
+                self.sockets.soon(name);
+                continue;
+            }
             let Some(Source { leg: Some((place, leg)), .. }) = self.sockets.of(name).copied() else {
                 continue;
             };
-            let Some(media) = self.calls.at(place) else { continue };
-            match step {
-                None => vorzimmer_wire::soon(media, size_of_val(media)),
-                Some(step) => media.soon(leg, step),
+            if let Ahead::Within(step) = what {
+                self.calls.at(place).into_iter().for_each(|media| media.soon(leg, step));
+            } else {
+                self.calls.soon(place);
             }
         }
     }
@@ -466,6 +491,9 @@ impl Worker {
     /// Takes what came; how many datagrams that were.
     fn move_packets(&mut self, buffer: &mut [u8; DATAGRAM], now: Instant) -> usize {
         let mut moved = 0;
+        for lead in (0..AHEAD.len()).rev() {
+            self.look_ahead(lead);
+        }
         while let Some(came) = self.wire.next(buffer) {
             if moved > 0
                 && moved % PORTION == 0
@@ -474,7 +502,7 @@ impl Worker {
                 tracing::trace!(%error, "what is to be sent waits for the next turn");
             }
             moved += 1;
-            self.look_ahead();
+            self.look_ahead(0);
             let Some(Source { leg: Some((place, leg)), channel }) = self.sockets.of(came.name).copied()
             else {
                 // For a leg that is gone, or not there yet.
@@ -499,10 +527,17 @@ impl Worker {
                 break;
             }
             self.timers.pop();
-            let due = self.calls.of(call).is_some_and(|media| media.fires(at));
-            if due {
-                self.with_call(call, now, |media, outlet| media.poll(now, outlet));
+            let Some(place) = self.calls.place(call) else { continue };
+            let Some(media) = self.calls.at(place) else { continue };
+            if !media.fires(at) {
+                continue;
+            }
+            if media.is_due(now) {
+                self.at_place(place, now, |media, outlet| media.poll(now, outlet));
                 self.sweep(call, now);
+            } else {
+                // A frame closed the page before its time was up: nearly always.
+                self.schedule(place, now);
             }
         }
     }

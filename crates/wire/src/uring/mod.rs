@@ -22,6 +22,7 @@ use io_uring::types::{CancelBuilder, Fd, Fixed, RecvMsgOut, SubmitArgs, Timespec
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use crate::address::{self, ROOM};
+use crate::ahead::soon;
 use crate::buffers::{self, Buffers, GROUP};
 use crate::came::Came;
 use crate::outbox::{self, Outbox};
@@ -250,6 +251,12 @@ impl Uring {
         self.reap();
         self.buffers.suit(self.arrived.len());
         Ok(())
+    }
+
+    /// Has what tells the name of the socket brought near of the datagram that comes so many after the next one.
+    pub fn soon(&self, after: usize) {
+        let socket = self.arrived.get(after).and_then(|(ticket, ..)| self.sockets.get(ticket.index as usize));
+        socket.into_iter().for_each(|socket| soon(socket, 0..size_of_val(socket)));
     }
 
     /// The name of the socket of the datagram that comes so many after the next one.
