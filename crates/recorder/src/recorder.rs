@@ -6,6 +6,7 @@ use std::mem::offset_of;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
 use vorzimmer_consent::Permit;
 use vorzimmer_types::{CustomerId, Day, Entropy, PartyId, RecordingId};
 use vorzimmer_vault::SlotSecret;
@@ -72,11 +73,11 @@ pub enum Kept {
 /// How many samples of each slot a page held that is sealed but perhaps not stored.
 type InFlight = [u16; MAX_SLOTS];
 
-/// A recording that runs. It owns the permit that lets it. Its parts lie in this order: what each frame asks for comes
-/// first.
+/// A recording that runs. It owns the permit that lets it. Its parts lie in this order: what each frame asks for lies
+/// together.
 #[repr(C)]
 pub struct Recorder {
-    slots: Vec<Slot>,
+    slots: SmallVec<[Slot; 2]>,
     /// When the first frame of the page that fills arrived.
     page_began: Option<Instant>,
     held_since: Option<Instant>,
@@ -210,8 +211,10 @@ impl Recorder {
         self.permit.is_live()
     }
 
-    /// The bytes that each frame needs, for whoever wants them near before they are needed.
-    pub const NEAR: Range<usize> = 0..offset_of!(Self, permit) + Permit::NEAR;
+    /// The bytes that each frame needs, for whoever wants them near before they are needed; how many slots there are stands
+    /// right before.
+    pub const NEAR: Range<usize> =
+        offset_of!(Self, page_began) - size_of::<usize>()..offset_of!(Self, permit) + Permit::NEAR;
 
     /// What the next frame of a slot needs besides, and which bytes of it.
     #[must_use]

@@ -41,9 +41,10 @@ pub struct RecordingOrder {
 pub struct CallMedia {
     call: CallId,
     session: Session,
-    legs: Vec<LegMedia>,
+    /// Within the call itself, as its recording: what lies apart has to be fetched apart.
+    legs: SmallVec<[LegMedia; 2]>,
     next_leg: u32,
-    recordings: Vec<Recording>,
+    recordings: SmallVec<[Recording; 1]>,
     closed: Vec<LegSockets>,
     ended: Vec<RecordingId>,
     scheduled: Option<Instant>,
@@ -56,10 +57,8 @@ pub struct CallMedia {
 /// How far from the call itself a part lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Its legs, and what it knows of its recordings.
+    /// Its legs, and what records.
     Parts,
-    /// What records.
-    Recorder,
     /// What has been taken of its voice.
     Slot,
     /// Where the next of it goes.
@@ -83,9 +82,9 @@ impl CallMedia {
         Self {
             call,
             session: Session::with_identity(identity),
-            legs: Vec::with_capacity(2),
+            legs: SmallVec::new(),
             next_leg: 0,
-            recordings: Vec::new(),
+            recordings: SmallVec::new(),
             closed: Vec::new(),
             ended: Vec::new(),
             scheduled: None,
@@ -197,8 +196,6 @@ impl CallMedia {
         }
         let parties = tracks.into_iter().map(|(_, party)| party).collect();
         let wanted = Wanted { call: self.call, customer, recording, legs, parties, at: now };
-        // Nearly every call has one, and it is large.
-        self.recordings.reserve_exact(1);
         self.recordings.push(Recording::begin(wanted, permit, worker, outlet));
         self.forget_recordings();
     }
@@ -227,12 +224,9 @@ impl CallMedia {
     pub fn soon(&self, leg: LegKey, step: Step) {
         match step {
             Step::Parts => {
-                // In the order in which they are looked at.
-                self.recordings.iter().for_each(|one| vorzimmer_wire::soon(one, Recording::NEAR));
+                self.recordings.iter().for_each(Recording::soon);
                 self.session.near(leg).for_each(|(leg, part)| vorzimmer_wire::soon(leg, part));
-                self.legs.iter().for_each(|leg| vorzimmer_wire::soon(leg, 0..size_of_val(leg)));
             }
-            Step::Recorder => self.recordings.iter().for_each(Recording::soon),
             Step::Slot => self.recordings.iter().for_each(|one| one.slot_soon(leg)),
             Step::Places => self.recordings.iter().for_each(|one| one.places_soon(leg)),
         }

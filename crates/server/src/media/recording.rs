@@ -1,8 +1,6 @@
 //! One recording on its worker: from the permit to the final page. The recorder seals, the writer writes; this is what
 //! stands between them and the call.
 
-use std::mem::offset_of;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
@@ -23,29 +21,27 @@ use crate::clock::SystemEntropy;
 /// How long to wait before the last pages are offered to the writer again.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
-/// What is known of a recording before it runs. The legs come first: each frame asks for them.
-#[repr(C)]
+/// What is known of a recording before it runs.
 pub struct Wanted {
-    /// The legs of the slots, as far as they are still there.
-    pub legs: SmallVec<[Option<LegKey>; MAX_SLOTS]>,
     /// The call.
     pub call: CallId,
     /// Whose call.
     pub customer: CustomerId,
     /// The recording.
     pub recording: RecordingId,
+    /// The legs of the slots, as far as they are still there.
+    pub legs: SmallVec<[Option<LegKey>; MAX_SLOTS]>,
     /// The parties of the slots.
     pub parties: Vec<PartyId>,
     /// When it was ordered, everybody having said yes.
     pub at: Instant,
 }
 
-/// A recording that is wanted, runs, or is being closed. Its parts lie in this order: what each frame asks for comes first.
-#[repr(C)]
+/// A recording that is wanted, runs, or is being closed.
 pub struct Recording {
-    told_pages: u64,
-    stage: Stage,
     wanted: Wanted,
+    stage: Stage,
+    told_pages: u64,
 }
 
 enum Stage {
@@ -151,9 +147,6 @@ impl Recording {
         let duration = Duration::from_millis(finished.duration_ms);
         self.tell_end(result, duration, gaps, pages, why, outlet);
     }
-
-    /// The bytes that each frame needs.
-    pub const NEAR: Range<usize> = 0..offset_of!(Self, wanted) + offset_of!(Wanted, call);
 
     /// Has what records brought near.
     pub fn soon(&self) {

@@ -53,12 +53,11 @@ const LITTLE: usize = 30;
 
 /// What is brought near for the datagram that comes so many after the next. Each is found in what the one before brought:
 /// nothing is looked at that was not asked for a datagram earlier.
-const AHEAD: [(usize, Ahead); 7] = [
-    (6, Ahead::Name),
-    (5, Ahead::Source),
-    (4, Ahead::Call),
-    (3, Ahead::Within(Step::Parts)),
-    (2, Ahead::Within(Step::Recorder)),
+const AHEAD: [(usize, Ahead); 6] = [
+    (5, Ahead::Name),
+    (4, Ahead::Source),
+    (3, Ahead::Call),
+    (2, Ahead::Within(Step::Parts)),
     (1, Ahead::Within(Step::Slot)),
     (0, Ahead::Within(Step::Places)),
 ];
