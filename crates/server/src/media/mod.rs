@@ -16,6 +16,7 @@ mod ports;
 mod prompts;
 mod recording;
 mod resting;
+mod rhythm;
 mod sockets;
 mod worker;
 mod writer;
