@@ -7,6 +7,8 @@ mod address;
 mod compare;
 mod convert;
 mod escape;
+mod grammar;
+mod host;
 mod params;
 mod parts;
 mod plain;
@@ -17,9 +19,10 @@ use std::str::FromStr;
 
 pub use address::{Address, NameAddr};
 pub use escape::{decode, encode_user};
+pub use host::HostRef;
+pub(crate) use host::host_port;
 pub use params::{Param, Params};
-pub(crate) use parts::host_port;
-pub use parts::{HostRef, Parts};
+pub use parts::Parts;
 pub(crate) use plain::host_port as plain_host_port;
 
 use crate::fault::Fault;

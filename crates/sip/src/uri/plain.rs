@@ -2,10 +2,8 @@
 //!
 //! Whatever is written in another way is no fault here: it is none, and the whole grammar's to judge.
 
-use std::net::Ipv4Addr;
-
-use super::Params;
-use super::parts::{HostRef, Parts};
+use super::host::{HostRef, ipv4};
+use super::{Params, Parts};
 use crate::chars::{DIALLED, HOST, PARAM, run};
 
 /// The URI whose text follows `sip:`.
@@ -35,35 +33,6 @@ pub(crate) fn host_port(text: &str) -> Option<(HostRef<'_>, Option<u16>, &str)> 
     Some((host, Some(port.parse().ok()?), rest))
 }
 
-/// Four numbers up to 255 without leading zeros.
-pub(super) fn ipv4(text: &str) -> Option<Ipv4Addr> {
-    let mut octets = [0; 4];
-    let mut rest = text.as_bytes();
-    for (place, octet) in octets.iter_mut().enumerate() {
-        if place > 0 {
-            rest = rest.strip_prefix(b".")?;
-        }
-        (*octet, rest) = number(rest)?;
-    }
-    rest.is_empty().then(|| octets.into())
-}
-
-fn number(text: &[u8]) -> Option<(u8, &[u8])> {
-    let mut value = 0_u16;
-    let mut rest = text;
-    while let Some((digit @ b'0'..=b'9', after)) = rest.split_first() {
-        if rest.len() < text.len() && value == 0 {
-            return None;
-        }
-        value = value * 10 + u16::from(digit - b'0');
-        if value > 255 {
-            return None;
-        }
-        rest = after;
-    }
-    (rest.len() < text.len()).then_some((u8::try_from(value).ok()?, rest))
-}
-
 /// The same text, if every parameter has a name, and a value where there is an equals sign.
 fn params(text: &str) -> Option<&str> {
     let mut rest = text;
@@ -84,11 +53,9 @@ fn run_of_some(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use proptest::prelude::*;
 
-    use super::{ipv4, sip};
+    use super::sip;
     use crate::uri::Parts;
 
     #[test]
@@ -112,11 +79,6 @@ mod tests {
             if let Some(parts) = sip(&text) {
                 prop_assert_eq!(Some(parts), Parts::parse_any(&whole).ok());
             }
-        }
-
-        #[test]
-        fn addresses_are_the_librarys(text in "([0-9]{1,4}\\.){2,4}[0-9a ]{0,4}|[0-2][0-9]{0,2}(\\.[0-2]?[0-9]{1,2}){3}") {
-            prop_assert_eq!(ipv4(&text), text.parse::<Ipv4Addr>().ok());
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::pool::PoolConnection;
 use sqlx::{Pool, Sqlite};
 
-use super::sqlite::checkpoint;
+use super::checkpoint::checkpoint;
 use crate::error::StoreError;
 
 /// The log is moved about as often as it has grown by so many pages: before a call's event would have to do it.

@@ -2,6 +2,7 @@
 //! arguments and the SQL that SQLite and PostgreSQL share, and gets [`Row`]s back.
 
 mod beside;
+mod checkpoint;
 mod grouped;
 mod postgres;
 mod sqlite;
