@@ -14,7 +14,7 @@ use crate::results::Measured;
 use crate::subject::{Case, Load};
 
 /// From INVITE to BYE.
-const CALL: Duration = Duration::from_secs(11);
+pub const CALL: Duration = Duration::from_secs(11);
 /// When the caller presses, counted from the answer: after the question, since a yes before its end does not count.
 pub const PRESSED_AFTER: Duration = Duration::from_millis(5_500);
 /// What of the shipped prompts is played, in milliseconds: whole, they take longer than such a call.
@@ -25,60 +25,91 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long is waited for that, for the last calls to end, and for their recordings to be counted.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// So many calls at a time, one after the other for so long as was asked for, and what each of them took.
+/// So many calls at a time for so long as was asked for, each followed by the next, and what each of them took. Measured is
+/// only while as many come as go: from the end of the first until the last is placed.
 ///
 /// # Errors
 /// The system's.
 pub fn measure(run: &Run, calls: usize, core: Option<usize>) -> io::Result<Measured> {
     let mut load = Load::server(Case::Asked, calls + calls / 4 + 8, core, run)?;
     wait_until_idle(&mut load);
-    let rounds = (run.seconds / CALL.as_secs_f64()).max(1.0);
-    let total = (rounds * calls as f64) as usize;
-    let pids = load.subject.pids();
-    let before = Usage::of(&pids);
-    let began = Instant::now();
-    place(&mut load, total, CALL.div_f64(calls as f64))?;
-    load.run_for(Duration::from_secs(1));
-    let after = Usage::of(&pids);
-    let cpu_ms = after.cpu_ns.saturating_sub(before.cpu_ns) as f64 / 1e6;
+    let every = CALL.div_f64(calls as f64);
+    let window = Duration::from_secs_f64(run.seconds);
+    let total = ((CALL + window).as_secs_f64() / every.as_secs_f64()).ceil() as usize;
+    let mut calling = Calling { every, total, placed: 0, began: Instant::now() };
+    calling.go_on(&mut load, Some(CALL))?;
+    let before = Snapshot::of(&load, calling.placed);
+    calling.go_on(&mut load, Some(CALL + window))?;
+    let after = Snapshot::of(&load, calling.placed);
+    calling.go_on(&mut load, None)?;
     let recorded = recorded(&mut load, total);
+    let measured = after.placed.saturating_sub(before.placed).max(1) as f64;
+    let cpu_ms = after.usage.cpu_ns.saturating_sub(before.usage.cpu_ns) as f64 / 1e6;
     let outcome = load.parties.as_ref().map(|parties| &parties.outcome);
     Ok(Measured {
         mode: "consent".into(),
         case: Case::Asked.name().into(),
         driver: load.subject.driver(),
         ours: true,
-        calls: total,
-        seconds: began.elapsed().as_secs_f64(),
-        cpu_ms_per_call_minute: cpu_ms / total.max(1) as f64,
+        calls,
+        seconds: after.at.duration_since(before.at).as_secs_f64(),
+        cpu_ms_per_call_minute: cpu_ms / measured,
         set_up_us: outcome.map(|outcome| outcome.set_up.summary()),
         failed: outcome.map_or(0, |outcome| outcome.failed),
         retransmitted: outcome.map_or(0, |outcome| outcome.retransmitted),
+        packets_per_call: Some((after.carried - before.carried) as f64 / measured),
         recorded: Some(recorded),
-        rss_kb: after.rss_kb,
-        pss_kb: Some([before.pss_kb, after.pss_kb]),
+        placed: Some(total as u64),
+        remark: outcome
+            .and_then(|outcome| outcome.refusal)
+            .map_or_else(String::new, |status| format!("the last refusal was {status}")),
+        rss_kb: after.usage.rss_kb,
+        pss_kb: Some([before.usage.pss_kb, after.usage.pss_kb]),
         ..Measured::default()
     })
 }
 
-/// Places a call each `every`, hangs each up when its time is over, and returns when all are.
-fn place(load: &mut Load, total: usize, every: Duration) -> io::Result<()> {
-    let began = Instant::now();
-    let end = every.mul_f64(total as f64) + CALL + PATIENCE;
-    let mut placed = 0;
-    while began.elapsed() < end {
-        load.turn();
-        let Some(parties) = &mut load.parties else { break };
-        if placed < total && began.elapsed() >= every.mul_f64(placed as f64) {
-            parties.ring(&mut load.engine)?;
-            placed += 1;
-        }
-        parties.hang_up_older(CALL);
-        if placed == total && parties.open_calls() == 0 {
-            break;
-        }
+/// What was used and carried until now.
+struct Snapshot {
+    at: Instant,
+    usage: Usage,
+    carried: u64,
+    placed: usize,
+}
+
+impl Snapshot {
+    fn of(load: &Load, placed: usize) -> Self {
+        let usage = Usage::of(&load.subject.pids());
+        Self { at: Instant::now(), usage, carried: load.engine.carried(), placed }
     }
-    Ok(())
+}
+
+/// Calls that are placed one `every`, `total` of them, each hung up when its time is over.
+struct Calling {
+    every: Duration,
+    total: usize,
+    placed: usize,
+    began: Instant,
+}
+
+impl Calling {
+    /// Until so long after the beginning, or until all calls are over.
+    fn go_on(&mut self, load: &mut Load, until: Option<Duration>) -> io::Result<()> {
+        let end = until.unwrap_or(self.every.mul_f64(self.total as f64) + CALL + PATIENCE);
+        while self.began.elapsed() < end {
+            load.turn();
+            let Some(parties) = &mut load.parties else { break };
+            if self.placed < self.total && self.began.elapsed() >= self.every.mul_f64(self.placed as f64) {
+                parties.ring(&mut load.engine)?;
+                self.placed += 1;
+            }
+            parties.hang_up_older(CALL);
+            if until.is_none() && self.placed == self.total && parties.open_calls() == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn wait_until_idle(load: &mut Load) {

@@ -31,6 +31,7 @@ pub struct Engine {
     window: u32,
     measuring: bool,
     tally: Tally,
+    carried: u64,
 }
 
 /// What became of the packets of one measurement.
@@ -91,6 +92,7 @@ impl Engine {
             window: 0,
             measuring: false,
             tally: Tally::new(),
+            carried: 0,
         })
     }
 
@@ -151,6 +153,11 @@ impl Engine {
         &self.tally
     }
 
+    /// Packets of voices and prompts, sent and heard, ever: as many as whatever is measured has received and sent.
+    pub fn carried(&self) -> u64 {
+        self.carried
+    }
+
     /// Serves the places whose time has come; how long until the next.
     pub fn turn(&mut self) -> Duration {
         let since = || u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -172,11 +179,12 @@ impl Engine {
         // Out of its place while it works: what it hears is about other voices.
         let Some(mut stream) = self.slots[slot].take() else { return };
         let Self { ear, slots, tally, window, .. } = self;
-        stream.hear(ear, |arrived| note(slots, tally, *window, arrived));
+        self.carried += stream.hear(ear, |arrived| note(slots, tally, *window, arrived));
         if stream.is_talking() {
             let counted = self.measuring && stream.counted && stream.speaks();
             let window = if counted { self.window } else { 0 };
             let taken = stream.say(u32::try_from(slot).unwrap_or(u32::MAX), window);
+            self.carried += u64::from(taken);
             if counted {
                 self.tally.sent += 1;
                 self.tally.refused += u64::from(!taken);

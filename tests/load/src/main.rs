@@ -86,7 +86,7 @@ fn bench(run: &Run) -> io::Result<()> {
             Mode::Signalling => by_sipp(run, core, &mut report)?,
             Mode::Consent => {
                 for calls in run.calls.iter().copied() {
-                    add(run, &mut report, consent::measure(run, calls, core)?)?;
+                    asked(run, core, calls, &mut report)?;
                 }
             }
             Mode::Reencoding => {
@@ -99,6 +99,25 @@ fn bench(run: &Run) -> io::Result<()> {
     println!("\n{}", report.table());
     println!("written: {}", run.out.join("results.json").display());
     Ok(())
+}
+
+/// Calls that are asked and recorded, and floors that carry as many packets a second in the same minutes.
+fn asked(run: &Run, core: Option<usize>, calls: usize, report: &mut Report) -> io::Result<()> {
+    let mut measured = consent::measure(run, calls, core)?;
+    let packets = measured.packets_per_call.unwrap_or(0.0);
+    let a_second = packets * measured.calls as f64 / consent::CALL.as_secs_f64();
+    let like = (a_second / results::PACKETS_A_CALL_SECOND).round().max(1.0) as usize;
+    let mut floors = Vec::new();
+    for style in Style::value_variants().iter().filter(|style| **style != Style::Epoll) {
+        if vorzimmer_wire::probe().is_ok() {
+            floors.push(of_floor(run, *style, like, core)?);
+        }
+    }
+    measured.set_ratios_by_packet(&floors);
+    for one in floors {
+        add(run, report, one)?;
+    }
+    add(run, report, measured)
 }
 
 /// SIPp's calls through the server, and through a proxy in the same minutes.

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::delay::Summary;
 
+/// What a call that talks has received and sent for it in a second: 50 packets from each side, each of them passed on.
+pub const PACKETS_A_CALL_SECOND: f64 = 200.0;
+
 /// Everything of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -30,7 +33,7 @@ pub struct Measured {
     pub driver: String,
     /// Whether it is our server's.
     pub ours: bool,
-    /// Calls that ran at the same time; of `signalling` and `consent`, calls that were placed.
+    /// Calls that ran at the same time; of `signalling`, calls that were placed.
     pub calls: usize,
     /// For so many seconds.
     pub seconds: f64,
@@ -63,6 +66,12 @@ pub struct Measured {
     pub failed: u64,
     /// Requests that had to be said again.
     pub retransmitted: u64,
+    /// Calls of `consent` that were placed in all.
+    #[serde(default)]
+    pub placed: Option<u64>,
+    /// Packets of voices and prompts, received and sent, for each call of `consent`.
+    #[serde(default)]
+    pub packets_per_call: Option<f64>,
     /// Calls that were recorded without a flaw, as the server counted them.
     pub recorded: Option<u64>,
     /// Gaps in recordings.
@@ -91,7 +100,7 @@ impl Report {
     /// epoll floor.
     pub fn set_ratios(&mut self) {
         let floors: Vec<_> = self.results.iter().filter(|one| one.case == "floor").cloned().collect();
-        for one in &mut self.results {
+        for one in self.results.iter_mut().filter(|one| one.mode != "consent") {
             let like =
                 |driver: &str| floors.iter().find(|floor| floor.calls == one.calls && floor.driver == driver);
             let floor = like(&one.driver).or_else(|| like("epoll"));
@@ -139,15 +148,18 @@ impl Report {
         let asked: Vec<_> = self.results.iter().filter(|one| one.mode == "consent").collect();
         if !asked.is_empty() {
             text.push_str(
-                "\n| asked, one digit, recorded | driver | calls of 11 s | CPU ms/call | recorded | failed | retransmitted |\n\
-                 |---|---|---:|---:|---:|---:|---:|\n",
+                "\n| asked, one digit, recorded | driver | calls of 11 s at a time | CPU ms/call | packets/call | × floor for as many | × same tick | recorded of all | failed | retransmitted |\n\
+                 |---|---|---:|---:|---:|---:|---:|---|---:|---:|\n",
             );
             for one in &asked {
                 let (driver, calls, cpu) = (&one.driver, one.calls, one.cpu_ms_per_call_minute);
                 let (ok, failed, again) = (one.recorded.unwrap_or(0), one.failed, one.retransmitted);
+                let placed = one.placed.unwrap_or(0);
+                let packets = one.packets_per_call.unwrap_or(0.0);
+                let (long, same) = (ratio(one.ratio_to_floor), ratio(one.ratio_to_floor_same_tick));
                 let _ = writeln!(
                     text,
-                    "| vorzimmer | {driver} | {calls} | {cpu:.2} | {ok} | {failed} | {again} |"
+                    "| vorzimmer | {driver} | {calls} | {cpu:.2} | {packets:.0} | {long} | {same} | {ok} of {placed} | {failed} | {again} |"
                 );
             }
         }
@@ -163,12 +175,26 @@ impl Measured {
     pub fn is_by_the_minute(&self) -> bool {
         self.mode != "signalling" && self.mode != "consent"
     }
+
+    /// Sets the ratios of calls of which every one was counted by its packets: to what the floors took for as many.
+    pub fn set_ratios_by_packet(&mut self, floors: &[Self]) {
+        let of = |driver: &str| {
+            let floor = floors.iter().find(|floor| floor.driver == driver)?;
+            let a_packet = floor.cpu_ms_per_call_minute / (60.0 * PACKETS_A_CALL_SECOND);
+            Some(self.cpu_ms_per_call_minute / (a_packet * self.packets_per_call?))
+                .filter(|ratio| ratio.is_finite())
+        };
+        (self.ratio_to_floor, self.ratio_to_floor_same_tick) = (of("io_uring"), of("io_uring-2.2ms"));
+    }
+}
+
+fn ratio(of: Option<f64>) -> String {
+    of.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"))
 }
 
 fn media_row(one: &Measured) -> String {
     let ms = |us: u64| us as f64 / 1_000.0;
     let delay = one.delay_us;
-    let ratio = |of: Option<f64>| of.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
     let (long, same) = (ratio(one.ratio_to_floor), ratio(one.ratio_to_floor_same_tick));
     format!(
         "| {} | {} | {} | {} | {:.1} | {long} | {same} | {} | {:.2} / {:.2} / {:.2} / {:.1} | {:.0} |",
@@ -219,6 +245,25 @@ mod tests {
         assert_eq!(ratios, [Some(1.0), Some(1.0), Some(1.5), Some(3.0), Some(4.0), None]);
         let table = report.table();
         assert!(table.contains("| steady | recorded | epoll | 50 | 30.0 | 1.50 | – | 0 |"), "{table}");
+    }
+
+    #[test]
+    fn a_call_that_is_asked_is_held_against_the_floor_for_as_many_packets() {
+        // 12 ms for a minute of 200 packets a second: a microsecond each.
+        let floors = [measured("floor", "io_uring", 20, 12.0), measured("floor", "io_uring-2.2ms", 20, 24.0)];
+        let call = Measured {
+            mode: "consent".into(),
+            packets_per_call: Some(1_000.0),
+            ..measured("asked", "io_uring", 50, 3.0)
+        };
+        let mut report = Report { results: floors.to_vec(), ..Report::default() };
+        report.results.push(call);
+        report.results[2].set_ratios_by_packet(&floors);
+        report.set_ratios();
+        assert_eq!(report.results[2].ratio_to_floor, Some(3.0));
+        assert_eq!(report.results[2].ratio_to_floor_same_tick, Some(1.5));
+        let table = report.table();
+        assert!(table.contains("| 50 | 3.00 | 1000 | 3.00 | 1.50 |"), "{table}");
     }
 
     #[test]

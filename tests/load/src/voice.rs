@@ -215,10 +215,12 @@ impl Stream {
         HEADER + event.len()
     }
 
-    /// Takes what has come.
-    pub fn hear(&mut self, ear: &mut Ear, mut heard: impl FnMut(Arrived)) {
+    /// Takes what has come; how many packets, whatever they hold.
+    pub fn hear(&mut self, ear: &mut Ear, mut heard: impl FnMut(Arrived)) -> u64 {
+        let mut all = 0;
         loop {
             let count = ear.take(&self.rtp);
+            all += count as u64;
             for at in 0..count {
                 let (length, at_ns) = ear.came[at];
                 let Some(bytes) = ear.buffers[at].get_mut(..length) else { continue };
@@ -231,7 +233,7 @@ impl Stream {
                 }
             }
             if count < AT_ONCE {
-                return;
+                return all;
             }
         }
     }
