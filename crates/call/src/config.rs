@@ -14,7 +14,8 @@ use crate::routes::Routes;
 /// The operator's settings. What is not here is a bound in [`crate::limits`].
 #[derive(Clone, Debug)]
 pub struct ExchangeConfig {
-    /// How many calls may be there at once; further ones get 503 with Retry-After.
+    /// How many calls may be there at once; further ones get 503 with Retry-After. A call that is over takes no place,
+    /// unless as many as this wait for their recordings to be closed.
     pub max_calls: usize,
     /// What stands in Retry-After.
     pub retry_after: Duration,

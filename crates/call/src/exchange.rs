@@ -11,6 +11,7 @@ use crate::call::Call;
 use crate::config::ExchangeConfig;
 use crate::hands::Hands;
 use crate::ids::CallIds;
+use crate::limits::CLOSING_A_CALL;
 
 /// All calls as one machine without I/O.
 ///
@@ -24,6 +25,8 @@ pub struct Exchange {
     sessions: HashMap<SessionId, CallId>,
     wakes: BTreeSet<(Instant, CallId)>,
     outputs: VecDeque<Output>,
+    /// How many of the calls are over, and only reports of them are to come.
+    closing: usize,
     draining: bool,
     overloaded: bool,
 }
@@ -31,6 +34,8 @@ pub struct Exchange {
 struct Entry {
     call: Call,
     wake: Option<Instant>,
+    /// Whether it is counted as one of those that are over.
+    closing: bool,
 }
 
 /// How many calls are how far, for metrics and draining.
@@ -59,6 +64,7 @@ impl Exchange {
             sessions: HashMap::new(),
             wakes: BTreeSet::new(),
             outputs: VecDeque::new(),
+            closing: 0,
             draining: false,
             overloaded: false,
         }
@@ -155,12 +161,19 @@ impl Exchange {
             return self.second_call(*receptionist, invitation, tools);
         }
         let id = self.ids.next(tools.entropy);
-        let full = self.draining || self.overloaded || self.calls.len() >= self.config.max_calls;
+        let full = self.draining || self.overloaded || self.is_full();
         let mut hands = tools.hands(&self.config, &mut self.sessions, &mut self.outputs);
         let Some(call) = invitation.admit(id, full, &mut hands) else { return };
         self.sessions.insert(session, id);
-        self.calls.insert(id, Box::new(Entry { call, wake: None }));
+        self.calls.insert(id, Box::new(Entry { call, wake: None, closing: false }));
         self.follow(id);
+    }
+
+    /// Who has hung up takes nobody's place while a slow disk closes the recording; but such calls do not pile up without
+    /// end either.
+    fn is_full(&self) -> bool {
+        let most = self.config.max_calls;
+        self.calls.len() - self.closing >= most || self.calls.len() >= most.saturating_mul(1 + CLOSING_A_CALL)
     }
 
     /// A receptionist's phone calls: to take the place of another phone in a call, or to ask somebody for a caller of hers;
@@ -211,7 +224,11 @@ impl Exchange {
         if let Some(before) = entry.wake.take() {
             self.wakes.remove(&(before, id));
         }
+        if entry.call.is_over() && !std::mem::replace(&mut entry.closing, true) {
+            self.closing += 1;
+        }
         if entry.call.is_finished() {
+            self.closing -= 1;
             self.calls.remove(&id);
             return;
         }

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// For each call that may run, how many may be over whose recordings are still being closed: at the usual pace of calls, a
+/// disk has to stand still for as long as a call lasts until new ones are refused for its sake.
+pub const CLOSING_A_CALL: usize = 1;
+
 /// How long a media worker may take to open a leg. It only has to bind two sockets; longer means it is not well.
 pub const OPEN_WITHIN: Duration = Duration::from_secs(5);
 

@@ -371,7 +371,8 @@ proptest! {
         let mut clock = 0.0;
         for happening in happenings {
             happen(&mut stage, &mut clock, happening);
-            assert!(stage.exchange.running() <= 3);
+            let overview = stage.exchange.overview();
+            assert!(overview.running <= 3 && stage.exchange.running() <= 6, "{overview:?}");
         }
         stage.give(Input::EndAll);
         assert_eq!(stage.exchange.overview().running, 0, "everybody was let go");

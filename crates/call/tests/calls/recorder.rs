@@ -1,5 +1,6 @@
 //! A recorder that fails fails audibly: every recording has exactly one end, and the call goes on.
 
+use vorzimmer_call::ExchangeConfig;
 use vorzimmer_sip::ua::Ending;
 use vorzimmer_types::consent::Policy;
 use vorzimmer_types::directory::RingOrder::Together;
@@ -10,8 +11,12 @@ use crate::world::FakeWorld;
 
 /// Two who talk since 10.0 and are recorded, as far as the recorder does what it is told.
 fn recorded(quirks: Quirks) -> Stage {
+    recorded_with(quirks, ExchangeConfig::default())
+}
+
+fn recorded_with(quirks: Quirks, config: ExchangeConfig) -> Stage {
     let world = FakeWorld::new(Policy::AskBeforeConnect).team(Together, &[("anna", 20)]).without_greeting();
-    let mut stage = Stage::new(world);
+    let mut stage = Stage::with_config(world, config);
     stage.quirks = quirks;
     stage.invite(Some(&alaw()));
     stage.until(6.0);
@@ -53,6 +58,37 @@ fn a_recorder_that_never_says_it_has_closed() {
     stage.expect_nothing_left();
     let why = "the recorder did not say in time that it had closed the recording";
     assert_eq!(ends(&stage), [(RecordingResult::Failed, why.into())]);
+}
+
+#[test]
+fn a_disk_that_takes_its_time_to_close_recordings_keeps_nobody_out() {
+    let quirks = Quirks { recorder_never_closes: true, ..Quirks::default() };
+    let mut stage = recorded_with(quirks, ExchangeConfig { max_calls: 1, ..ExchangeConfig::default() });
+    stage.hangs_up("caller");
+    stage.until(13.0);
+    assert_eq!((stage.exchange.overview().running, stage.exchange.overview().closing), (0, 1));
+    stage.seen();
+    stage.invite(Some(&alaw()));
+    stage.until(14.0);
+    let seen = stage.seen();
+    assert!(seen.contains("200 to caller"), "his place is free, whatever the disk does: {seen}");
+    stage.until(21.0);
+    stage.informs("caller", "1");
+    stage.until(25.0);
+    stage.answers("anna-desk");
+    stage.until(26.0);
+    stage.hangs_up("caller");
+    stage.until(27.0);
+    let seen = stage.seen();
+    assert_eq!(stage.exchange.overview().closing, 2, "{seen}");
+    stage.invite(Some(&alaw()));
+    stage.expect("27.0 503 to caller, retry after 30 s");
+    stage.until(60.0);
+    stage.invite(Some(&alaw()));
+    stage.until(61.0);
+    assert!(stage.seen().contains("200 to caller"), "what the disk never closed is given up");
+    stage.hangs_up("caller");
+    stage.expect_nothing_left();
 }
 
 #[test]
