@@ -24,7 +24,7 @@ use vorzimmer_types::{CallId, CustomerId, Day, RecordingId, UnixMillis};
 use vorzimmer_vault::keys::{KeyStore, SlotSecret};
 
 use self::file::{Draining, OpenFile};
-use self::keeper::{Keeper, Task, Told};
+use self::keeper::{Closing, Keeper, Making, Task, Told};
 use crate::clock;
 
 /// Jobs that may wait for the disk, all calls together.
@@ -266,7 +266,7 @@ impl Writer {
         match job {
             Job::Begin { worker, call, customer, recording, slots } => {
                 self.making.insert(recording, true);
-                self.give(Task::Make { worker, call, customer, recording, slots });
+                self.give(Task::Make(Making { worker, call, customer, recording, slots }));
             }
             Job::Run { recording, header, drain } => self.run_file(recording, &header, drain),
             Job::Look { recording } => self.look(recording),
@@ -346,7 +346,7 @@ impl Writer {
             format!("the last pages cannot be written: {error}")
         });
         let worker = open.worker();
-        self.give(Task::Close { worker, recording, written: open.into_written(), why });
+        self.give(Task::Close(Closing { worker, recording, written: open.into_written(), why }));
     }
 
     fn discard(&mut self, recording: RecordingId) {

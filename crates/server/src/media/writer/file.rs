@@ -49,7 +49,7 @@ pub enum Draining {
 }
 
 impl OpenFile {
-    /// Makes the file, of mode 0600, with room for the first pages; its name is durable when this returns.
+    /// Makes the file, of mode 0600, with room for the first pages. Its name is durable once its folder is synced.
     ///
     /// # Errors
     /// The system's; no file is left then.
@@ -68,11 +68,7 @@ impl OpenFile {
             refusing: false,
             finished: false,
         };
-        let made = open.reserve().and_then(|()| match path.parent() {
-            Some(folder) => File::open(folder)?.sync_all(),
-            None => Ok(()),
-        });
-        if let Err(error) = made {
+        if let Err(error) = open.reserve() {
             std::fs::remove_file(path)?;
             return Err(error);
         }
@@ -218,15 +214,19 @@ impl Written {
         self.sound_pages
     }
 
+    /// Gives back what was reserved ahead, if nothing more will be written.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn trim(&self) -> io::Result<()> {
+        self.bytes.map_or(Ok(()), |bytes| self.file.set_len(bytes))
+    }
+
     /// Returns once all of it would survive a power cut.
     ///
     /// # Errors
     /// The system's.
     pub fn sync(&self) -> io::Result<()> {
-        if let Some(bytes) = self.bytes {
-            // What was reserved ahead goes back.
-            self.file.set_len(bytes)?;
-        }
         self.file.sync_data()
     }
 }

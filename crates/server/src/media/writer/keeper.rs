@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io;
 use std::sync::mpsc::{Receiver, Sender};
 
 use vorzimmer_types::{CallId, CustomerId, Day, RecordingId};
@@ -22,18 +23,7 @@ const TOGETHER: usize = 8;
 #[derive(Debug)]
 pub enum Task {
     /// Make keys and a file.
-    Make {
-        /// Which worker wants to know.
-        worker: usize,
-        /// The call.
-        call: CallId,
-        /// Whose call.
-        customer: CustomerId,
-        /// The new recording.
-        recording: RecordingId,
-        /// How many voices it holds.
-        slots: usize,
-    },
+    Make(Making),
     /// Make what was written so far safe.
     Sync {
         /// Which recording.
@@ -42,16 +32,7 @@ pub enum Task {
         written: Written,
     },
     /// Make all of it safe and tell that it is closed.
-    Close {
-        /// Which worker wants to know.
-        worker: usize,
-        /// Which recording.
-        recording: RecordingId,
-        /// What was written.
-        written: Written,
-        /// Why it has no final page, if it has none.
-        why: Option<String>,
-    },
+    Close(Closing),
     /// Take back a file and keys that hold nothing.
     Forget {
         /// Which recording.
@@ -59,15 +40,50 @@ pub enum Task {
     },
 }
 
+/// A recording that is to be begun.
+#[derive(Clone, Copy, Debug)]
+pub struct Making {
+    /// Which worker wants to know.
+    pub worker: usize,
+    /// The call.
+    pub call: CallId,
+    /// Whose call.
+    pub customer: CustomerId,
+    /// The new recording.
+    pub recording: RecordingId,
+    /// How many voices it holds.
+    pub slots: usize,
+}
+
+/// A recording that is to be closed.
+#[derive(Debug)]
+pub struct Closing {
+    /// Which worker wants to know.
+    pub worker: usize,
+    /// Which recording.
+    pub recording: RecordingId,
+    /// What was written.
+    pub written: Written,
+    /// Why it has no final page, if it has none.
+    pub why: Option<String>,
+}
+
+/// What a recording begins with.
+struct Prepared {
+    file: OpenFile,
+    secrets: Vec<SlotSecret>,
+    expiry: Day,
+}
+
 impl Task {
     /// What a worker is told if nobody is left to do this.
     pub fn undone(self) -> Option<(usize, Report)> {
         let gone = || "the thread that keeps recordings has ended".to_owned();
         match self {
-            Self::Make { worker, recording, .. } => {
+            Self::Make(Making { worker, recording, .. }) => {
                 Some((worker, Report::Refused { recording, why: gone() }))
             }
-            Self::Close { worker, recording, written, why } => {
+            Self::Close(Closing { worker, recording, written, why }) => {
                 let why = Some(why.unwrap_or_else(gone));
                 Some((worker, Report::Closed { recording, pages: written.sound_pages(), why }))
             }
@@ -129,46 +145,79 @@ impl Keeper {
                     Err(_) => return,
                 }
             }
+            waiting.extend(tasks.try_iter());
             // Whoever waits to be recorded goes before whoever waits to be synced.
-            while let Ok(task) = tasks.try_recv() {
-                match task {
-                    Task::Make { .. } => self.work(task),
-                    later => waiting.push_back(later),
-                }
-            }
+            self.make_all(&mut waiting);
             self.sync_together(&mut waiting);
-            if let Some(task) = waiting.pop_front() {
-                self.work(task);
+            match waiting.pop_front() {
+                None | Some(Task::Make(_)) => {}
+                Some(Task::Sync { recording, written }) => self.sync(recording, &written),
+                Some(Task::Close(closing)) => self.close(closing),
+                Some(Task::Forget { recording }) => self.forget(recording),
             }
         }
     }
 
-    /// With many recordings to sync, one call for the whole disk costs less than one for each file.
+    /// Makes what is to be made: all of it waits for the disk once.
+    fn make_all(&mut self, waiting: &mut VecDeque<Task>) {
+        let mut made = Vec::new();
+        waiting.retain(|task| {
+            let Task::Make(making) = task else { return true };
+            made.push((*making, self.prepare(making)));
+            false
+        });
+        if made.iter().any(|(_, prepared)| prepared.is_ok()) {
+            let named = File::open(&self.parts.folder).and_then(|folder| folder.sync_all());
+            if let Err(error) = named {
+                for (making, prepared) in &mut made {
+                    if prepared.is_ok() {
+                        self.forget(making.recording);
+                        *prepared = Err(format!("the recording's file cannot be made: {error}"));
+                    }
+                }
+            }
+        }
+        for (making, prepared) in made {
+            self.made(making, prepared);
+        }
+    }
+
+    /// With many recordings to sync or to close, one call for the whole disk costs less than one for each file.
     fn sync_together(&mut self, waiting: &mut VecDeque<Task>) {
-        let syncs = waiting.iter().filter(|task| matches!(task, Task::Sync { .. })).count();
-        if syncs < TOGETHER {
+        let to_sync = |task: &&Task| matches!(task, Task::Sync { .. } | Task::Close(_));
+        if waiting.iter().filter(to_sync).count() < TOGETHER {
             return;
         }
-        if let Err(why) = self.sync_keys().and_then(|()| self.sync_disk()) {
+        let trim = |task: &Task| match task {
+            Task::Close(closing) => closing.written.trim().map_err(|error| not_kept(&error)),
+            _ => Ok(()),
+        };
+        let trimmed = waiting.iter().try_for_each(trim);
+        if let Err(why) = trimmed.and_then(|()| self.sync_keys()).and_then(|()| self.sync_disk()) {
             // Each is tried by itself then, and says so.
             tracing::warn!(why, "the recordings cannot be synced together");
             return;
         }
         // All of it was written before the call.
-        waiting.retain(|task| match task {
-            Task::Sync { recording, written } => {
-                self.parts.log.acknowledged(*recording, written.sound_pages());
-                self.tell(Told::Synced { recording: *recording, safe: true });
-                false
+        for task in std::mem::take(waiting) {
+            match task {
+                Task::Sync { recording, written } => {
+                    self.parts.log.acknowledged(recording, written.sound_pages());
+                    self.tell(Told::Synced { recording, safe: true });
+                }
+                Task::Close(closing) => {
+                    self.parts.log.acknowledged(closing.recording, closing.written.sound_pages());
+                    self.closed(closing, Ok(()));
+                }
+                Task::Make(_) | Task::Forget { .. } => waiting.push_back(task),
             }
-            _ => true,
-        });
+        }
     }
 
     /// Everything that was written to the recordings' file system survives a power cut when this returns.
     fn sync_disk(&self) -> Result<(), String> {
         let synced = File::open(&self.parts.folder).and_then(|folder| Ok(rustix::fs::syncfs(folder)?));
-        synced.map_err(|error| format!("the disk does not keep what was written: {error}"))
+        synced.map_err(|error| not_kept(&error))
     }
 
     fn sync_keys(&mut self) -> Result<(), String> {
@@ -179,65 +228,10 @@ impl Keeper {
         Ok(())
     }
 
-    fn work(&mut self, task: Task) {
-        match task {
-            Task::Make { worker, call, customer, recording, slots } => {
-                self.make(worker, call, customer, recording, slots);
-            }
-            Task::Sync { recording, written } => self.sync(recording, &written),
-            Task::Close { worker, recording, written, why } => self.close(worker, recording, &written, why),
-            Task::Forget { recording } => self.forget(recording),
-        }
-    }
-
-    fn make(
-        &mut self,
-        worker: usize,
-        call: CallId,
-        customer: CustomerId,
-        recording: RecordingId,
-        slots: usize,
-    ) {
+    /// Its file and its keys, neither durable yet.
+    fn prepare(&mut self, making: &Making) -> Result<Prepared, String> {
+        let Making { worker, customer, recording, slots, .. } = *making;
         let expiry = clock::wall().day().plus(self.parts.days);
-        match self.prepare(worker, customer, recording, slots, expiry) {
-            Ok((file, secrets)) => {
-                self.tell(Told::Made { recording, file });
-                // It begins now: a slow disk may have taken its time.
-                let begun = Begun { call, customer, recording, at: clock::wall(), expiry };
-                let key_version = self.parts.keys.kek_version();
-                let (tell, reporter) = (self.tell.clone(), self.parts.reporters.get(worker).cloned());
-                let then = move |permitted: Result<(), String>| {
-                    let report = match permitted {
-                        Ok(()) => Report::Ready { recording, secrets, expiry, key_version },
-                        Err(why) => {
-                            tracing::error!(%call, %recording, why, "a recording cannot be begun");
-                            // The writer may be gone already: then so is the file's use.
-                            drop(tell.send(Told::NotPermitted { recording }));
-                            Report::Refused { recording, why }
-                        }
-                    };
-                    if let Some(reporter) = reporter {
-                        reporter(report);
-                    }
-                };
-                self.parts.log.begun(&begun, Box::new(then));
-            }
-            Err(why) => {
-                tracing::error!(%call, %recording, why, "a recording cannot be begun");
-                self.tell(Told::NotMade { recording });
-                self.report(worker, Report::Refused { recording, why });
-            }
-        }
-    }
-
-    fn prepare(
-        &mut self,
-        worker: usize,
-        customer: CustomerId,
-        recording: RecordingId,
-        slots: usize,
-        expiry: Day,
-    ) -> Result<(OpenFile, Vec<SlotSecret>), String> {
         let path = names::path(&self.parts.folder, recording);
         let file = OpenFile::create(&path, worker)
             .map_err(|error| format!("the recording's file cannot be made: {error}"))?;
@@ -250,13 +244,46 @@ impl Keeper {
         match (0..).take(slots).map(secret).collect() {
             Ok(secrets) => {
                 self.new_keys = true;
-                Ok((file, secrets))
+                Ok(Prepared { file, secrets, expiry })
             }
             Err(why) => {
                 self.forget(recording);
                 Err(why)
             }
         }
+    }
+
+    fn made(&self, making: Making, prepared: Result<Prepared, String>) {
+        let Making { worker, call, customer, recording, .. } = making;
+        let Prepared { file, secrets, expiry } = match prepared {
+            Ok(prepared) => prepared,
+            Err(why) => {
+                tracing::error!(%call, %recording, why, "a recording cannot be begun");
+                self.tell(Told::NotMade { recording });
+                self.report(worker, Report::Refused { recording, why });
+                return;
+            }
+        };
+        self.tell(Told::Made { recording, file });
+        // It begins now: a slow disk may have taken its time.
+        let begun = Begun { call, customer, recording, at: clock::wall(), expiry };
+        let key_version = self.parts.keys.kek_version();
+        let (tell, reporter) = (self.tell.clone(), self.parts.reporters.get(worker).cloned());
+        let then = move |permitted: Result<(), String>| {
+            let report = match permitted {
+                Ok(()) => Report::Ready { recording, secrets, expiry, key_version },
+                Err(why) => {
+                    tracing::error!(%call, %recording, why, "a recording cannot be begun");
+                    // The writer may be gone already: then so is the file's use.
+                    drop(tell.send(Told::NotPermitted { recording }));
+                    Report::Refused { recording, why }
+                }
+            };
+            if let Some(reporter) = reporter {
+                reporter(report);
+            }
+        };
+        self.parts.log.begun(&begun, Box::new(then));
     }
 
     fn sync(&mut self, recording: RecordingId, written: &Written) {
@@ -267,15 +294,21 @@ impl Keeper {
         self.tell(Told::Synced { recording, safe: kept.is_ok() });
     }
 
-    fn close(&mut self, worker: usize, recording: RecordingId, written: &Written, why: Option<String>) {
-        let kept = self.keep(recording, written);
+    fn close(&mut self, closing: Closing) {
+        let trimmed = closing.written.trim().map_err(|error| not_kept(&error));
+        let kept = trimmed.and_then(|()| self.keep(closing.recording, &closing.written));
+        self.closed(closing, kept);
+    }
+
+    fn closed(&self, closing: Closing, kept: Result<(), String>) {
+        let Closing { worker, recording, written, why } = closing;
         let pages = written.sound_pages();
         self.report(worker, Report::Closed { recording, pages, why: why.or(kept.err()) });
     }
 
     fn keep(&mut self, recording: RecordingId, written: &Written) -> Result<(), String> {
         self.sync_keys()?;
-        written.sync().map_err(|error| format!("the disk does not keep what was written: {error}"))?;
+        written.sync().map_err(|error| not_kept(&error))?;
         self.parts.log.acknowledged(recording, written.sound_pages());
         Ok(())
     }
@@ -302,4 +335,8 @@ impl Keeper {
             reporter(report);
         }
     }
+}
+
+fn not_kept(error: &io::Error) -> String {
+    format!("the disk does not keep what was written: {error}")
 }

@@ -1,5 +1,6 @@
 //! Pages, a disk, and what is told about them.
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -179,6 +180,53 @@ fn a_disk_that_takes_its_time_for_one_recording_keeps_no_page_of_another_from_it
     assert!(bench.reports.try_recv().is_err(), "the other one is still not begun");
     drop(slow);
     assert!(matches!(next(&bench), Report::Ready { .. }));
+}
+
+#[test]
+fn what_waited_for_a_slow_disk_is_made_and_closed_all_at_once() {
+    let bench = bench();
+    let ids = |from: u8| (from..from + 20).map(|id| RecordingId::from_bytes([id; 16]));
+    let page = |index, byte| SealedPage { index, run: 0, bytes: vec![byte; 4_096].into_boxed_slice() };
+    for recording in ids(10) {
+        begin(&bench, recording);
+        assert!(matches!(next(&bench), Report::Ready { .. }));
+        let (_queue, drain) = queue(4, 2);
+        bench.pages.offer(Job::Run { recording, header: HeaderPage(vec![1; 4_096]), drain }).unwrap();
+    }
+    // Whoever begins a recording waits from now on, and all others behind it.
+    let slow = bench.log.begun.lock().unwrap();
+    begin(&bench, RecordingId::from_bytes([9; 16]));
+    for (recording, new) in ids(10).zip(ids(100)) {
+        bench.pages.offer(Job::Finish { recording, last: vec![page(0, 2), page(1, 3)] }).unwrap();
+        begin(&bench, new);
+    }
+    let written = |recording| std::fs::metadata(names::path(&bench.recordings, recording)).unwrap().len();
+    let end = clock::mono() + Duration::from_secs(10);
+    while ids(10).any(|recording| written(recording) < 3 * 4_096) {
+        assert!(clock::mono() < end, "the pages were not written");
+        std::thread::yield_now();
+    }
+    drop(slow);
+    let (mut ready, mut closed) = (Vec::new(), Vec::new());
+    for _ in 0..41 {
+        match next(&bench) {
+            Report::Ready { recording, .. } => ready.push(recording),
+            Report::Closed { recording, pages: 1, why: None } => closed.push(recording),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(ready[1..], ids(100).collect::<Vec<_>>());
+    assert_eq!(closed, ids(10).collect::<Vec<_>>());
+    for recording in closed {
+        assert!(bench.log.pages.lock().unwrap().contains(&(recording, 1)), "acknowledged");
+        let file = std::fs::metadata(names::path(&bench.recordings, recording)).unwrap();
+        assert_eq!(file.len(), 3 * 4_096);
+        assert!(
+            file.blocks() * 512 < 16 * 4_096,
+            "what was reserved is given back: {} blocks",
+            file.blocks()
+        );
+    }
 }
 
 #[test]
