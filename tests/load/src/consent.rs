@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use vorzimmer_media::Prompt;
 use vorzimmer_tests::server::workspace;
 
-use crate::kernel::Usage;
+use crate::kernel::{self, Usage};
 use crate::options::Run;
 use crate::results::Measured;
 use crate::subject::{Case, Load};
@@ -60,6 +60,7 @@ pub fn measure(run: &Run, calls: usize, core: Option<usize>) -> io::Result<Measu
         packets_per_call: Some((after.carried - before.carried) as f64 / measured),
         recorded: Some(recorded),
         placed: Some(total as u64),
+        stolen_ms: after.stolen_ms.saturating_sub(before.stolen_ms),
         remark: outcome
             .and_then(|outcome| outcome.refusal)
             .map_or_else(String::new, |status| format!("the last refusal was {status}")),
@@ -72,6 +73,7 @@ pub fn measure(run: &Run, calls: usize, core: Option<usize>) -> io::Result<Measu
 /// What was used and carried until now.
 struct Snapshot {
     at: Instant,
+    stolen_ms: u64,
     usage: Usage,
     carried: u64,
     placed: usize,
@@ -80,7 +82,13 @@ struct Snapshot {
 impl Snapshot {
     fn of(load: &Load, placed: usize) -> Self {
         let usage = Usage::of(&load.subject.pids());
-        Self { at: Instant::now(), usage, carried: load.engine.carried(), placed }
+        Self {
+            at: Instant::now(),
+            stolen_ms: kernel::stolen_ms(),
+            usage,
+            carried: load.engine.carried(),
+            placed,
+        }
     }
 }
 

@@ -54,6 +54,19 @@ pub fn threads(pid: u32) -> Vec<(String, u64)> {
     all
 }
 
+/// Time for which all processors together were lent to others by the machine that this one runs on, in milliseconds since the
+/// start: "steal" of `proc_stat(5)`, in ticks of 10 ms.
+pub fn stolen_ms() -> u64 {
+    stolen(&fs::read_to_string("/proc/stat").unwrap_or_default())
+}
+
+fn stolen(stat: &str) -> u64 {
+    const TICK_MS: u64 = 10;
+    let all = stat.lines().find_map(|line| line.strip_prefix("cpu "));
+    let ticks = all.and_then(|all| all.split_whitespace().nth(7)?.parse::<u64>().ok());
+    ticks.unwrap_or(0) * TICK_MS
+}
+
 /// Keeps a process, with all its threads, on one core. Whether that worked.
 pub fn pin(pid: u32, core: usize) -> bool {
     let taskset =
@@ -84,7 +97,14 @@ fn entries(folder: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Usage, field};
+    use super::{Usage, field, stolen};
+
+    #[test]
+    fn what_others_had_of_the_processors_is_the_eighth_number() {
+        let stat =
+            "cpu  3398085 9596 1143252 4856360 2468893 0 174875 16410 5 6\ncpu0 1 2 3 4 5 6 7 8 9 10\n";
+        assert_eq!((stolen(stat), stolen("")), (164_100, 0));
+    }
 
     #[test]
     fn one_knows_oneself() {

@@ -37,11 +37,13 @@ pub fn measure(load: &mut Load, idle: Usage, calls: usize, seconds: f64, churn: 
     let threads = by_name(&pids);
     let gaps = load.subject.metric("vorzimmer_recording_gaps_total");
     let before = Usage::of(&pids);
+    let stolen = kernel::stolen_ms();
     load.engine.begin();
     let began = Instant::now();
     let before_churn = reached_nobody(load);
     let churned = run(load, Duration::from_secs_f64(seconds), churn);
     let after = Usage::of(&pids);
+    let stolen_ms = kernel::stolen_ms().saturating_sub(stolen);
     let took = began.elapsed().as_secs_f64();
     load.engine.pause();
     load.run_for(DRAIN);
@@ -71,6 +73,7 @@ pub fn measure(load: &mut Load, idle: Usage, calls: usize, seconds: f64, churn: 
         failed: outcome.map_or(0, |outcome| outcome.failed) + nobody,
         retransmitted: outcome.map_or(0, |outcome| outcome.retransmitted),
         gaps: gaps.zip(gaps_after).map(|(before, after)| whole(after - before)),
+        stolen_ms,
         threads: shares(&threads, &by_name(&pids)),
         ..Measured::default()
     }

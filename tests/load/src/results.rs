@@ -74,6 +74,10 @@ pub struct Measured {
     pub packets_per_call: Option<f64>,
     /// Calls that were recorded without a flaw, as the server counted them.
     pub recorded: Option<u64>,
+    /// For how long others had this machine's processors meanwhile, in milliseconds of all of them together: some of it is in
+    /// every figure of its time.
+    #[serde(default)]
+    pub stolen_ms: u64,
     /// Gaps in recordings.
     pub gaps: Option<u64>,
     /// The threads that worked most, and their share in percent of the process's time.
@@ -165,6 +169,13 @@ impl Report {
         }
         for one in self.results.iter().filter(|one| !one.remark.is_empty()) {
             let _ = writeln!(text, "\n{}, {}, {} calls: {}", one.case, one.driver, one.calls, one.remark);
+        }
+        if self.results.iter().any(|one| one.stolen_ms > 0) {
+            let stolen = self.results.iter().filter(|one| one.stolen_ms > 0);
+            let each =
+                stolen.map(|one| format!("{} {} {}: {} ms", one.case, one.driver, one.calls, one.stolen_ms));
+            let each = each.collect::<Vec<_>>().join(", ");
+            let _ = writeln!(text, "\nmeanwhile others had this machine's processors (steal): {each}");
         }
         text
     }

@@ -144,6 +144,25 @@ fn rfc3263_section_4_3_a_server_that_cannot_or_does_not_answer_is_left_for_the_n
 }
 
 #[test]
+fn rfc3261_section_21_5_4_a_server_that_names_a_time_is_left_alone_for_as_long() {
+    let mut world = out(plain());
+    dial(&mut world);
+    let first = world.only();
+    world.datagram(FIRST, &first.answer("503 Service Unavailable", "c", "Retry-After: 300\r\n", ""));
+    for (passed, goes_to) in [(0, SECOND), (200, SECOND), (99, SECOND), (1, FIRST)] {
+        world.pass(Duration::from_secs(passed));
+        if passed > 0 {
+            world.take();
+            dial(&mut world);
+        }
+        let invite = world.take().pop().unwrap();
+        assert_eq!((invite.method(), remote(&invite).as_str()), ("INVITE", goes_to), "{passed} s later");
+        world.datagram(goes_to, &invite.answer("486 Busy Here", "c", "", ""));
+        assert_eq!(refused(&mut world), Some(486));
+    }
+}
+
+#[test]
 fn a_call_that_was_given_up_is_not_placed_again() {
     let mut world = out(plain());
     let session = dial(&mut world);

@@ -3,6 +3,8 @@
 //! Only requests that we began ourselves can be sent again. Within a dialog that the other side began, a challenge is
 //! never answered: anybody who may call us could ask.
 
+use std::time::Duration;
+
 use rsip::{Header, Headers, Request, Response};
 use vorzimmer_types::TrunkId;
 
@@ -88,7 +90,15 @@ impl Ua {
                 self.challenged(&mut attempt, owner, &response.headers)
                     && self.send_again(attempt, owner, target, turn)
             }
-            503 if !probe => self.try_elsewhere(attempt, owner, turn),
+            503 if !probe => {
+                if let Some(seconds) = header::retry_after(&response.headers)
+                    && let Some(carrier) = self.carriers.all.get_mut(&attempt.trunk)
+                {
+                    let rest = Duration::from_secs(seconds.into());
+                    carrier.way.asked_for_rest(target, rest, turn.now.mono);
+                }
+                self.try_elsewhere(attempt, owner, turn)
+            }
             _ => false,
         };
         if again {

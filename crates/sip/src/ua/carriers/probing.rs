@@ -76,7 +76,7 @@ impl Ua {
         let changed = if well { health.answered(now) } else { health.failed(now) };
         let elsewhere = health.failures() >= ELSEWHERE_AFTER;
         match target {
-            Some(target) if well => carrier.way.worked(target),
+            Some(target) if well => carrier.way.worked(target, now),
             Some(target) if elsewhere => carrier.move_from(target, now),
             _ => {}
         }

@@ -87,7 +87,7 @@ impl Ua {
         let associated = addresses(&response.headers, "P-Associated-URI");
         carrier.associated = associated.into_iter().map(|one| Pii::new(one.uri.to_string())).collect();
         if let Some(target) = target {
-            carrier.way.worked(target);
+            carrier.way.worked(target, now);
         }
         if news {
             self.trunk_news(trunk, TrunkNews::Registered { expires: granted });
