@@ -16,8 +16,13 @@ use vorzimmer_vault::callrec::SEGMENT_LEN;
 /// Pages of one recording on their way by default: more than two seconds of sound.
 pub const QUEUE_PAGES: usize = 16;
 
-/// Empty pages that a media thread keeps: 4 MB. Those beyond are given back to the system.
-pub const STOCK_PAGES: usize = 1_024;
+/// Empty pages that a media thread keeps at most: 4 MB. Those beyond are given back to the system.
+const STOCK_PAGES: usize = 1_024;
+/// And at least.
+const FEW_PAGES: usize = 64;
+/// A writer that looks every 20 ms for pages of 160 ms has one of eight recordings on its way. What a slow disk holds up is
+/// more, and not worth keeping until the next time.
+const RECORDINGS_A_PAGE: usize = 4;
 
 /// A sealed page of sound, or the final page.
 pub struct SealedPage {
@@ -48,6 +53,12 @@ impl Stock {
     #[must_use]
     pub fn new(pages: usize) -> Self {
         Self(Arc::new(ArrayQueue::new(pages.max(1))))
+    }
+
+    /// Nothing, with room for what so many recordings have on their way.
+    #[must_use]
+    pub fn for_recordings(most: usize) -> Self {
+        Self::new((most / RECORDINGS_A_PAGE).clamp(FEW_PAGES, STOCK_PAGES))
     }
 
     /// A queue for one recording of `slots` parties, of which up to `pages` are on their way.

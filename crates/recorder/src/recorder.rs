@@ -27,7 +27,7 @@ pub const PAGE_SPAN: Duration = Duration::from_millis(160);
 /// A frame that comes so shortly before closes the page: nobody need be woken for it.
 const SHORTLY: Duration = Duration::from_millis(5);
 /// For how many pages it is remembered what they held, in case the disk does not take them.
-const IN_FLIGHT_PAGES: usize = 64;
+const IN_FLIGHT_PAGES: usize = 32;
 
 /// What a recording is made for.
 #[derive(Debug)]

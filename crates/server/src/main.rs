@@ -14,6 +14,7 @@ mod http;
 mod locating;
 mod logging;
 mod media;
+mod memory;
 mod net;
 mod outbound;
 mod private;

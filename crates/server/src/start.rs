@@ -265,6 +265,7 @@ fn media_plane(
         bind: settings.media.bind.clone(),
         advertise: settings.sip.advertise.clone(),
         silence: settings.media.silence_timeout(),
+        most_calls: settings.limits.max_calls,
         port_rest: settings.media.port_rest(),
         recordings: PathBuf::clone(&settings.data.recordings),
         recording_days: settings.retention.recordings.days,

@@ -17,6 +17,7 @@ use vorzimmer_store::Store;
 use vorzimmer_vault::{Class, KeyStore};
 
 use crate::control::Report;
+use crate::memory;
 use crate::siege::{Refused, Siege};
 use crate::switchboard::Row;
 
@@ -50,7 +51,10 @@ pub fn watch(mut observed: Observed) -> watch::Receiver<Readiness> {
         let mut siege = Siege::default();
         while !tell.is_closed() {
             tokio::select! {
-                _ = looks.tick() => found = observed.look(&mut looking).await,
+                _ = looks.tick() => {
+                    memory::give_back();
+                    found = observed.look(&mut looking).await;
+                }
                 changed = observed.report.changed() => if changed.is_err() { return },
             }
             let report = observed.report.borrow_and_update().clone();

@@ -84,7 +84,7 @@ pub(crate) struct Leg {
     /// Another source at the peer's address that asks to be heard.
     challenger: Option<Challenger>,
     stats: Stats,
-    ears: Option<Ears>,
+    ears: Option<Box<Ears>>,
     control: Control,
     identity: OurIdentity,
     /// Who sent what is being looked at, if ICE has to find the peer.
@@ -186,7 +186,7 @@ impl Leg {
             None => Latch::new(negotiated.rtp, signalling, now),
         });
         self.control.remote(negotiated.rtcp, random, now);
-        self.ears = Ears::needed(&negotiated.format).filter(|_| self.tones);
+        self.ears = Ears::needed(&negotiated.format).filter(|_| self.tones).map(Box::new);
         self.outgoing.set_clock(negotiated.format.send.codec.clock_hz());
         self.shake_hands(&negotiated, now);
         self.agreed = Some(Agreed::of(&negotiated));

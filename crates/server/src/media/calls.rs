@@ -10,6 +10,9 @@ use super::names::{ById, Names};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place(u64);
 
+/// For no more calls room is set aside, however many may come: 16 MB, of which only what is used is taken.
+const MOST_AHEAD: usize = 16_384;
+
 /// The calls.
 #[derive(Default)]
 pub struct Calls {
@@ -18,6 +21,11 @@ pub struct Calls {
 }
 
 impl Calls {
+    /// None, and room for as many as there may be.
+    pub fn with_room(most: usize) -> Self {
+        Self { media: Names::with_room(most.min(MOST_AHEAD)), places: ById::default() }
+    }
+
     /// Where this call is.
     pub fn place(&self, call: CallId) -> Option<Place> {
         self.places.get(&call).copied()

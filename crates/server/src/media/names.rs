@@ -18,6 +18,15 @@ impl<T> Default for Names<T> {
 }
 
 impl<T> Names<T> {
+    /// Room for so many things, as far as there is any; what is not used of it takes none. Tables that grow while calls run
+    /// move all that they hold, and leave holes.
+    pub fn with_room(things: usize) -> Self {
+        let mut names = Self::default();
+        // Without it the table grows as it fills.
+        let _ = names.things.try_reserve_exact(things);
+        names
+    }
+
     /// A number for this thing.
     pub fn add(&mut self, thing: T) -> u64 {
         let name = self.free.pop().unwrap_or_else(|| {

@@ -47,6 +47,8 @@ pub struct Settings {
     pub advertise: Vec<IpAddr>,
     /// After this long without a packet a leg is silent.
     pub silence: Duration,
+    /// Calls that may run at a time.
+    pub most_calls: usize,
     /// This long a port rests.
     pub port_rest: Duration,
     /// The folder of the sealed recordings.
@@ -133,6 +135,7 @@ impl Plane {
                 bind: settings.bind.clone(),
                 advertise: settings.advertise.clone(),
                 silence: settings.silence,
+                most_calls: settings.most_calls,
                 prompts: Arc::clone(&parts.prompts),
                 pages: pages.clone(),
                 events: tell.clone(),

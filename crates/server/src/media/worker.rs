@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use vorzimmer_call::api::{MediaCommand, MediaEvent};
 use vorzimmer_media::dtls::Identity;
 use vorzimmer_media::{Channel, LegConfig, LegKey, ice};
-use vorzimmer_recorder::queue::{STOCK_PAGES, Stock};
+use vorzimmer_recorder::queue::Stock;
 use vorzimmer_sdp::Browser;
 use vorzimmer_types::ice::Credentials;
 use vorzimmer_types::{CallId, LegId, RecordingId};
@@ -100,6 +100,8 @@ pub struct Parts {
     pub advertise: Vec<IpAddr>,
     /// After this long without a packet a leg is silent.
     pub silence: Duration,
+    /// Calls that may run at a time, all workers together.
+    pub most_calls: usize,
     /// What is played.
     pub prompts: Arc<Prompts>,
     /// The way to the writer.
@@ -177,13 +179,13 @@ impl Worker {
         let wire = Wire::open(parts.driver, parts.waker.clone())?;
         Ok(Self {
             resting: Resting::new(parts.ports.rest()),
+            calls: Calls::with_room(parts.most_calls),
+            stock: Stock::for_recordings(parts.most_calls),
             parts,
             wire,
-            calls: Calls::default(),
             sockets: Names::default(),
             timers: BinaryHeap::new(),
             recordings: HashMap::new(),
-            stock: Stock::new(STOCK_PAGES),
             backlog: VecDeque::new(),
             turn: Turn::default(),
             browsers: HashMap::new(),
