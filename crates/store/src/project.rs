@@ -32,39 +32,82 @@ pub(crate) async fn write(
     batch: &[Prepared],
 ) -> Result<Vec<CallId>, StoreError> {
     let mut keys = seals.keyring();
-    let mut numbers = Vec::new();
+    let mut gathered = Gathered::default();
     let mut fresh: BTreeMap<CallId, Vec<&Prepared>> = BTreeMap::new();
     for event in events::insert(tx, batch).await? {
-        project(tx, &mut keys, lifetimes, event, &mut numbers).await?;
+        gathered.add(&mut keys, lifetimes, event)?;
         fresh.entry(event.record.call).or_default().push(event);
     }
-    tx.execute_grouped(&INSERT_NUMBERS, numbers).await?;
+    gathered.write(tx).await?;
     fresh.values_mut().for_each(|events| events.sort_by_key(|event| event.record.seq));
     fold::update(tx, &mut keys, &fresh).await
 }
 
-/// Writes what follows from one event, and adds the numbers that its call can be found by to `found`.
-async fn project(
-    tx: &mut Tx,
-    keys: &mut Keyring<'_>,
-    lifetimes: &Lifetimes,
-    event: &Prepared,
-    found: &mut Vec<Value>,
-) -> Result<(), StoreError> {
-    match &event.record.event {
-        Event::Offered { did, caller, chain, .. } => {
-            for (role, number) in numbers(did.expose(), caller, chain) {
-                index(keys, event, role, &number, found)?;
+/// What follows from a batch besides calls' records: rows of one table are written together.
+#[derive(Default)]
+struct Gathered<'a> {
+    numbers: Vec<Value>,
+    receipts: Vec<Value>,
+    /// Recordings that must have a row, as they begin.
+    begun: Vec<Value>,
+    /// And as they end. PostgreSQL changes no row twice in one statement.
+    ended: BTreeMap<RecordingId, [Value; 9]>,
+    pages: BTreeMap<RecordingId, u64>,
+    /// What happened to recordings after their calls, in its order.
+    afterwards: Vec<&'a EventRecord>,
+}
+
+impl<'a> Gathered<'a> {
+    /// Adds what follows from one event.
+    fn add(
+        &mut self,
+        keys: &mut Keyring<'_>,
+        lifetimes: &Lifetimes,
+        event: &'a Prepared,
+    ) -> Result<(), StoreError> {
+        match &event.record.event {
+            Event::Offered { did, caller, chain, .. } => {
+                for (role, number) in numbers(did.expose(), caller, chain) {
+                    index(keys, event, role, &number, &mut self.numbers)?;
+                }
             }
-            Ok(())
+            Event::Consented { receipt } => self.receipts.extend(receipt_row(lifetimes, receipt)?),
+            Event::RecordingStarted { recording, .. } => {
+                self.begun.extend(begun_row(lifetimes, event, *recording));
+            }
+            Event::RecordingFinished {
+                recording: Some(recording), result, duration_ms, gaps, pages, ..
+            } => {
+                let [id, call, customer, at, _, _, _, due] = begun_row(lifetimes, event, *recording);
+                let [caller, receptionist] = *gaps;
+                let (duration, result) = (clamp(*duration_ms).into(), result_name(*result).into());
+                let row = [id, call, customer, at, duration, caller.into(), receptionist.into(), due, result];
+                self.ended.insert(*recording, row);
+                let known = self.pages.entry(*recording).or_default();
+                *known = (*known).max(*pages);
+            }
+            Event::RecordingDestroyed { recording, .. }
+            | Event::RecordingReencoded { recording, .. }
+            | Event::RecordingNotReencoded { recording, .. } => {
+                // Its row is missing if an earlier event of it was lost or is still to come.
+                self.begun.extend(begun_row(lifetimes, event, *recording));
+                self.afterwards.push(&event.record);
+            }
+            _ => {}
         }
-        Event::Consented { receipt } => insert_receipt(tx, lifetimes, receipt).await,
-        Event::RecordingStarted { .. }
-        | Event::RecordingFinished { .. }
-        | Event::RecordingReencoded { .. }
-        | Event::RecordingNotReencoded { .. }
-        | Event::RecordingDestroyed { .. } => project_recording(tx, lifetimes, event).await,
-        _ => Ok(()),
+        Ok(())
+    }
+
+    async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
+        tx.execute_grouped(&INSERT_NUMBERS, self.numbers).await?;
+        tx.execute_grouped(&INSERT_RECEIPTS, self.receipts).await?;
+        tx.execute_grouped(&BEGIN_RECORDINGS, self.begun).await?;
+        tx.execute_grouped(&END_RECORDINGS, self.ended.into_values().flatten().collect()).await?;
+        acknowledge(tx, self.pages).await?;
+        for record in self.afterwards {
+            mark_recording(tx, record).await?;
+        }
+        Ok(())
     }
 }
 
@@ -104,55 +147,55 @@ static INSERT_NUMBERS: LazyLock<Grouped> = LazyLock::new(|| {
     Grouped::new(head, 4, "ON CONFLICT (blind, role, call_id) DO NOTHING")
 });
 
-async fn insert_receipt(
-    tx: &mut Tx,
-    lifetimes: &Lifetimes,
-    signed: &SignedReceipt,
-) -> Result<(), StoreError> {
+/// One row of `receipts`.
+fn receipt_row(lifetimes: &Lifetimes, signed: &SignedReceipt) -> Result<[Value; 6], StoreError> {
     let json =
         serde_json::to_string(signed).map_err(|source| StoreError::Content { table: "receipts", source })?;
     let receipt = &signed.receipt;
-    let sql = "INSERT INTO receipts (receipt_id, call_id, customer_id, at_ms, expiry_day, receipt) \
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (receipt_id) DO NOTHING";
-    let args = vec![
+    Ok([
         receipt.id.as_bytes().into(),
         receipt.call.as_bytes().into(),
         receipt.customer.as_bytes().into(),
         receipt.at.0.into(),
         lifetimes.receipt_due(receipt.at).0.into(),
         json.into(),
-    ];
-    tx.execute(sql, args).await.map(|_| ())
+    ])
 }
 
-async fn project_recording(tx: &mut Tx, lifetimes: &Lifetimes, event: &Prepared) -> Result<(), StoreError> {
-    match &event.record.event {
-        Event::RecordingStarted { recording, .. } => {
-            ensure_recording(tx, lifetimes, event, recording.as_bytes()).await
-        }
-        Event::RecordingFinished { recording: Some(recording), result, duration_ms, gaps, pages, .. } => {
-            ensure_recording(tx, lifetimes, event, recording.as_bytes()).await?;
-            let sql = "UPDATE recordings SET result = $2, duration_ms = $3, gaps_caller = $4, \
-                gaps_receptionist = $5 WHERE recording_id = $1";
-            let args = vec![
-                recording.as_bytes().into(),
-                result_name(*result).into(),
-                clamp(*duration_ms).into(),
-                gaps[0].into(),
-                gaps[1].into(),
-            ];
-            tx.execute(sql, args).await?;
-            acknowledge(tx, [(*recording, *pages)]).await
-        }
-        Event::RecordingDestroyed { recording, .. }
-        | Event::RecordingReencoded { recording, .. }
-        | Event::RecordingNotReencoded { recording, .. } => {
-            ensure_recording(tx, lifetimes, event, recording.as_bytes()).await?;
-            mark_recording(tx, &event.record).await
-        }
-        _ => Ok(()),
-    }
+static INSERT_RECEIPTS: LazyLock<Grouped> = LazyLock::new(|| {
+    let head = "INSERT INTO receipts (receipt_id, call_id, customer_id, at_ms, expiry_day, receipt) VALUES";
+    Grouped::new(head, 6, "ON CONFLICT (receipt_id) DO NOTHING")
+});
+
+/// One row of `recordings`, of which no more is known than that it is there.
+fn begun_row(lifetimes: &Lifetimes, event: &Prepared, recording: RecordingId) -> [Value; 8] {
+    let at = event.record.at;
+    [
+        recording.as_bytes().into(),
+        event.record.call.as_bytes().into(),
+        event.sealed.customer.as_bytes().into(),
+        at.0.into(),
+        0_u32.into(),
+        0_u32.into(),
+        0_u32.into(),
+        lifetimes.recording_due(at).0.into(),
+    ]
 }
+
+static BEGIN_RECORDINGS: LazyLock<Grouped> = LazyLock::new(|| {
+    let head = "INSERT INTO recordings (recording_id, call_id, customer_id, started_at, duration_ms, gaps_caller, \
+        gaps_receptionist, expiry_day) VALUES";
+    Grouped::new(head, 8, "ON CONFLICT (recording_id) DO NOTHING")
+});
+
+static END_RECORDINGS: LazyLock<Grouped> = LazyLock::new(|| {
+    let head = "INSERT INTO recordings (recording_id, call_id, customer_id, started_at, duration_ms, gaps_caller, \
+        gaps_receptionist, expiry_day, result) VALUES";
+    let tail = "ON CONFLICT (recording_id) DO UPDATE SET duration_ms = excluded.duration_ms, \
+        gaps_caller = excluded.gaps_caller, gaps_receptionist = excluded.gaps_receptionist, \
+        result = excluded.result";
+    Grouped::new(head, 9, tail)
+});
 
 /// Notes in a recording's row what became of it after its call.
 pub(crate) async fn mark_recording(tx: &mut Tx, record: &EventRecord) -> Result<(), StoreError> {
@@ -187,26 +230,6 @@ async fn mark_destroyed(
     // PostgreSQL has no text with a NUL in it, and an event must not be refused for one.
     let why = why.replace('\0', "");
     tx.execute(sql, vec![recording.as_bytes().into(), at.0.into(), why.into()]).await.map(|_| ())
-}
-
-/// Makes the recording's row if an earlier event of it was lost or is still to come.
-async fn ensure_recording(
-    tx: &mut Tx,
-    lifetimes: &Lifetimes,
-    event: &Prepared,
-    recording: &[u8; 16],
-) -> Result<(), StoreError> {
-    let at = event.record.at;
-    let sql = "INSERT INTO recordings (recording_id, call_id, customer_id, started_at, duration_ms, gaps_caller, \
-        gaps_receptionist, expiry_day) VALUES ($1, $2, $3, $4, 0, 0, 0, $5) ON CONFLICT (recording_id) DO NOTHING";
-    let args = vec![
-        recording.into(),
-        event.record.call.as_bytes().into(),
-        event.sealed.customer.as_bytes().into(),
-        at.0.into(),
-        lifetimes.recording_due(at).0.into(),
-    ];
-    tx.execute(sql, args).await.map(|_| ())
 }
 
 /// Remembers how many pages of each recording are safely on disk. Never counts down. Every recording is named once.

@@ -4,7 +4,7 @@ use super::{Row, Tx, Value};
 use crate::error::StoreError;
 
 /// How many rows one statement takes. A few sizes, so that each is prepared once.
-const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+const SIZES: [usize; 7] = [256, 64, 16, 8, 4, 2, 1];
 
 /// A statement around a list of rows: `head ($1, $2), ($3, $4) tail`.
 pub(crate) struct Grouped {
@@ -99,13 +99,13 @@ mod tests {
         for rows in [0, 1, 3, 4, 255, 256, 1000] {
             assert_eq!(sizes(rows).filter_map(|place| SIZES.get(place)).sum::<usize>(), rows);
         }
-        assert_eq!(sizes(341).count(), 5);
+        assert_eq!(sizes(351).count(), 7);
     }
 
     #[test]
     fn rows_are_numbered_through() {
         let statement = Grouped::new("INSERT INTO t (a, b) VALUES", 2, "ON CONFLICT DO NOTHING");
-        let [.., four, one] = &statement.numbered;
+        let [.., four, _, one] = &statement.numbered;
         assert_eq!(one, "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT DO NOTHING");
         assert!(four.contains("($1, $2), ($3, $4), ($5, $6), ($7, $8)"), "{four}");
         let [.., one] = &statement.bare;

@@ -1,14 +1,15 @@
 //! Events reach the database, once, in whatever order and however often they are told.
 
 use vorzimmer_store::{Durable, StoreError};
-use vorzimmer_types::CallRecord;
 use vorzimmer_types::event::RecordingResult;
+use vorzimmer_types::{CallRecord, Event, UnixMillis};
 
 use crate::fixture::{House, MORNING, call, customer, on_both, record, recorded_call, recording};
 
 on_both! {
     a_call_is_stored_folded_and_told_again
     events_told_twice_or_late_change_nothing
+    what_happens_to_recordings_within_one_batch_is_all_written
     page_counts_only_grow_and_open_recordings_are_found_after_a_crash
     what_is_done_afterwards_joins_the_story
     a_closed_log_says_so
@@ -45,6 +46,36 @@ async fn events_told_twice_or_late_change_nothing(house: House) {
     assert_eq!(story.events, events);
     assert_eq!(Some(&story.record), CallRecord::fold(&events).as_ref());
     assert_eq!(log.health().unfolded, 0);
+}
+
+async fn what_happens_to_recordings_within_one_batch_is_all_written(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    let finished = |pages| Event::RecordingFinished {
+        recording: Some(recording(7)),
+        result: RecordingResult::Ok,
+        duration_ms: 2_000,
+        gaps: [3, 0],
+        pages,
+        why: String::new(),
+    };
+    let destroyed = Event::RecordingDestroyed { recording: recording(7), why: "withdrawn".into() };
+    let of_one = [finished(12), destroyed, finished(9)];
+    (1..=30).flat_map(|id| recorded_call(id, MORNING)).for_each(|event| log.append(event));
+    (9..).zip(of_one).for_each(|(seq, event)| log.append(record(7, seq, MORNING, event)));
+    assert_eq!(log.flush().await.expect("flush"), Durable::Database);
+
+    for id in 1..=30 {
+        let row = store.recording(recording(id)).await.expect("recording");
+        let expected =
+            if id == 7 { (RecordingResult::Ok, [3, 0]) } else { (RecordingResult::Degraded, [0, 2]) };
+        assert_eq!((row.result, row.gaps), (Some(expected.0), expected.1), "recording {id}");
+        // Page counts only grow.
+        assert_eq!((row.call, row.started_at, row.pages), (call(id), UnixMillis(MORNING.0 + 5_000), 307));
+        assert_eq!(row.destroyed.map(|(_, why)| why), (id == 7).then(|| "withdrawn".to_owned()));
+        let story = store.story(call(id)).await.expect("story");
+        assert_eq!((story.receipts.len(), story.record.recordings.len()), (1, 1));
+    }
 }
 
 async fn page_counts_only_grow_and_open_recordings_are_found_after_a_crash(house: House) {
