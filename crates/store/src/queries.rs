@@ -194,6 +194,26 @@ impl Store {
         rows.iter().map(RecordingRow::from_row).collect()
     }
 
+    /// The ids of up to `limit` recordings, destroyed ones included, in their order from after `after` on: all there are is
+    /// looked through with one column of one index.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn recording_ids(
+        &self,
+        after: Option<RecordingId>,
+        limit: u32,
+    ) -> Result<Vec<RecordingId>, StoreError> {
+        let rows = match after {
+            Some(after) => {
+                let args = vec![after.as_bytes().into(), limit.into()];
+                self.inner.database.fetch(RECORDING_IDS_AFTER, args).await?
+            }
+            None => self.inner.database.fetch(RECORDING_IDS, vec![limit.into()]).await?,
+        };
+        rows.iter().map(|row| row.id(0).map(RecordingId::from_bytes)).collect()
+    }
+
     /// One recording.
     ///
     /// # Errors
@@ -242,6 +262,10 @@ macro_rules! select_recordings {
         )
     };
 }
+
+const RECORDING_IDS: &str = "SELECT recording_id FROM recordings ORDER BY recording_id LIMIT $1";
+const RECORDING_IDS_AFTER: &str =
+    "SELECT recording_id FROM recordings WHERE recording_id > $1 ORDER BY recording_id LIMIT $2";
 
 const RECORDINGS: &str = select_recordings!(
     "WHERE (r.started_at, r.recording_id) < ($1, $2) \

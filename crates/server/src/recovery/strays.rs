@@ -15,7 +15,7 @@ use std::time::UNIX_EPOCH;
 
 use vorzimmer_consent::receipt;
 use vorzimmer_retention::destroy_voices;
-use vorzimmer_store::{CallStory, Cursor, MAX_PAGE, Page};
+use vorzimmer_store::{CallStory, MAX_PAGE, Page};
 use vorzimmer_types::consent::{Answer, Epoch, Receipt};
 use vorzimmer_types::{CallId, CustomerId, Day, Event, PartyId, RecordingId, UnixMillis};
 use vorzimmer_vault::callrec::{Header, SEGMENT_LEN, file, read_header};
@@ -26,6 +26,8 @@ use crate::rooms::{Rooms, database_failure};
 
 /// Recordings without a call that the log names; of more it tells how many they are.
 const TOLD: u32 = 10;
+/// So many recordings are asked for at once: a month may hold half a million, and nobody is answered meanwhile.
+const IDS_AT_ONCE: u32 = 10_000;
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -95,17 +97,15 @@ fn in_folder(folder: &Path) -> io::Result<HashSet<RecordingId>> {
 
 /// Those of them that the database has no row for.
 async fn unknown(rooms: &Rooms, mut files: HashSet<RecordingId>) -> Result<HashSet<RecordingId>, Failure> {
-    let mut page = Page::newest(MAX_PAGE);
+    let mut after = None;
     while !files.is_empty() {
-        let rows = rooms.store.recordings(page).await.map_err(database_failure)?;
-        for row in &rows {
-            files.remove(&row.recording);
+        let known = rooms.store.recording_ids(after, IDS_AT_ONCE).await.map_err(database_failure)?;
+        for id in &known {
+            files.remove(id);
         }
-        match rows.last() {
-            Some(last) if rows.len() >= MAX_PAGE as usize => {
-                page.before = Some(Cursor { at: last.started_at, id: *last.recording.as_bytes() });
-            }
-            _ => break,
+        after = known.last().copied();
+        if after.is_none() {
+            break;
         }
     }
     Ok(files)

@@ -16,6 +16,7 @@ use crate::fixture::{
 const DAY_MS: i64 = 86_400_000;
 
 on_both! {
+    the_ids_of_all_recordings_are_looked_through_page_by_page
     calls_are_found_by_any_number_on_any_day
     listings_come_in_pages_newest_first
     a_customers_calls_are_listed_without_those_of_others
@@ -264,4 +265,26 @@ async fn nothing_personal_stands_in_any_file_and_all_are_private() {
             assert!(!found, "{} holds {}", path.display(), String::from_utf8_lossy(secret));
         }
     }
+}
+
+async fn the_ids_of_all_recordings_are_looked_through_page_by_page(house: House) {
+    let store = house.store().await;
+    let log = house.log(&store);
+    assert_eq!(store.recording_ids(None, 3).await.expect("none"), []);
+    // The highest bit too: ids are bytes, not numbers with a sign.
+    let all = [1, 2, 3, 127, 128, 254, 255];
+    all.iter().rev().flat_map(|id| recorded_call(*id, MORNING)).for_each(|event| log.append(event));
+    log.flush().await.expect("flush");
+    store.note_destroyed(recording(3), MORNING, "erasure").await.expect("destroyed");
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.recording_ids(after, 3).await.expect("ids");
+        assert!(page.len() <= 3);
+        after = page.last().copied();
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page);
+    }
+    assert_eq!(found, all.map(recording));
 }
