@@ -20,8 +20,8 @@ pub const QUEUE_PAGES: usize = 16;
 const STOCK_PAGES: usize = 1_024;
 /// And at least.
 const FEW_PAGES: usize = 64;
-/// A writer that looks every 20 ms for pages of 160 ms has one of eight recordings on its way. What a slow disk holds up is
-/// more, and not worth keeping until the next time.
+/// One page is kept for so many recordings. A writer that looks every 20 ms for pages of 160 ms has that of every eighth on
+/// its way; twice that is enough, and what a slow disk holds up besides is not worth keeping until the next time.
 const RECORDINGS_A_PAGE: usize = 4;
 
 /// A sealed page of sound, or the final page.

@@ -9,7 +9,7 @@ use std::hint::black_box;
 /// More than mimalloc shares between pieces: as large a piece is asked for and given back by itself.
 const LARGE: usize = 1 << 20;
 
-/// Gives back what was freed more than a second ago. Costs some microseconds, and touches nothing.
+/// Gives back what was freed more than a second ago. The piece that is asked for is not touched.
 pub fn give_back() {
     drop(black_box(Vec::<u8>::with_capacity(LARGE)));
 }

@@ -204,13 +204,9 @@ impl Store {
         after: Option<RecordingId>,
         limit: u32,
     ) -> Result<Vec<RecordingId>, StoreError> {
-        let rows = match after {
-            Some(after) => {
-                let args = vec![after.as_bytes().into(), limit.into()];
-                self.inner.database.fetch(RECORDING_IDS_AFTER, args).await?
-            }
-            None => self.inner.database.fetch(RECORDING_IDS, vec![limit.into()]).await?,
-        };
+        // No bytes at all come before every id.
+        let after = after.map_or_else(Vec::new, |after| after.as_bytes().to_vec());
+        let rows = self.inner.database.fetch(RECORDING_IDS, vec![after.into(), limit.into()]).await?;
         rows.iter().map(|row| row.id(0).map(RecordingId::from_bytes)).collect()
     }
 
@@ -263,8 +259,7 @@ macro_rules! select_recordings {
     };
 }
 
-const RECORDING_IDS: &str = "SELECT recording_id FROM recordings ORDER BY recording_id LIMIT $1";
-const RECORDING_IDS_AFTER: &str =
+const RECORDING_IDS: &str =
     "SELECT recording_id FROM recordings WHERE recording_id > $1 ORDER BY recording_id LIMIT $2";
 
 const RECORDINGS: &str = select_recordings!(

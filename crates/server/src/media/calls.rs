@@ -14,7 +14,6 @@ pub struct Place(u64);
 const MOST_AHEAD: usize = 16_384;
 
 /// The calls.
-#[derive(Default)]
 pub struct Calls {
     media: Names<CallMedia>,
     places: ById<CallId, Place>,
